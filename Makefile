@@ -1,0 +1,57 @@
+# Basecast. `make help` lists what there is; a fresh machine needs Python 3.11 or newer and nothing else.
+
+PORT ?= 8000
+HOST ?= 127.0.0.1
+PYTHON ?= python3
+DEVICE ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := app training tests benchmarks
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help install serve test lint format bench train clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.serve ## Create .venv with everything that serving needs
+
+serve: install ## Serve the bundles in models/ (PORT=8000 HOST=127.0.0.1 DEVICE=cpu|gpu)
+	$(BIN)/basecast serve --host $(HOST) --port $(PORT)
+
+test: $(VENV)/.test ## Install what testing needs and run every test
+	$(BIN)/pytest --cov --cov-report=term
+
+lint: $(VENV)/.test ## Check style, types and the direction of imports
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.test ## Format the code and mend what can be mended
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+bench: $(VENV)/.test ## Measure the service against raw ONNX Runtime and write benchmarks/README.md
+	$(BIN)/python -m benchmarks
+
+train: $(VENV)/.test ## Train the shipped bundles again (BASECAST_DATA=folder of data sets)
+	$(BIN)/python -m training run training/configs/utrseq-decay.toml
+
+clean: ## Remove .venv, caches and runs
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage runs
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Basecast needs Python 3.11 or newer: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.serve: pyproject.toml | $(VENV)/bin/python
+	$(PIP) --editable '.[$(DEVICE)]'
+	@touch $@
+
+# torch comes first and by itself, so that no other package chooses its version.
+$(VENV)/.test: $(VENV)/.serve
+	$(PIP) torch==2.13.0
+	$(PIP) --editable '.[$(DEVICE),train,test]'
+	@touch $@

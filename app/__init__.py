@@ -1,0 +1,3 @@
+"""Basecast, the service: bundles in, predictions out."""
+
+__version__ = "0.1.0"

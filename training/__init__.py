@@ -1,0 +1,1 @@
+"""Basecast, the offline half: train a model, measure it, write a bundle."""
