@@ -1,0 +1,310 @@
+"""The bundle: a folder that says everything the service needs to serve one model.
+
+`manifest.json` is the contract between `training`, which writes it, and `app`, which reads it. Reading a bundle
+reads each of its files once and checks its SHA-256 on the very bytes that are handed on, so what was verified is
+what runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from app.errors import BundleError
+
+MANIFEST = "manifest.json"
+GRAPH = "model.onnx"
+TOKENIZER = "tokenizer.json"
+CARD = "README.md"
+
+NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Slug = Annotated[str, Field(pattern=NAME_PATTERN)]
+Version = Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+TargetName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
+
+Encoding = Literal["tokens", "one_hot", "dosage"]
+Scale = Literal["linear", "log2", "log10", "ln", "other"]
+Precision = Literal["fp32", "fp16", "int8"]
+
+
+class Frozen(BaseModel):
+    """Base of every part of the manifest: immutable, unknown keys refused, numbers finite."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Target(Frozen):
+    """One predicted quantity.
+
+    Attributes:
+        unit: unit of the values, as printed beside them.
+        scale: how to reach the linear scale (`log2`: 2 ** value - pseudocount); `other` if there is no way.
+        pseudocount: what was added before the logarithm was taken.
+        higher_means: what a larger value stands for, such as "more stable".
+        mean, standard_deviation: of the training targets, in `unit`.
+    """
+
+    name: TargetName
+    unit: str
+    scale: Scale
+    pseudocount: float = 0.0
+    higher_means: str
+    description: str
+    mean: float
+    standard_deviation: Annotated[float, Field(gt=0)]
+
+
+class Window(Frozen):
+    """The interval a model reads for a gene, in bases around an anchor on the gene's strand."""
+
+    anchor: Literal["tss", "start", "centre"]
+    upstream_bases: Annotated[int, Field(ge=0)]
+    downstream_bases: Annotated[int, Field(ge=0)]
+    strand_specific: bool = True
+
+
+class Segments(Frozen):
+    """How a window longer than the backbone reads is cut."""
+
+    count: Annotated[int, Field(ge=1)]
+    bases: Annotated[int, Field(ge=1)]
+
+
+class Input(Frozen):
+    """What a model accepts.
+
+    Attributes:
+        encoding: `tokens` over tokenizer.json, `one_hot` over A C G T, or `dosage` over variants.tsv.
+        ambiguous: `refused`: A, C, G, T (and U) only; `n`: N too; `iupac`: every IUPAC code, read as N.
+        accepts_u: U is read as T.
+        max_tokens: longest input of the graph, special tokens included; for `one_hot` the same as `max_bases`.
+        pad_token_id: id that fills short rows of a batch; only for `tokens`.
+        reverse_complement_averaged: the graph averages both strands.
+    """
+
+    encoding: Encoding
+    ambiguous: Literal["refused", "n", "iupac"] = "refused"
+    accepts_u: bool = True
+    min_bases: Annotated[int, Field(ge=1)]
+    max_bases: Annotated[int, Field(ge=1)]
+    max_tokens: Annotated[int, Field(ge=1)]
+    pad_token_id: Annotated[int, Field(ge=0)] | None = None
+    reverse_complement_averaged: bool = False
+    window: Window | None = None
+    segments: Segments | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Input:
+        if self.min_bases > self.max_bases:
+            raise ValueError("min_bases is larger than max_bases")
+        if (self.encoding == "tokens") != (self.pad_token_id is not None):
+            raise ValueError("pad_token_id belongs to the encoding `tokens`, and only to it")
+        return self
+
+
+class Estimate(Frozen):
+    """A figure with its bootstrap 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Score(Frozen):
+    """Test figures of one model on one subset of one split.
+
+    Attributes:
+        model: `this bundle`, or the name of a baseline scored on the same rows in the same run.
+        split: how the rows were held out.
+        subset: which of them, such as `all` or `>= 20 UMIs`.
+        metrics: name (`r2`, `pearson`, `spearman`, `mse`, `mae`, `rmse`) to estimate.
+    """
+
+    model: str
+    target: TargetName
+    split: str
+    subset: str
+    rows: Annotated[int, Field(ge=1)]
+    metrics: dict[str, Estimate]
+
+
+class Parity(Frozen):
+    """Largest difference between torch and ONNX Runtime over the shapes tried, in standard deviations of a target."""
+
+    largest_difference: Annotated[float, Field(ge=0)]
+    shapes: tuple[tuple[int, int], ...]
+
+
+class GoldenExample(Frozen):
+    """A sequence and the values the model must answer for it, in the targets' units."""
+
+    sequence: str
+    values: dict[TargetName, float]
+
+
+class Golden(Frozen):
+    """Warm-up, readiness check and export test at once.
+
+    Attributes:
+        tolerance: largest allowed difference, in standard deviations of the target.
+    """
+
+    tolerance: Annotated[float, Field(gt=0, le=1e-2)]
+    examples: Annotated[tuple[GoldenExample, ...], Field(min_length=1)]
+
+
+class Provenance(Frozen):
+    """How the bundle came to be.
+
+    Attributes:
+        architecture: what the model is, in a sentence.
+        config: the training configuration, whole.
+        data_sha256: digest of the table the model was trained on.
+        code_version: version of the training package, with the commit where it is known.
+        command: the command that trains it again.
+    """
+
+    architecture: str
+    parameters: Annotated[int, Field(ge=1)]
+    config: dict[str, Any]
+    data_sha256: Sha256
+    code_version: str
+    command: str
+
+
+class Manifest(Frozen):
+    """Everything the service needs to know about a model, and nothing it must guess."""
+
+    format: Literal[1]
+    name: Slug
+    version: Version
+    summary: str
+    task: Slug
+    organism: str
+    assembly: str | None
+    targets: Annotated[tuple[Target, ...], Field(min_length=1)]
+    input: Input
+    precision: Precision
+    scores: tuple[Score, ...]
+    parity: Parity
+    golden: Golden
+    provenance: Provenance
+    citation: str
+    licence: str
+    intended_use: str
+    limits: str
+    files: dict[FileName, Sha256]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Manifest:
+        names = [target.name for target in self.targets]
+        if len(set(names)) < len(names):
+            raise ValueError("two targets have the same name")
+        if any(set(example.values) != set(names) for example in self.golden.examples):
+            raise ValueError("a golden example does not name each target once")
+        if missing := self.required_files - set(self.files):
+            raise ValueError(f"`files` lacks {', '.join(sorted(missing))}")
+        return self
+
+    @property
+    def required_files(self) -> frozenset[str]:
+        """Names of the files that the encoding cannot do without."""
+        graphs = {"embedder.onnx", "head.onnx"} if self.input.segments else {GRAPH}
+        encoding = {"tokens": {TOKENIZER}, "one_hot": set[str](), "dosage": {"variants.tsv"}}
+        return frozenset(graphs | encoding[self.input.encoding])
+
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        return tuple(target.name for target in self.targets)
+
+    def public(self) -> dict[str, Any]:
+        """The manifest as GET /models/{name} shows it: without file names and digests."""
+        return self.model_dump(mode="json", exclude={"files"})
+
+    def to_json(self) -> bytes:
+        """The bytes of `manifest.json`; the same manifest always gives the same bytes."""
+        text = json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False)
+        return text.encode() + b"\n"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A verified bundle in memory.
+
+    Attributes:
+        sha256: digest of `manifest.json`, which holds the digests of all other files, so it stands for the whole.
+        files: name to content of the files the encoding needs.
+    """
+
+    manifest: Manifest
+    sha256: str
+    files: Mapping[str, bytes]
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Read a bundle, checking each file's SHA-256 on the bytes that are returned.
+
+    Raises:
+        BundleError: a file is missing, unreadable, altered, or the manifest is not valid.
+    """
+    raw = _read(folder, MANIFEST)
+    manifest = _parse_manifest(raw, folder.name)
+    files = {name: _read_checked(folder, name, digest) for name, digest in manifest.files.items()}
+    return Bundle(manifest, hashlib.sha256(raw).hexdigest(), files)
+
+
+def find_bundles(models: Path) -> list[Path]:
+    """The folders below `models` that hold a manifest, by name; `models` itself if it is one.
+
+    Raises:
+        BundleError: there is no such folder, or no bundle in it.
+    """
+    if (models / MANIFEST).is_file():
+        return [models]
+    found = sorted(path.parent for path in models.glob(f"*/{MANIFEST}"))
+    if not found:
+        raise BundleError(f"no bundle in {models}: expected a folder with {MANIFEST}; see `basecast models list`")
+    return found
+
+
+def digests(files: Mapping[str, bytes]) -> dict[str, str]:
+    """The `files` entry of a manifest: name to SHA-256."""
+    return {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
+
+
+def _parse_manifest(raw: bytes, folder_name: str) -> Manifest:
+    try:
+        return Manifest.model_validate_json(raw, strict=False)
+    except ValidationError as error:
+        raise BundleError(f"{folder_name}/{MANIFEST}: {_first_fault(error.errors())}") from None
+
+
+def _first_fault(faults: Iterable[Any]) -> str:
+    fault = next(iter(faults))
+    where = ".".join(str(part) for part in fault["loc"])
+    message = re.sub(r"^Value error, ", "", fault["msg"])
+    return f"{where}: {message}" if where else message
+
+
+def _read_checked(folder: Path, name: str, digest: str) -> bytes:
+    content = _read(folder, name)
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise BundleError(f"{folder.name}/{name}: SHA-256 differs from the manifest's; the file was altered")
+    return content
+
+
+def _read(folder: Path, name: str) -> bytes:
+    try:
+        return (folder / name).read_bytes()
+    except OSError as error:
+        raise BundleError(f"{folder.name}/{name}: {error.strerror or error}") from None

@@ -1,0 +1,147 @@
+"""A sequence becomes what a model reads, by the rules its manifest states.
+
+The alphabet check is a table lookup per byte: no user text ever meets a regular expression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+from app.bundle import TOKENIZER, Input, Manifest
+from app.errors import BundleError, ItemError
+
+IUPAC_AMBIGUOUS = "RYSWKMBDHVN"
+REFUSED = ord("!")
+
+Ids = npt.NDArray[np.integer]  # (length,) uint8 or uint16: token ids, or base codes A0 C1 G2 T3 N4
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedSequence:
+    """One sequence as its model reads it.
+
+    Attributes:
+        bases: length of what the caller sent.
+        ids: (length,) token ids with special tokens, or base codes A 0, C 1, G 2, T 3, N 4.
+    """
+
+    bases: int
+    ids: Ids
+
+    @property
+    def tokens(self) -> int:
+        """Length of the model's input."""
+        return len(self.ids)
+
+
+class SequenceRefused(ValueError):
+    """A sequence the model does not accept; `reason` says why, without the sequence."""
+
+    def __init__(self, code: str, detail: str, position: int | None = None) -> None:
+        super().__init__(detail)
+        self.code, self.detail, self.position = code, detail, position
+
+    def at(self, pointer: str) -> ItemError:
+        """This refusal as an item of a problem document."""
+        return ItemError(pointer, self.code, self.detail, self.position)
+
+
+class SequenceEncoder:
+    """Checks and encodes sequences for one model; safe to use from several threads.
+
+    Args:
+        manifest: the model's.
+        files: the bundle's files; `tokenizer.json` is read for the encoding `tokens`.
+
+    Raises:
+        BundleError: the tokenizer cannot be read, or the encoding needs genotypes instead of sequences.
+    """
+
+    def __init__(self, manifest: Manifest, files: Mapping[str, bytes]) -> None:
+        self._input = manifest.input
+        self._table = _normalising_table(manifest.input)
+        self._tokenizer = _read_tokenizer(manifest, files) if manifest.input.encoding == "tokens" else None
+
+    def encode(self, sequences: Sequence[str]) -> list[EncodedSequence | SequenceRefused]:
+        """Encode each sequence, or say why it is refused; the order is kept."""
+        checked = [self._normalise(sequence) for sequence in sequences]
+        accepted = [text for text in checked if isinstance(text, bytes)]
+        encoded = iter(self._encode_accepted(accepted))
+        return [next(encoded) if isinstance(text, bytes) else text for text in checked]
+
+    def _normalise(self, sequence: str) -> bytes | SequenceRefused:
+        if not sequence:
+            return SequenceRefused("empty", "The sequence is empty.")
+        if refusal := self._refuse_length(len(sequence)):
+            return refusal
+        # "replace" turns each character outside ASCII into one "?", so positions stay the caller's.
+        normalised = sequence.encode("ascii", "replace").translate(self._table)
+        position = normalised.find(REFUSED)
+        return normalised if position < 0 else self._refuse_base(position)
+
+    def _refuse_length(self, bases: int) -> SequenceRefused | None:
+        if bases > self._input.max_bases:
+            limit = f"{bases} bases; this model reads at most {self._input.max_bases}."
+            return SequenceRefused("too_long", limit)
+        if bases < self._input.min_bases:
+            limit = f"{bases} bases; this model reads at least {self._input.min_bases}."
+            return SequenceRefused("too_short", limit)
+        return None
+
+    def _refuse_base(self, position: int) -> SequenceRefused:
+        letters = ", ".join(_accepted_letters(self._input))
+        detail = f"The character at index {position} is not a base; this model accepts {letters}."
+        return SequenceRefused("invalid_base", detail, position)
+
+    def _encode_accepted(self, normalised: list[bytes]) -> list[EncodedSequence | SequenceRefused]:
+        if self._tokenizer is None:
+            return [EncodedSequence(len(text), _base_codes(text)) for text in normalised]
+        texts = [text.decode("ascii") for text in normalised]
+        encodings = self._tokenizer.encode_batch_fast(texts)
+        return [
+            self._check_tokens(len(text), np.array(encoding.ids, dtype=np.uint16))
+            for text, encoding in zip(texts, encodings, strict=True)
+        ]
+
+    def _check_tokens(self, bases: int, ids: Ids) -> EncodedSequence | SequenceRefused:
+        if len(ids) <= self._input.max_tokens:
+            return EncodedSequence(bases, ids)
+        limit = f"{len(ids)} tokens; this model reads at most {self._input.max_tokens}. Send fewer bases."
+        return SequenceRefused("too_long", limit)
+
+
+def _accepted_letters(rules: Input) -> str:
+    ambiguous = {"refused": "", "n": "N", "iupac": IUPAC_AMBIGUOUS}[rules.ambiguous]
+    return "ACGT" + ("U" if rules.accepts_u else "") + ambiguous
+
+
+def _normalising_table(rules: Input) -> bytes:
+    """256 bytes: each accepted letter, of either case, to A, C, G, T or N; everything else to `REFUSED`."""
+    table = bytearray([REFUSED]) * 256
+    for letter in _accepted_letters(rules):
+        read_as = letter if letter in "ACGT" else "T" if letter == "U" else "N"
+        table[ord(letter)] = table[ord(letter.lower())] = ord(read_as)
+    return bytes(table)
+
+
+def _base_codes(normalised: bytes) -> Ids:
+    codes = normalised.translate(bytes.maketrans(b"ACGTN", bytes(range(5))))
+    return np.frombuffer(codes, dtype=np.uint8)
+
+
+def _read_tokenizer(manifest: Manifest, files: Mapping[str, bytes]) -> Tokenizer:
+    try:
+        tokenizer = Tokenizer.from_buffer(files[TOKENIZER])
+    except Exception as error:  # noqa: BLE001 - tokenizers raises bare Exception for a broken file
+        raise BundleError(f"{manifest.name}/{TOKENIZER}: not a tokenizer ({type(error).__name__})") from None
+    if tokenizer.get_vocab_size() > np.iinfo(np.uint16).max:
+        raise BundleError(f"{manifest.name}/{TOKENIZER}: more than 65,535 tokens")
+    # Set once and never again: changing them while another thread encodes raises "Already borrowed".
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer

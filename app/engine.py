@@ -1,0 +1,156 @@
+"""One model on one device: an ONNX Runtime session that has proved it predicts what its manifest promises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from app.bundle import GRAPH, Bundle, Golden, Input, Manifest
+from app.encoding import EncodedSequence, Ids, SequenceEncoder
+from app.errors import BundleError, OutOfMemory
+
+try:
+    import onnxruntime as ort
+except ImportError as error:  # pragma: no cover - depends on the environment, not on the code
+    raise ImportError(
+        "ONNX Runtime is not installed: pip install 'basecast[cpu]' or 'basecast[gpu]' (never both)"
+    ) from error
+
+Values = npt.NDArray[np.float32]  # (batch, targets), in the targets' units
+Device = Literal["auto", "cpu"] | str
+Feed = dict[str, npt.NDArray[np.generic]]
+
+GRAPH_INPUTS = {"tokens": {"input_ids", "attention_mask"}, "one_hot": {"bases"}}
+ONE_HOT = np.vstack([np.eye(4, dtype=np.float32), np.zeros((1, 4), dtype=np.float32)])  # A C G T, N = zeros
+OUT_OF_MEMORY_SIGNS = ("Failed to allocate memory", "BFCArena", "out of memory")
+
+
+class OnnxModel:
+    """Runs one bundle's graph.
+
+    Args:
+        bundle: verified files and their manifest.
+        device: `cpu`, `cuda:N`, or `auto` (CUDA where this ONNX Runtime has it, else the CPU).
+        threads: intra-op threads on the CPU.
+        allow_cpu: accept the CPU when CUDA was asked for and did not start.
+
+    Raises:
+        BundleError: the graph does not load, has other inputs or outputs, or fails a golden example.
+    """
+
+    def __init__(self, bundle: Bundle, device: Device = "cpu", threads: int = 1, allow_cpu: bool = True) -> None:
+        self.manifest = bundle.manifest
+        self.sha256 = bundle.sha256
+        self._session = _open_session(bundle, device, threads, allow_cpu)
+        _check_graph(self._session, self.manifest)
+        self.provider: str = self._session.get_providers()[0]
+        check_golden(self, SequenceEncoder(bundle.manifest, bundle.files))
+
+    @property
+    def on_cpu(self) -> bool:
+        return self.provider == "CPUExecutionProvider"
+
+    def predict(self, rows: Sequence[Ids]) -> Values:
+        """Predict a batch.
+
+        Args:
+            rows: encoded sequences; for `one_hot` all of one length, since that graph has no mask.
+
+        Returns:
+            (rows, targets) float32 in the targets' units.
+
+        Raises:
+            OutOfMemory: the device could not hold the batch.
+        """
+        try:
+            outputs = self._session.run(["values"], feed(rows, self.manifest.input))
+        except Exception as error:
+            if any(sign in str(error) for sign in OUT_OF_MEMORY_SIGNS):
+                raise OutOfMemory(retry_after_ms=1000) from error
+            raise
+        return np.asarray(outputs[0], dtype=np.float32)
+
+
+def feed(rows: Sequence[Ids], rules: Input) -> Feed:
+    """The graph's inputs for a batch of encoded sequences."""
+    if rules.encoding == "one_hot":
+        return {"bases": ONE_HOT[np.stack(rows)]}  # (batch, length, 4)
+    longest = max(len(row) for row in rows)
+    input_ids = np.full((len(rows), longest), rules.pad_token_id, dtype=np.int64)
+    attention_mask = np.zeros((len(rows), longest), dtype=np.int64)
+    for index, row in enumerate(rows):
+        input_ids[index, : len(row)] = row
+        attention_mask[index, : len(row)] = 1
+    return {"input_ids": input_ids, "attention_mask": attention_mask}
+
+
+def check_golden(model: OnnxModel, encoder: SequenceEncoder) -> None:
+    """Predict the golden examples, each alone, and compare.
+
+    Raises:
+        BundleError: an example is refused, or differs by more than the manifest's tolerance.
+    """
+    golden = model.manifest.golden
+    encoded = encoder.encode([example.sequence for example in golden.examples])
+    accepted = [row for row in encoded if isinstance(row, EncodedSequence)]
+    if len(accepted) < len(encoded):
+        raise BundleError(f"{model.manifest.name}: the model refuses one of its own golden examples")
+    predicted = np.vstack([model.predict([row.ids]) for row in accepted])
+    worst = _largest_difference(predicted, golden, model.manifest)
+    if not worst <= golden.tolerance:  # also true for NaN
+        raise BundleError(
+            f"{model.manifest.name}: golden examples differ by {worst:.3g} standard deviations "
+            f"(tolerance {golden.tolerance:g}); the graph does not predict what its manifest says"
+        )
+
+
+def _largest_difference(predicted: Values, golden: Golden, manifest: Manifest) -> float:
+    """Largest absolute difference to the golden values, in standard deviations of each target."""
+    names = manifest.target_names
+    expected = np.array([[example.values[name] for name in names] for example in golden.examples])
+    spread = np.array([target.standard_deviation for target in manifest.targets])
+    return float(np.max(np.abs(predicted - expected) / spread))
+
+
+def _open_session(bundle: Bundle, device: Device, threads: int, allow_cpu: bool) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    # Idle intra-op threads would otherwise spin on the cores that tokenise and answer.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        session = ort.InferenceSession(bundle.files[GRAPH], options, providers=_providers(bundle, device))
+    except Exception as error:
+        raise BundleError(
+            f"{bundle.manifest.name}/{GRAPH}: ONNX Runtime cannot load it ({type(error).__name__})"
+        ) from error
+    if device.startswith("cuda") and not allow_cpu and session.get_providers()[0] != "CUDAExecutionProvider":
+        raise BundleError(f"device {device}: CUDA did not start; install basecast[gpu] and a driver, or allow_cpu")
+    return session
+
+
+def _providers(bundle: Bundle, device: Device) -> list[str | tuple[str, Mapping[str, str]]]:
+    available = "CUDAExecutionProvider" in ort.get_available_providers()
+    if device == "cpu" or (device == "auto" and not available):
+        return ["CPUExecutionProvider"]
+    if hasattr(ort, "preload_dlls"):
+        ort.preload_dlls()
+    index = device.partition(":")[2] or "0"
+    tf32 = "0" if bundle.manifest.precision == "fp32" else "1"
+    return [("CUDAExecutionProvider", {"device_id": index, "use_tf32": tf32}), "CPUExecutionProvider"]
+
+
+def _check_graph(session: ort.InferenceSession, manifest: Manifest) -> None:
+    expected = GRAPH_INPUTS.get(manifest.input.encoding)
+    if expected is None or manifest.input.segments:
+        raise BundleError(f"{manifest.name}: this version of Basecast cannot serve its encoding yet")
+    inputs = {node.name for node in session.get_inputs()}
+    outputs = [node.name for node in session.get_outputs()]
+    if inputs != expected or outputs != ["values"]:
+        raise BundleError(
+            f"{manifest.name}/{GRAPH}: has inputs {sorted(inputs)} and outputs {outputs}, "
+            f"expected {sorted(expected)} and ['values']"
+        )

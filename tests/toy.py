@@ -1,0 +1,189 @@
+"""Bundles written by hand, whose answers can be worked out on paper.
+
+`gc`: one-hot; answers the share of G and C among the bases, so "GGCA" is 0.75 and "NN" (0 of 0) is not a number.
+`mean-id`: tokens A 4, C 5, G 6, T 7 between [CLS] 1 and [SEP] 2; answers the mean id without padding and that plus
+ten, so "AC" is (1 + 4 + 5 + 2) / 4 = 3 and 13.
+`slow`: `gc` after a matrix product that takes a core some tenths of a second.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
+
+from app.bundle import CARD, GRAPH, MANIFEST, TOKENIZER, Manifest, digests
+
+OPSET = helper.make_opsetid("", 20)
+GOLDEN = {"one_hot": ["GGCA", "TTTT"], "tokens": ["AC", "G"]}
+SLOW_SIDE = 2000
+
+
+def write_toy_bundle(folder: Path, name: str = "gc", **manifest: Any) -> Path:
+    """Write the `gc` bundle as `folder/name`; keyword arguments replace parts of its manifest."""
+    return _write(folder / name, {GRAPH: gc_graph()}, gc_manifest(name) | manifest)
+
+
+def write_token_bundle(folder: Path, name: str = "mean-id", **manifest: Any) -> Path:
+    """Write the `mean-id` bundle as `folder/name`."""
+    files = {GRAPH: mean_id_graph(), TOKENIZER: base_tokenizer()}
+    return _write(folder / name, files, mean_id_manifest(name) | manifest)
+
+
+def write_slow_bundle(folder: Path, name: str = "slow") -> Path:
+    """Write the `slow` bundle as `folder/name`."""
+    return _write(folder / name, {GRAPH: gc_graph(slow=True)}, gc_manifest(name))
+
+
+def write_manifest(bundle: Path, **changes: Any) -> None:
+    """Change parts of a written bundle's manifest, valid or not."""
+    document = json.loads((bundle / MANIFEST).read_text())
+    (bundle / MANIFEST).write_text(json.dumps(document | changes))
+
+
+def _write(folder: Path, files: dict[str, bytes], manifest: dict[str, Any]) -> Path:
+    folder.mkdir(parents=True)
+    files = files | {CARD: b"# A toy\n"}
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    valid = Manifest.model_validate(manifest | {"files": digests(files)})
+    (folder / MANIFEST).write_bytes(valid.to_json())
+    return folder
+
+
+def gc_manifest(name: str) -> dict[str, Any]:
+    rules = {"encoding": "one_hot", "ambiguous": "n", "min_bases": 1, "max_bases": 1000, "max_tokens": 1000}
+    examples = [
+        {"sequence": "GGCA", "values": {"gc_fraction": 0.75}},
+        {"sequence": "TTTT", "values": {"gc_fraction": 0}},
+    ]
+    return _manifest(name, rules, [_target("gc_fraction", 0.5, 0.1)], examples)
+
+
+def mean_id_manifest(name: str) -> dict[str, Any]:
+    rules = {"encoding": "tokens", "min_bases": 1, "max_bases": 500, "max_tokens": 402, "pad_token_id": 3}
+    examples = [
+        {"sequence": "AC", "values": {"mean_id": 3, "mean_id_plus_ten": 13}},
+        {"sequence": "G", "values": {"mean_id": 3, "mean_id_plus_ten": 13}},
+    ]
+    return _manifest(name, rules, [_target("mean_id", 5, 1), _target("mean_id_plus_ten", 15, 1)], examples)
+
+
+def _target(name: str, mean: float, standard_deviation: float) -> dict[str, Any]:
+    return {
+        "name": name,
+        "unit": "1",
+        "scale": "linear",
+        "higher_means": "more",
+        "description": "A toy.",
+        "mean": mean,
+        "standard_deviation": standard_deviation,
+    }
+
+
+def _manifest(
+    name: str, rules: dict[str, Any], targets: list[dict[str, Any]], examples: list[dict[str, Any]]
+) -> dict[str, Any]:
+    return {
+        "format": 1,
+        "name": name,
+        "version": "1.0.0",
+        "summary": "A toy.",
+        "task": "toy",
+        "organism": "none",
+        "assembly": None,
+        "targets": targets,
+        "input": rules,
+        "precision": "fp32",
+        "scores": [],
+        "parity": {"largest_difference": 0, "shapes": []},
+        "golden": {"tolerance": 1e-4, "examples": examples},
+        "provenance": {
+            "architecture": "Written by hand.",
+            "parameters": 1,
+            "config": {},
+            "data_sha256": "0" * 64,
+            "code_version": "0",
+            "command": "none",
+        },
+        "citation": "none",
+        "licence": "Apache-2.0",
+        "intended_use": "Tests.",
+        "limits": "Everything.",
+        "files": {},
+    }
+
+
+def gc_graph(*, slow: bool = False) -> bytes:
+    """bases (batch, length, 4) → share of C and G."""
+    weights = {
+        "along_length": np.array([1]),
+        "along_bases": np.array([1]),
+        "c_and_g": np.array([[0], [1], [1], [0]], dtype=np.float32),
+    }
+    nodes = [
+        helper.make_node("ReduceSum", ["bases", "along_length"], ["counts"], keepdims=0),  # (batch, 4)
+        helper.make_node("ReduceSum", ["counts", "along_bases"], ["total"], keepdims=1),
+        helper.make_node("MatMul", ["counts", "c_and_g"], ["gc"]),
+        helper.make_node("Div", ["gc", "total"], ["fraction"]),
+    ]
+    if slow:
+        weights |= {"side": np.array([SLOW_SIDE, SLOW_SIDE]), "both": np.array([0, 1]), "zero": np.float32(0)}
+        nodes += [
+            helper.make_node("ReduceMax", ["gc", "both"], ["most"], keepdims=0),
+            helper.make_node("Expand", ["most", "side"], ["wide"]),
+            helper.make_node("MatMul", ["wide", "wide"], ["product"]),
+            helper.make_node("ReduceMax", ["product", "both"], ["largest"], keepdims=0),
+            helper.make_node("Min", ["largest", "zero"], ["nothing"]),  # always 0, but only after the product
+            helper.make_node("Add", ["fraction", "nothing"], ["values"]),
+        ]
+    else:
+        nodes.append(helper.make_node("Identity", ["fraction"], ["values"]))
+    return _model(nodes, [_input("bases", TensorProto.FLOAT, ["batch", "length", 4])], weights, targets=1)
+
+
+def mean_id_graph() -> bytes:
+    """input_ids, attention_mask (batch, length) → the mean id of real tokens, and that plus ten."""
+    nodes = [
+        helper.make_node("Mul", ["input_ids", "attention_mask"], ["real"]),
+        helper.make_node("ReduceSum", ["real", "along_length"], ["sum"], keepdims=1),
+        helper.make_node("ReduceSum", ["attention_mask", "along_length"], ["count"], keepdims=1),
+        helper.make_node("Cast", ["sum"], ["sum_float"], to=TensorProto.FLOAT),
+        helper.make_node("Cast", ["count"], ["count_float"], to=TensorProto.FLOAT),
+        helper.make_node("Div", ["sum_float", "count_float"], ["mean"]),
+        helper.make_node("Add", ["mean", "offsets"], ["values"]),
+    ]
+    inputs = [_input(name, TensorProto.INT64, ["batch", "length"]) for name in ("input_ids", "attention_mask")]
+    weights = {"along_length": np.array([1]), "offsets": np.array([[0, 10]], dtype=np.float32)}
+    return _model(nodes, inputs, weights, targets=2)
+
+
+def _input(name: str, kind: int, shape: list[str | int]) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+def _model(
+    nodes: list[onnx.NodeProto], inputs: list[onnx.ValueInfoProto], weights: dict[str, Any], targets: int
+) -> bytes:
+    values = helper.make_tensor_value_info("values", TensorProto.FLOAT, ["batch", targets])
+    constants = [numpy_helper.from_array(np.asarray(value), name) for name, value in weights.items()]
+    graph = helper.make_graph(nodes, "toy", inputs, [values], constants)
+    model = helper.make_model(graph, opset_imports=[OPSET], ir_version=10)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+def base_tokenizer() -> bytes:
+    """One token a base, between [CLS] and [SEP]."""
+    vocabulary = {token: index for index, token in enumerate(["[UNK]", "[CLS]", "[SEP]", "[PAD]", *"ACGT"])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("[ACGT]"), "isolated")
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
+    )
+    return tokenizer.to_str().encode()
