@@ -1,0 +1,141 @@
+"""Jobs become batches: pure functions, no clock, no I/O.
+
+The oldest job always leads the next batch, so nothing starves. Around it the batch is filled with the jobs nearest
+to it in length, inside a bounded window of the queue, for as long as padding and size stay within the limits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from app.encoding import Ids
+from app.errors import ServiceError
+
+Priority = Literal["interactive", "bulk"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """One encoded sequence waiting for a model; compared by identity.
+
+    Attributes:
+        ids: (length,) what the model reads.
+        submitted_at, deadline: seconds of the process's monotonic clock.
+    """
+
+    ids: Ids
+    submitted_at: float
+    deadline: float
+    priority: Priority = "interactive"
+
+    @property
+    def tokens(self) -> int:
+        return len(self.ids)
+
+
+class Answer(NamedTuple):
+    """What a model said of one job.
+
+    Attributes:
+        values: (targets,) float32 in the targets' units.
+    """
+
+    values: npt.NDArray[np.float32]
+    queue_seconds: float
+    compute_seconds: float
+
+
+Outcome = Answer | ServiceError
+Deliver = Callable[[Job, Outcome], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one `session.run` takes; never empty.
+
+    Attributes:
+        taken_at: when it left the queue, in seconds of the monotonic clock.
+    """
+
+    jobs: tuple[Job, ...]
+    taken_at: float
+
+    @property
+    def rows(self) -> list[Ids]:
+        return [job.ids for job in self.jobs]
+
+    @property
+    def tokens(self) -> int:
+        return sum(job.tokens for job in self.jobs)
+
+    @property
+    def padded_tokens(self) -> int:
+        """Longest row times rows: what the device computes."""
+        return max(job.tokens for job in self.jobs) * len(self.jobs)
+
+    def halves(self) -> tuple[Batch, Batch]:
+        """Two smaller batches, for a device that could not hold this one."""
+        middle = len(self.jobs) // 2
+        return Batch(self.jobs[:middle], self.taken_at), Batch(self.jobs[middle:], self.taken_at)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """How large and how padded a batch may be.
+
+    Attributes:
+        max_sequences: rows of a batch.
+        max_tokens: padded tokens of a batch; a single longer job still goes, alone.
+        max_padding: share of padded tokens that may be padding; 0 makes groups of equal length.
+        window_jobs: how far behind the oldest job to look for company.
+    """
+
+    max_sequences: int = 32
+    max_tokens: int = 16_384
+    max_padding: float = 0.0
+    window_jobs: int = 256
+
+    def __post_init__(self) -> None:
+        if min(self.max_sequences, self.max_tokens, self.window_jobs) < 1:
+            raise ValueError("max_sequences, max_tokens and window_jobs must be at least 1")
+        if not 0 <= self.max_padding < 1:
+            raise ValueError("max_padding must be at least 0 and below 1")
+
+
+# Padding costs in full on a CPU and batching gains little there; a GPU wants large batches above all.
+CPU_LIMITS = BatchLimits()
+GPU_LIMITS = BatchLimits(max_sequences=256, max_tokens=65_536, max_padding=0.2, window_jobs=1024)
+
+
+def choose_batch(waiting: Sequence[Job], limits: BatchLimits) -> list[Job]:
+    """Choose the next batch from the jobs that wait, oldest first.
+
+    Args:
+        waiting: at least one job; only the first `limits.window_jobs` are looked at.
+
+    Returns:
+        The chosen jobs; `waiting[0]` is always the first of them.
+    """
+    leader = waiting[0]
+    if limits.max_padding == 0:
+        room = min(limits.max_sequences, limits.max_tokens // leader.tokens) or 1
+        return [job for job in waiting[: limits.window_jobs] if job.tokens == leader.tokens][:room]
+    return _nearest_in_length(leader, waiting[1 : limits.window_jobs], limits)
+
+
+def _nearest_in_length(leader: Job, others: Sequence[Job], limits: BatchLimits) -> list[Job]:
+    """Grow a batch around its leader, nearest lengths first; ties keep the order of arrival."""
+    chosen, longest, tokens = [leader], leader.tokens, leader.tokens
+    for job in sorted(others, key=lambda job: abs(job.tokens - leader.tokens)):
+        padded = max(longest, job.tokens) * (len(chosen) + 1)
+        fits = len(chosen) < limits.max_sequences and padded <= limits.max_tokens
+        if not fits or 1 - (tokens + job.tokens) / padded > limits.max_padding:
+            break
+        chosen.append(job)
+        longest, tokens = max(longest, job.tokens), tokens + job.tokens
+    return chosen

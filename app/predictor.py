@@ -1,0 +1,316 @@
+"""From sequences to predictions: the only orchestration, used by every route and command that predicts.
+
+    sequences → encoded (or refused, and then nothing is queued) → jobs → queue → values → predictions
+
+Identical sequences in flight are computed once: the first becomes a job, the others wait for its answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from app.batching import Answer, Job, Outcome, Priority
+from app.bundle import Manifest
+from app.encoding import EncodedSequence, SequenceEncoder, SequenceRefused
+from app.errors import DeadlineExceeded, Draining, ItemError, ServiceError, UnknownModel, Unprocessable
+from app.metrics import Metrics, ModelMetrics
+from app.queue import JobQueue
+
+# Below this a request is encoded faster than a thread could be woken for it.
+INLINE_BASES = 4096
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """One bundle as the API side sees it: how to encode for it, and the queue to its workers."""
+
+    manifest: Manifest
+    sha256: str
+    encoder: SequenceEncoder
+    queue: JobQueue
+    metrics: ModelMetrics
+
+    @property
+    def versioned_name(self) -> str:
+        return f"{self.manifest.name}@{self.manifest.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLimits:
+    """What one request may ask for."""
+
+    max_sequences: int = 4096
+    max_total_bases: int = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """The answer to one request, in its order.
+
+    Attributes:
+        bases, tokens: length of each sequence, as sent and as read by the model.
+        values: (sequences, targets) float32 in the targets' units.
+        seconds: time in the phases tokenize, queue and compute; the slowest sequence counts.
+    """
+
+    model: ServedModel
+    bases: list[int]
+    tokens: list[int]
+    values: npt.NDArray[np.float32]
+    seconds: Mapping[str, float]
+
+
+class Predictor:
+    """Predicts for the models that are loaded.
+
+    Args:
+        models: in order of preference; of several versions of one name the first is the default.
+        limits: what one request may ask for.
+        metrics: what to count.
+        clock: monotonic seconds, the event loop's.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[ServedModel],
+        limits: RequestLimits,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.models = tuple(models)
+        self._limits, self._metrics, self._clock = limits, metrics, clock
+        self._by_name = {model.manifest.name: model for model in reversed(models)}
+        self._by_name |= {model.versioned_name: model for model in models}
+        self._flights = {model.sha256: Flights(model, clock) for model in models}
+        self.draining = False
+
+    def model(self, name: str | None) -> ServedModel:
+        """The model of that name, `name@version`, or the only one there is.
+
+        Raises:
+            UnknownModel: there is none, or no name was given and there are several.
+        """
+        if name is None and len(self.models) == 1:
+            return self.models[0]
+        if name is None:
+            raise UnknownModel(f"Several models are loaded; name one of {self._names()}.")
+        if name not in self._by_name:
+            raise UnknownModel(f"No model of that name or version is loaded; there is {self._names()}.")
+        return self._by_name[name]
+
+    def _names(self) -> str:
+        return ", ".join(model.versioned_name for model in self.models)
+
+    async def predict(
+        self,
+        name: str | None,
+        sequences: Sequence[str],
+        deadline: float,
+        priority: Priority = "interactive",
+    ) -> Predictions:
+        """Predict for each sequence.
+
+        Args:
+            name: of the model, with or without `@version`.
+            deadline: seconds of the clock, after which nobody wants the answer.
+
+        Raises:
+            ServiceError: the request as a whole cannot be answered.
+        """
+        if self.draining:
+            self._metrics.shed("draining")
+            raise Draining(retry_after_ms=1000)
+        model = self.model(name)
+        self._check_size(sequences)
+        started = self._clock()
+        encoded = _accepted(await _encode(model.encoder, sequences), model)
+        tokenize_seconds = self._clock() - started
+        answers = await self._flights[model.sha256].answers(encoded, deadline, priority)
+        return self._record(_predictions(model, encoded, answers, tokenize_seconds))
+
+    def _check_size(self, sequences: Sequence[str]) -> None:
+        if not sequences:
+            raise _refuse("empty", "The list of sequences is empty; send at least one.")
+        if len(sequences) > self._limits.max_sequences:
+            limit = self._limits.max_sequences
+            raise _refuse("too_many", f"{len(sequences)} sequences; one request takes at most {limit}. Send several.")
+        bases = sum(map(len, sequences))
+        if bases > self._limits.max_total_bases:
+            limit = self._limits.max_total_bases
+            raise _refuse("too_long", f"{bases} bases in all; one request takes at most {limit}. Send several.")
+
+    def _record(self, predictions: Predictions) -> Predictions:
+        metrics = predictions.model.metrics
+        metrics.sequences("ok", len(predictions.bases))
+        for histogram, column in zip(metrics.values, predictions.values.T, strict=True):
+            histogram.observe(column)
+        return predictions
+
+
+class Waiter:
+    """One request that waits for its answers; resolved at once when the last is there or the first fails."""
+
+    __slots__ = ("answers", "deadline", "future", "missing")
+
+    def __init__(self, size: int, deadline: float) -> None:
+        self.answers: list[Answer | None] = [None] * size
+        self.missing = size
+        self.deadline = deadline
+        self.future: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
+
+    def receive(self, index: int, outcome: Outcome) -> None:
+        """Take the outcome of the sequence at `index`."""
+        if self.future.done():
+            return
+        if isinstance(outcome, ServiceError):
+            self.future.set_exception(_located(outcome, index))
+            return
+        self.answers[index] = outcome
+        self.missing -= 1
+        if not self.missing:
+            self.future.set_result([answer for answer in self.answers if answer is not None])
+
+    def expire(self) -> None:
+        """The deadline has come."""
+        if not self.future.done():
+            self.future.set_exception(DeadlineExceeded("The deadline passed before the model had answered."))
+
+
+@dataclass(slots=True)
+class Flight:
+    """One job and everybody who waits for its answer."""
+
+    key: bytes
+    job: Job
+    waiters: list[tuple[Waiter, int]] = field(default_factory=list)
+
+
+class Flights:
+    """The jobs of one model in flight: equal inputs share one."""
+
+    def __init__(self, model: ServedModel, clock: Callable[[], float]) -> None:
+        self._queue, self._metrics, self._clock = model.queue, model.metrics, clock
+        self._by_key: dict[bytes, Flight] = {}
+        self._by_job: dict[Job, Flight] = {}
+        self._again: set[asyncio.Task[None]] = set()
+
+    async def answers(self, encoded: Sequence[EncodedSequence], deadline: float, priority: Priority) -> list[Answer]:
+        """Board or begin a flight for each input and wait for all of them.
+
+        Raises:
+            ServiceError: the first failure, or `DeadlineExceeded`.
+        """
+        waiter = Waiter(len(encoded), deadline)
+        timer = asyncio.get_running_loop().call_later(max(0.0, deadline - self._clock()), waiter.expire)
+        boarded = self._board(encoded, waiter, priority)
+        try:
+            await self._begin([flight for flight, is_new in boarded if is_new])
+            return await waiter.future
+        finally:
+            timer.cancel()
+            if waiter.missing:
+                self._leave(waiter, [flight for flight, _ in boarded])
+
+    def _board(
+        self, encoded: Sequence[EncodedSequence], waiter: Waiter, priority: Priority
+    ) -> list[tuple[Flight, bool]]:
+        now = self._clock()
+        boarded = []
+        for index, row in enumerate(encoded):
+            key = row.ids.tobytes()
+            flight = self._by_key.get(key)
+            is_new = flight is None
+            if flight is None:
+                flight = Flight(key, Job(row.ids, now, waiter.deadline, priority))
+                self._by_key[key] = self._by_job[flight.job] = flight
+            else:
+                self._metrics.deduplicated.inc()
+            flight.waiters.append((waiter, index))
+            boarded.append((flight, is_new))
+        return boarded
+
+    async def _begin(self, flights: Sequence[Flight]) -> None:
+        if not flights:
+            return
+        try:
+            await self._queue.submit([flight.job for flight in flights], self._deliver)
+        except ServiceError as error:
+            for flight in flights:
+                self._deliver(flight.job, error)
+
+    def _deliver(self, job: Job, outcome: Outcome) -> None:
+        flight = self._by_job.pop(job, None)
+        if flight is None:
+            return
+        if isinstance(outcome, DeadlineExceeded) and self._fly_again(flight):
+            return
+        del self._by_key[flight.key]
+        for waiter, index in flight.waiters:
+            waiter.receive(index, outcome)
+
+    def _fly_again(self, flight: Flight) -> bool:
+        """Whether somebody with a later deadline still waits; then the job is queued once more, for them."""
+        deadline = max((waiter.deadline for waiter, _ in flight.waiters), default=0.0)
+        if deadline <= self._clock():
+            return False
+        flight.job = Job(flight.job.ids, self._clock(), deadline, flight.job.priority)
+        self._by_job[flight.job] = flight
+        task = asyncio.get_running_loop().create_task(self._begin([flight]))
+        self._again.add(task)
+        task.add_done_callback(self._again.discard)
+        return True
+
+    def _leave(self, waiter: Waiter, flights: Sequence[Flight]) -> None:
+        """Nobody computes for a request that has ended, unless others wait for the same answer."""
+        for flight in flights:
+            flight.waiters = [(other, index) for other, index in flight.waiters if other is not waiter]
+        deserted = {flight.job: flight for flight in flights if not flight.waiters}
+        for job, flight in deserted.items():
+            if self._by_job.pop(job, None) is not None:
+                del self._by_key[flight.key]
+        self._queue.cancel(list(deserted))
+
+
+async def _encode(encoder: SequenceEncoder, sequences: Sequence[str]) -> list[EncodedSequence | SequenceRefused]:
+    if sum(map(len, sequences)) <= INLINE_BASES:
+        return encoder.encode(sequences)
+    return await asyncio.to_thread(encoder.encode, sequences)
+
+
+def _accepted(encoded: Sequence[EncodedSequence | SequenceRefused], model: ServedModel) -> list[EncodedSequence]:
+    refused = [row.at(f"/sequences/{index}") for index, row in enumerate(encoded) if isinstance(row, SequenceRefused)]
+    if refused:
+        model.metrics.sequences("refused", len(refused))
+        detail = f"{len(refused)} of {len(encoded)} sequences are refused; nothing was predicted."
+        raise Unprocessable(detail, items=refused)
+    return [row for row in encoded if isinstance(row, EncodedSequence)]
+
+
+def _predictions(
+    model: ServedModel, encoded: Sequence[EncodedSequence], answers: Sequence[Answer], tokenize_seconds: float
+) -> Predictions:
+    seconds = {
+        "tokenize": tokenize_seconds,
+        "queue": max(answer.queue_seconds for answer in answers),
+        "compute": max(answer.compute_seconds for answer in answers),
+    }
+    values = np.stack([answer.values for answer in answers])
+    return Predictions(model, [row.bases for row in encoded], [row.tokens for row in encoded], values, seconds)
+
+
+def _located(error: ServiceError, index: int) -> ServiceError:
+    """The same error, saying which item it befell, where it is one item's."""
+    if error.status != 500 or error.items:
+        return error
+    item = ItemError(f"/sequences/{index}", error.code, error.detail)
+    return type(error)(error.detail, items=[item])
+
+
+def _refuse(code: str, detail: str) -> Unprocessable:
+    return Unprocessable(detail, items=[ItemError("/sequences", code, detail)])

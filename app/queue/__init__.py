@@ -1,0 +1,57 @@
+"""The queue between those who ask and those who compute: one protocol, several forms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from app.batching import Batch, BatchLimits, Deliver, Job, Outcome
+
+
+class QueueLoad(NamedTuple):
+    """What waits, now.
+
+    Attributes:
+        oldest_seconds: how long the oldest waiting job has waited.
+    """
+
+    jobs: int
+    tokens: int
+    oldest_seconds: float
+
+
+class JobQueue(Protocol):
+    """The jobs of one model on their way to a worker, and the outcomes on their way back.
+
+    Every job that `submit` accepts is delivered exactly once, as an answer or as an error, or cancelled.
+    """
+
+    async def submit(self, jobs: Sequence[Job], deliver: Deliver) -> None:
+        """Take all of the jobs or none; `deliver` is called once per job, on the event loop.
+
+        Raises:
+            Overloaded: there is no room, or the wait would outlast the jobs' deadline.
+            Draining: the queue is closed.
+        """
+
+    def cancel(self, jobs: Sequence[Job]) -> None:
+        """Forget these jobs: they are not delivered, and not computed unless a worker already has them."""
+
+    async def take(self, limits: BatchLimits) -> Batch:
+        """Wait for jobs and return the next batch; expired jobs are delivered as such and never returned."""
+
+    async def settle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
+        """Deliver the outcomes of a batch, one per job, in its order."""
+
+    def load(self) -> QueueLoad:
+        """What waits, without a round trip."""
+
+    async def ping(self) -> None:
+        """Return when the queue can be reached.
+
+        Raises:
+            QueueUnavailable: it cannot.
+        """
+
+    async def close(self) -> None:
+        """Refuse new jobs and deliver `Draining` for those that still wait."""

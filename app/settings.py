@@ -1,0 +1,127 @@
+"""The settings: environment variables `BASECAST_…` over a TOML file over these defaults.
+
+Built only in `main` and `cli`; below them only values travel.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from app.errors import SettingsError
+
+CONFIG_VARIABLE = "BASECAST_CONFIG"
+
+Positive = Annotated[int, Field(ge=1)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+Mebi = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """What an operator can choose.
+
+    Attributes:
+        models: folder of bundles, or one bundle.
+        device: `auto`, `cpu` or `cuda:N`.
+        allow_cpu: accept the CPU when CUDA does not start; by default only with `auto` and `cpu`.
+        threads: batches computed at once on a CPU, each on one core; 0 takes the cores this process may use.
+        metrics_port: a port of its own for /metrics; without one it is served beside the other routes.
+        max_queue_tokens: tokens that may wait per model before requests are turned away.
+        body_timeout_ms: how long a body may take to arrive.
+        drain_ms: how long requests in flight may take to finish after SIGTERM.
+        allow_anonymous: serve on an address that others can reach although nobody is asked who they are.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="BASECAST_", extra="forbid", frozen=True)
+
+    models: Path = Path("models")
+    queue: Annotated[str, Field(pattern=r"^memory://$")] = "memory://"
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda:\d+)$")] = "auto"
+    allow_cpu: bool | None = None
+    threads: Annotated[int, Field(ge=0, le=1024)] = 0
+    host: str = "127.0.0.1"
+    port: Port = 8000
+    metrics_port: Port | None = None
+    allow_anonymous: bool = False
+    max_body_bytes: Positive = 8 * Mebi
+    max_sequences: Positive = 4096
+    max_total_bases: Positive = 16 * Mebi
+    max_queue_tokens: Positive = 4 * Mebi
+    default_deadline_ms: Annotated[int, Field(ge=10)] = 10_000
+    max_deadline_ms: Annotated[int, Field(ge=10)] = 120_000
+    body_timeout_ms: Positive = 30_000
+    drain_ms: Positive = 30_000
+
+    @property
+    def cpu_allowed(self) -> bool:
+        return self.allow_cpu if self.allow_cpu is not None else self.device in ("auto", "cpu")
+
+    @property
+    def compute_threads(self) -> int:
+        return self.threads or len(os.sched_getaffinity(0))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Settings:
+        if self.default_deadline_ms > self.max_deadline_ms:
+            raise ValueError("default_deadline_ms is larger than max_deadline_ms")
+        if not self.allow_anonymous and not is_loopback(self.host):
+            raise ValueError(
+                f"host {self.host} can be reached from outside and nobody is asked who they are; "
+                "set allow_anonymous to accept that"
+            )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        if path := os.environ.get(CONFIG_VARIABLE):
+            return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, Path(path))
+        return init_settings, env_settings
+
+
+def load_settings(**overrides: object) -> Settings:
+    """The settings, with what the command line says on top.
+
+    Raises:
+        SettingsError: a value is out of range, unknown, or contradicts another; the message names the setting.
+    """
+    path = os.environ.get(CONFIG_VARIABLE)
+    if path and not Path(path).is_file():
+        raise SettingsError(f"{CONFIG_VARIABLE} names a file that does not exist")
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]  # pydantic checks each value
+    except ValidationError as error:
+        raise SettingsError("; ".join(_fault(fault) for fault in error.errors())) from None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _fault(fault: ErrorDetails) -> str:
+    name = ".".join(str(part) for part in fault["loc"])
+    return f"{name}: {fault['msg']}" if name else str(fault["msg"])

@@ -1,0 +1,119 @@
+"""The worker: takes batches, runs them on the device in a thread, settles them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+import numpy as np
+
+from app.batching import Answer, Batch, BatchLimits, Outcome
+from app.encoding import Ids
+from app.engine import Values
+from app.errors import InferenceFailed, NonFiniteOutput, OutOfMemory, ServiceError
+from app.metrics import ModelMetrics
+from app.queue import JobQueue
+
+log = logging.getLogger(__name__)
+
+
+class Model(Protocol):
+    """What a worker needs of a model."""
+
+    def predict(self, rows: Sequence[Ids]) -> Values:
+        """Predict a batch: (rows, targets) float32."""
+
+
+class Worker:
+    """Serves one model's queue.
+
+    There is one loop more than there are compute threads, so the next batch is already formed and waiting when a
+    thread becomes free. Nobody ever waits while the device is idle.
+
+    Args:
+        queue: where batches come from.
+        model: what predicts them.
+        limits: how batches are formed.
+        device: the compute threads, shared by all models of one device.
+        threads: how many of them there are.
+        metrics: what to count.
+    """
+
+    def __init__(
+        self,
+        queue: JobQueue,
+        model: Model,
+        limits: BatchLimits,
+        device: ThreadPoolExecutor,
+        threads: int,
+        metrics: ModelMetrics,
+    ) -> None:
+        self._queue, self._model, self._limits = queue, model, limits
+        self._device, self._threads, self._metrics = device, threads, metrics
+        self._loops: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin to take batches; needs a running event loop."""
+        self._loops = [asyncio.create_task(self._serve()) for _ in range(self._threads + 1)]
+
+    @property
+    def alive(self) -> bool:
+        """Whether every loop still turns."""
+        return bool(self._loops) and not any(loop.done() for loop in self._loops)
+
+    async def stop(self) -> None:
+        """End the loops; the batch being computed is abandoned, so drain the queue first."""
+        for loop in self._loops:
+            loop.cancel()
+        for loop in self._loops:
+            with contextlib.suppress(asyncio.CancelledError):
+                await loop
+        self._loops = []
+
+    async def _serve(self) -> None:
+        while True:
+            batch = await self._queue.take(self._limits)
+            outcomes = await self._run(batch)
+            await self._queue.settle(batch, outcomes)
+
+    async def _run(self, batch: Batch) -> list[Outcome]:
+        try:
+            loop = asyncio.get_running_loop()
+            started, ended, values = await loop.run_in_executor(self._device, self._timed_predict, batch)
+        except OutOfMemory as error:
+            return await self._run_halves(batch, error)
+        except Exception:
+            log.exception("inference failed", extra={"rows": len(batch.jobs), "tokens": batch.tokens})
+            return [InferenceFailed() for _ in batch.jobs]
+        self._metrics.batch(len(batch.jobs), batch.tokens, batch.padded_tokens, ended - started)
+        self._metrics.queue_wait(started - batch.jobs[0].submitted_at)
+        return self._outcomes(batch, values, started, ended)
+
+    async def _run_halves(self, batch: Batch, error: OutOfMemory) -> list[Outcome]:
+        self._metrics.out_of_memory.inc()
+        if len(batch.jobs) == 1:
+            return [error]
+        first, second = batch.halves()
+        return await self._run(first) + await self._run(second)
+
+    def _timed_predict(self, batch: Batch) -> tuple[float, float, Values]:
+        started = time.monotonic()
+        values = self._model.predict(batch.rows)
+        return started, time.monotonic(), values
+
+    def _outcomes(self, batch: Batch, values: Values, started: float, ended: float) -> list[Outcome]:
+        compute_seconds = ended - started
+        finite = np.isfinite(values.sum(axis=1))  # (rows,): one NaN or infinity makes the sum so too
+        return [
+            Answer(row, started - job.submitted_at, compute_seconds) if good else _non_finite()
+            for job, row, good in zip(batch.jobs, values, finite, strict=True)
+        ]
+
+
+def _non_finite() -> ServiceError:
+    return NonFiniteOutput("The model answered NaN or infinity for this item; the other items are not affected.")
