@@ -1,0 +1,1 @@
+"""HTTP and nothing else: bodies in, replies out, errors as problem documents."""

@@ -1,0 +1,191 @@
+"""Request bodies: read within limits, then parsed strictly.
+
+JSON is parsed by the standard library with hooks, because it must refuse what faster parsers wave through: duplicate
+keys, NaN, numbers beyond any use.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from starlette.datastructures import Headers
+
+from app.errors import BodyTooLarge, ItemError, MalformedJson, MalformedRequest, SlowRequest, Unprocessable
+from app.errors import UnsupportedMediaType as Unsupported
+
+JSON = "application/json"
+FASTA = "text/x-fasta"
+MAX_DEPTH = 20
+MAX_DIGITS = 18
+
+Receive = Callable[[], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """How large a body may be and how long it may take."""
+
+    max_bytes: int = 8 * 1024 * 1024
+    timeout_ms: int = 30_000
+
+
+def media_type(headers: Headers, accepted: tuple[str, ...]) -> str:
+    """The body's media type.
+
+    Raises:
+        UnsupportedMediaType: it is not one of `accepted`, or is compressed or not in UTF-8.
+    """
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise Unsupported("Compressed bodies are not read here; send it without Content-Encoding.")
+    kind, _, parameters = headers.get("content-type", "").partition(";")
+    kind = kind.strip().lower()
+    if kind not in accepted:
+        raise Unsupported(f"Send {' or '.join(accepted)} and say so in Content-Type.")
+    charset = parameters.strip().lower().removeprefix("charset=").strip('"')
+    if charset not in ("", "utf-8", "utf8", "us-ascii"):
+        raise Unsupported("Send the body in UTF-8.")
+    return kind
+
+
+async def read_body(headers: Headers, receive: Receive, limits: BodyLimits) -> bytes:
+    """The whole body.
+
+    Raises:
+        BodyTooLarge: by its declared or its real length.
+        SlowRequest: it did not arrive in time.
+    """
+    declared = headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > limits.max_bytes:
+        raise _too_large(limits)
+    try:
+        async with asyncio.timeout(limits.timeout_ms / 1000):
+            return await _collect(receive, limits)
+    except TimeoutError:
+        raise SlowRequest(f"The body did not arrive within {limits.timeout_ms} ms.") from None
+
+
+async def _collect(receive: Receive, limits: BodyLimits) -> bytes:
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise MalformedRequest("The body ended early.")
+        body += message.get("body", b"")
+        if len(body) > limits.max_bytes:
+            raise _too_large(limits)
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _too_large(limits: BodyLimits) -> BodyTooLarge:
+    return BodyTooLarge(f"A body has at most {limits.max_bytes} bytes here. Send several requests.")
+
+
+def parse_json(body: bytes) -> Any:  # noqa: ANN401 - JSON is any value
+    """One JSON document.
+
+    Raises:
+        MalformedJson: not UTF-8, not JSON, a key given twice, or nested out of all bounds.
+        Unprocessable: half of a surrogate pair, or a number that is not finite or has too many digits.
+    """
+    try:
+        text = body.decode("utf-8")
+        document = _DECODER.decode(text)
+    except UnicodeDecodeError:
+        raise MalformedJson("The body is not UTF-8.") from None
+    except json.JSONDecodeError as error:
+        raise MalformedJson(f"The body is not JSON: {error.msg} at character {error.pos}.") from None
+    except RecursionError:
+        raise MalformedJson(f"The body is nested more than {MAX_DEPTH} deep.") from None
+    if "\\u" in text:
+        _refuse_half_surrogates(document)
+    return document
+
+
+def _refuse_half_surrogates(document: object) -> None:
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        detail = "A string has half of a surrogate pair, which is no character."
+        raise Unprocessable(detail, items=[ItemError("", "invalid_value", detail)]) from None
+
+
+def check_depth(document: object) -> None:
+    """Refuse documents that are nested deeper than any request can be.
+
+    Raises:
+        MalformedJson: deeper than `MAX_DEPTH`.
+    """
+    level = [document]
+    for _ in range(MAX_DEPTH):
+        level = [child for node in level for child in _children(node)]
+        if not level:
+            return
+    raise MalformedJson(f"The body is nested more than {MAX_DEPTH} deep.")
+
+
+def _children(node: object) -> list[object]:
+    if isinstance(node, dict):
+        return list(node.values())
+    return node if isinstance(node, list) else []
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        raise MalformedJson("An object has the same key twice.")
+    return document
+
+
+def _whole(digits: str) -> int:
+    return int(digits) if len(digits) <= MAX_DIGITS else _refuse_number()
+
+
+def _fraction(digits: str) -> float:
+    number = float(digits)
+    return number if math.isfinite(number) else _refuse_number()
+
+
+def _refuse_number(_: str = "") -> NoReturn:
+    detail = f"Numbers here are finite and have at most {MAX_DIGITS} digits."
+    raise Unprocessable(detail, items=[ItemError("", "invalid_value", detail)])
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_int=_whole, parse_float=_fraction, parse_constant=_refuse_number
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSequence:
+    """A sequence and the caller's name for it."""
+
+    id: str
+    sequence: str
+
+
+def parse_fasta(body: bytes) -> list[NamedSequence]:
+    """The records of a FASTA document; a record without a name gets its index.
+
+    Raises:
+        MalformedRequest: not UTF-8, or text before the first header line.
+    """
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise MalformedRequest("The FASTA body is not UTF-8.") from None
+    before, *records = f"\n{text}".replace("\r\n", "\n").split("\n>")
+    if before.strip() or not records:
+        raise MalformedRequest("The body is not FASTA: its first line must begin with '>'.")
+    return [_fasta_record(record, index) for index, record in enumerate(records)]
+
+
+def _fasta_record(record: str, index: int) -> NamedSequence:
+    header, _, lines = record.partition("\n")
+    name = header.split(maxsplit=1)[0] if header.strip() else str(index)
+    return NamedSequence(name, lines.replace("\n", "").replace(" ", ""))

@@ -1,0 +1,194 @@
+"""The outermost layer: plain ASGI around everything, because a framework's middleware would cost more than a model.
+
+Each request gets an id and a clock here; hot routes are called directly, the rest goes on to FastAPI. Whatever
+escapes becomes a problem document, and every request is counted once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.exchange import SCOPE_KEY, Exchange
+from app.api.problems import problem_response
+from app.errors import ClientGone, HeadersTooLarge, InternalError, ServiceError, UriTooLong
+from app.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+MAX_URI_BYTES = 8192
+MAX_HEADER_BYTES = 32_768
+MAX_HEADER_FIELDS = 100
+# Most answers are quicker than this; only for the others is it worth a task to notice that the caller has gone.
+WATCH_AFTER_SECONDS = 0.25
+
+
+class Boundary:
+    """ASGI application around the service.
+
+    Args:
+        app: FastAPI, for everything that is not hot.
+        hot: (method, path) to the handler that is called without routing.
+        metrics: where requests are counted.
+    """
+
+    def __init__(self, app: ASGIApp, hot: Mapping[tuple[str, str], Handler], metrics: Metrics) -> None:
+        self._app, self._hot, self._metrics = app, hot, metrics
+        self._in_flight = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def idle(self) -> None:
+        """Return when no request is in flight."""
+        await self._idle.wait()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = Exchange.begin(_header(scope, b"x-request-id"))
+        scope[SCOPE_KEY] = exchange
+        reply = Reply(exchange, send)
+        self._in_flight += 1
+        self._idle.clear()
+        try:
+            await self._answer(scope, receive, reply)
+        finally:
+            self._in_flight -= 1
+            if not self._in_flight:
+                self._idle.set()
+            self._count(scope, exchange, reply.status)
+
+    async def _answer(self, scope: Scope, receive: Receive, reply: Reply) -> None:
+        try:
+            _check_head(scope)
+            handler = self._hot.get((scope["method"], scope["path"]))
+            if handler is None:
+                await self._app(scope, receive, reply.send)
+            else:
+                await _call_watched(handler, scope, receive, reply)
+        except ServiceError as error:
+            await _refuse(error, scope, receive, reply)
+        except Exception:
+            log.exception("unexpected error", extra={"request_id": reply.exchange.request_id})
+            await _refuse(InternalError(), scope, receive, reply)
+
+    def _count(self, scope: Scope, exchange: Exchange, status: int) -> None:
+        total = time.monotonic() - exchange.started
+        route = self._route(scope)
+        self._metrics.requests.labels(route, str(status)).inc()
+        self._metrics.request_seconds.labels(route).observe(total)
+        for phase, seconds in exchange.seconds.items():
+            self._metrics.phase(phase, seconds)
+        if exchange.seconds:
+            self._metrics.phase("total", total)
+
+    def _route(self, scope: Scope) -> str:
+        """The route's template, never the path that was asked for."""
+        if (scope["method"], scope["path"]) in self._hot:
+            return str(scope["path"])
+        return str(getattr(scope.get("route"), "path", "unknown"))
+
+
+class Reply:
+    """The way back to the caller: adds what every reply carries and remembers its status."""
+
+    def __init__(self, exchange: Exchange, send: Send) -> None:
+        self.exchange = exchange
+        self.status = ClientGone.status
+        self.started = False
+        self._send = send
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started, self.status = True, message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["x-request-id"] = self.exchange.request_id
+            headers["server-timing"] = self.exchange.server_timing()
+        await self._send(message)
+
+
+class BodyEnd:
+    """A receive channel that knows when the body has been read to its end."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.reached = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self.reached = not message.get("more_body", False)
+        return message
+
+
+async def _call_watched(handler: Handler, scope: Scope, receive: Receive, reply: Reply) -> None:
+    """Call a hot handler; if its caller goes away meanwhile, it is cancelled."""
+    body = BodyEnd(receive)
+    watch = Watch(body, receive)
+    try:
+        response = await handler(Request(scope, body.receive))
+    except asyncio.CancelledError:
+        if not watch.gone:
+            raise
+        return  # nobody is there to hear of it; counted as 499
+    finally:
+        watch.end()
+    await response(scope, receive, reply.send)
+
+
+class Watch:
+    """Cancels the current task when its caller disconnects, from a moment on when that is worth watching for."""
+
+    def __init__(self, body: BodyEnd, receive: Receive) -> None:
+        self.gone = False
+        self._body, self._receive = body, receive
+        self._request = asyncio.current_task()
+        self._task: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER_SECONDS, self._begin)
+
+    def _begin(self) -> None:
+        if self._body.reached:
+            self._task = asyncio.create_task(self._wait_for_disconnect())
+        else:
+            self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER_SECONDS, self._begin)
+
+    async def _wait_for_disconnect(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.gone = True
+        if self._request is not None:
+            self._request.cancel()
+
+    def end(self) -> None:
+        """Stop watching."""
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+
+async def _refuse(error: ServiceError, scope: Scope, receive: Receive, reply: Reply) -> None:
+    if not reply.started:
+        await problem_response(error, reply.exchange.request_id)(scope, receive, reply.send)
+
+
+def _check_head(scope: Scope) -> None:
+    """Refuse request lines and header fields beyond any use."""
+    if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MAX_URI_BYTES:
+        raise UriTooLong(f"Path and query have at most {MAX_URI_BYTES} bytes here.")
+    headers = scope["headers"]
+    if len(headers) > MAX_HEADER_FIELDS or sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
+        raise HeadersTooLarge(f"At most {MAX_HEADER_FIELDS} header fields and {MAX_HEADER_BYTES} bytes of them.")
+
+
+def _header(scope: MutableMapping[str, Any], name: bytes) -> str | None:
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)

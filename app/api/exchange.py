@@ -1,0 +1,45 @@
+"""One request on its way through the process: its id, its clock, the times of its phases."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+SCOPE_KEY = "basecast.exchange"
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What travels beside a request.
+
+    Attributes:
+        started: seconds of the monotonic clock.
+        seconds: time spent in each phase so far.
+    """
+
+    request_id: str
+    started: float
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def begin(cls, given_id: str | None) -> Exchange:
+        """Start the clock; the caller's id is kept if it is harmless, else replaced."""
+        known = given_id is not None and REQUEST_ID.fullmatch(given_id)
+        return cls(given_id if given_id and known else str(uuid.uuid4()), time.monotonic())
+
+    def server_timing(self) -> str:
+        """The value of the Server-Timing header, in milliseconds."""
+        total = time.monotonic() - self.started
+        phases = (*self.seconds.items(), ("total", total))
+        return ", ".join(f"{phase};dur={seconds * 1000:.3f}" for phase, seconds in phases)
+
+
+def exchange_of(scope: MutableMapping[str, Any]) -> Exchange:
+    """The exchange that the boundary has put into an ASGI scope."""
+    exchange: Exchange = scope[SCOPE_KEY]
+    return exchange

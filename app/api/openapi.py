@@ -1,0 +1,96 @@
+"""The OpenAPI document: what FastAPI cannot derive, because the hot routes read and write their bodies themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic.json_schema import models_json_schema
+
+from app.api.bodies import FASTA, JSON
+from app.api.replies import CSV, NDJSON
+from app.api.schemas import Health, PredictRequest, PredictResponse, Problem
+from app.errors import PROBLEM_JSON
+
+REFERENCE = "#/components/schemas/{model}"
+PREDICT_PROBLEMS = (400, 404, 406, 408, 413, 414, 415, 422, 431, 500, 503, 504)
+TITLES = {
+    400: "The body is malformed.",
+    404: "Unknown model.",
+    406: "None of the media types in Accept can be produced.",
+    408: "The body arrived too slowly.",
+    413: "The body is too large.",
+    414: "The URI is too long.",
+    415: "The body's media type or encoding is not read here.",
+    422: "One or more items are refused; nothing was predicted.",
+    431: "The header fields are too large.",
+    500: "The model failed, or we did.",
+    503: "Overloaded, draining, or out of memory; try again after Retry-After.",
+    504: "The deadline has passed.",
+}
+FASTA_EXAMPLE = ">S0_M_T1\nTGTCCCCGGGTCTTCCAACGGACTGGCGTTGCCCCGGTTCACTGGGGACTGCCCTTGGGG\n"
+
+
+def predict_documentation() -> dict[str, Any]:
+    """Arguments of `add_api_route` that describe POST /predict."""
+    return {
+        "summary": "Predict the targets of each sequence",
+        "tags": ["predict"],
+        "responses": {200: {"description": "Predictions, in the request's order.", "content": _answers()}}
+        | problem_responses(*PREDICT_PROBLEMS),
+        "openapi_extra": {"requestBody": {"required": True, "content": _bodies()}, "parameters": _parameters()},
+    }
+
+
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that can end in these problems."""
+    content = {PROBLEM_JSON: {"schema": _reference(Problem)}}
+    return {status: {"description": TITLES[status], "content": content} for status in statuses}
+
+
+def unready() -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a probe that can fail."""
+    return {503: {"description": "Not ready.", "content": {JSON: {"schema": _reference(Health)}}}}
+
+
+def describe(api: FastAPI) -> None:
+    """Complete the application's OpenAPI document with the schemas that only hot routes use."""
+    derive = api.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = derive()
+        _, definitions = models_json_schema(
+            [(model, "validation") for model in (PredictRequest, PredictResponse, Problem, Health)],
+            ref_template=REFERENCE,
+        )
+        document.setdefault("components", {}).setdefault("schemas", {}).update(definitions["$defs"])
+        return document
+
+    api.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+
+
+def _reference(model: type) -> dict[str, str]:
+    return {"$ref": REFERENCE.format(model=model.__name__)}
+
+
+def _answers() -> dict[str, Any]:
+    text = {"schema": {"type": "string"}}
+    return {JSON: {"schema": _reference(PredictResponse)}, CSV: text, NDJSON: text}
+
+
+def _bodies() -> dict[str, Any]:
+    fasta = {"schema": {"type": "string"}, "example": FASTA_EXAMPLE}
+    return {JSON: {"schema": _reference(PredictRequest)}, FASTA: fasta}
+
+
+def _parameters() -> list[dict[str, Any]]:
+    return [
+        _parameter("X-Deadline-Ms", "header", {"type": "integer", "minimum": 10}, "Time for the whole request."),
+        _parameter("X-Request-ID", "header", {"type": "string"}, "Echoed if it matches [A-Za-z0-9._-]{1,64}."),
+        _parameter("model", "query", {"type": "string"}, "With a FASTA body: the model."),
+        _parameter("priority", "query", {"enum": ["interactive", "bulk"]}, "With a FASTA body: the priority."),
+    ]
+
+
+def _parameter(name: str, place: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
+    return {"name": name, "in": place, "required": False, "schema": schema, "description": description}

@@ -1,0 +1,112 @@
+"""POST /predict: sequences in, predictions out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from starlette.datastructures import Headers, QueryParams
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.api.bodies import FASTA, JSON, BodyLimits, NamedSequence, media_type, parse_fasta, parse_json, read_body
+from app.api.exchange import Exchange, exchange_of
+from app.api.replies import negotiate, predictions_response
+from app.api.schemas import MIN_DEADLINE_MS, PredictRequest, SequenceItem, parse_predict_request
+from app.batching import Priority
+from app.errors import ItemError, Unprocessable
+from app.predictor import Predictor
+
+DEADLINE_HEADER = "x-deadline-ms"
+FASTA_PARAMETERS = ("model", "priority")
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlineLimits:
+    """How long a request may wait for its answer."""
+
+    default_ms: int = 10_000
+    max_ms: int = 120_000
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A prediction request, whatever form its body had."""
+
+    model: str | None
+    ids: Sequence[str]
+    sequences: Sequence[str]
+    priority: Priority
+    deadline_ms: int | None
+
+
+class PredictRoute:
+    """The handler and what it needs.
+
+    Args:
+        predictor: answers.
+        bodies, deadlines: limits of a request.
+    """
+
+    def __init__(self, predictor: Predictor, bodies: BodyLimits, deadlines: DeadlineLimits) -> None:
+        self._predictor, self._bodies, self._deadlines = predictor, bodies, deadlines
+
+    async def predict(self, request: Request) -> Response:
+        """Predict the targets of each sequence."""
+        exchange, headers = exchange_of(request.scope), request.headers
+        answer_type = negotiate(headers.get("accept", "*/*"))
+        call = await self._parse(request, headers, exchange)
+        deadline = exchange.started + self._deadline_ms(call, headers) / 1000
+        predictions = await self._predictor.predict(call.model, call.sequences, deadline, call.priority)
+        exchange.seconds.update(predictions.seconds)
+        return predictions_response(predictions, call.ids, answer_type)
+
+    async def _parse(self, request: Request, headers: Headers, exchange: Exchange) -> Call:
+        kind = media_type(headers, (JSON, FASTA))
+        body = await read_body(headers, request.receive, self._bodies)
+        began = time.monotonic()
+        if kind == JSON:
+            call = _from_json(parse_predict_request(parse_json(body)))
+        else:
+            call = _from_fasta(parse_fasta(body), request.query_params)
+        exchange.seconds["parse"] = time.monotonic() - began
+        return call
+
+    def _deadline_ms(self, call: Call, headers: Headers) -> int:
+        if call.deadline_ms is not None:
+            return self._checked(call.deadline_ms, "/deadline_ms")
+        given = headers.get(DEADLINE_HEADER)
+        if given is None:
+            return self._deadlines.default_ms
+        return self._checked(int(given) if given.isascii() and given.isdigit() and len(given) < 10 else -1, "")
+
+    def _checked(self, deadline_ms: int, pointer: str) -> int:
+        if MIN_DEADLINE_MS <= deadline_ms <= self._deadlines.max_ms:
+            return deadline_ms
+        detail = f"A deadline is a whole number of milliseconds from {MIN_DEADLINE_MS} to {self._deadlines.max_ms}."
+        raise Unprocessable(detail, items=[ItemError(pointer, "invalid_value", detail)])
+
+
+def _from_json(request: PredictRequest) -> Call:
+    items = request.sequences
+    return Call(
+        request.model,
+        [item.id if isinstance(item, SequenceItem) else str(index) for index, item in enumerate(items)],
+        [item.sequence if isinstance(item, SequenceItem) else item for item in items],
+        request.priority,
+        request.deadline_ms,
+    )
+
+
+def _from_fasta(records: Sequence[NamedSequence], query: QueryParams) -> Call:
+    if unknown := sorted(set(query) - set(FASTA_PARAMETERS)):
+        detail = f"{len(unknown)} unknown query parameters; known are {', '.join(FASTA_PARAMETERS)}."
+        raise Unprocessable(detail, items=[ItemError("", "invalid_field", detail)])
+    priority = query.get("priority", "interactive")
+    if priority not in ("interactive", "bulk"):
+        detail = "The priority is interactive or bulk."
+        raise Unprocessable(detail, items=[ItemError("/priority", "invalid_value", detail)])
+    ids = [record.id for record in records]
+    return Call(query.get("model"), ids, [record.sequence for record in records], cast("Priority", priority), None)

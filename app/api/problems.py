@@ -1,0 +1,54 @@
+"""Errors as replies: the one place where an error becomes a status, a body and headers."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from pydantic_core import to_json
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.api.exchange import exchange_of
+from app.errors import (
+    PROBLEM_JSON,
+    InternalError,
+    MalformedRequest,
+    MethodNotAllowed,
+    ServiceError,
+    UnknownRoute,
+    problem,
+)
+
+CLOSES_CONNECTION = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+
+
+def problem_response(error: ServiceError, request_id: str) -> Response:
+    """The reply for an error."""
+    headers = error.headers()
+    if error.status in CLOSES_CONNECTION:  # the rest of the body is still on its way
+        headers["connection"] = "close"
+    body = to_json(problem(error, request_id))
+    return Response(body, error.status, headers, media_type=PROBLEM_JSON)
+
+
+async def handle_service_error(request: Request, error: Exception) -> Response:
+    """Answer an error of ours that a route raised."""
+    known = error if isinstance(error, ServiceError) else InternalError()
+    return problem_response(known, exchange_of(request.scope).request_id)
+
+
+async def handle_http_exception(request: Request, error: Exception) -> Response:
+    """Answer what the framework refuses: unknown paths and methods."""
+    return problem_response(_translated(error), exchange_of(request.scope).request_id)
+
+
+def _translated(error: Exception) -> ServiceError:
+    if not isinstance(error, HTTPException):
+        return InternalError()
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return UnknownRoute("There is nothing here; GET /docs lists the routes.")
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = (error.headers or {}).get("Allow", "GET")
+        return MethodNotAllowed([method.strip() for method in allowed.split(",")])
+    return MalformedRequest() if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR else InternalError()

@@ -1,0 +1,109 @@
+"""Predictions as JSON, CSV or NDJSON, whichever the caller accepts."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+from pydantic_core import to_json
+from starlette.responses import Response
+
+from app.errors import NotAcceptable
+from app.predictor import Predictions, ServedModel
+
+JSON, CSV, NDJSON = "application/json", "text/csv", "application/x-ndjson"
+
+
+def predictions_response(predictions: Predictions, ids: Sequence[str], media_type: str) -> Response:
+    """The reply to a prediction request."""
+    write = _WRITERS[media_type]
+    return Response(write(predictions, ids), media_type=media_type)
+
+
+@lru_cache(maxsize=256)
+def negotiate(accept: str) -> str:
+    """The media type to answer with; JSON where the caller has no preference.
+
+    Args:
+        accept: the Accept header.
+
+    Raises:
+        NotAcceptable: nothing in it can be produced.
+    """
+    offers = sorted(_preferences(accept), key=lambda offer: -offer[1])
+    for kind, quality in offers:
+        if quality > 0 and kind in ("*/*", "application/*", JSON):
+            return JSON
+        if quality > 0 and kind in (CSV, NDJSON, "text/*"):
+            return CSV if kind == "text/*" else kind
+    raise NotAcceptable(f"This route answers {JSON}, {CSV} or {NDJSON}.")
+
+
+def _preferences(accept: str) -> Iterator[tuple[str, float]]:
+    for offer in (accept or "*/*").split(","):
+        kind, *parameters = (part.strip().lower() for part in offer.split(";"))
+        weights = [part.removeprefix("q=") for part in parameters if part.startswith("q=")]
+        try:
+            yield kind, float(weights[0]) if weights else 1.0
+        except ValueError:
+            yield kind, 0.0
+
+
+def model_info(model: ServedModel) -> dict[str, Any]:
+    """Which model answers, as in every reply."""
+    manifest = model.manifest
+    return {
+        "name": manifest.name,
+        "version": manifest.version,
+        "sha256": model.sha256,
+        "licence": manifest.licence,
+        "targets": [
+            {"name": it.name, "unit": it.unit, "scale": it.scale, "higher_means": it.higher_means}
+            for it in manifest.targets
+        ],
+    }
+
+
+def _rows(predictions: Predictions, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
+    names = predictions.model.manifest.target_names
+    rows = zip(ids, predictions.bases, predictions.tokens, predictions.values, strict=True)
+    for name, bases, tokens, values in rows:
+        yield {
+            "id": name,
+            "bases": bases,
+            "tokens": tokens,
+            "values": dict(zip(names, map(shortest, values), strict=True)),
+        }
+
+
+def shortest(value: float) -> float:
+    """The value with the seven digits that float32 holds, so that -1.38 does not read -1.3799999952316284."""
+    return float(f"{value:.7g}")
+
+
+def _as_json(predictions: Predictions, ids: Sequence[str]) -> bytes:
+    document = {"model": model_info(predictions.model), "predictions": list(_rows(predictions, ids))}
+    return to_json(document)
+
+
+def _as_ndjson(predictions: Predictions, ids: Sequence[str]) -> bytes:
+    return b"".join(to_json(row) + b"\n" for row in _rows(predictions, ids))
+
+
+def _as_csv(predictions: Predictions, ids: Sequence[str]) -> bytes:
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["id", "bases", "tokens", *predictions.model.manifest.target_names])
+    for row in _rows(predictions, ids):
+        writer.writerow([row["id"], row["bases"], row["tokens"], *row["values"].values()])
+    return table.getvalue().encode()
+
+
+_WRITERS: dict[str, Callable[[Predictions, Sequence[str]], bytes]] = {
+    JSON: _as_json,
+    CSV: _as_csv,
+    NDJSON: _as_ndjson,
+}

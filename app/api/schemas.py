@@ -1,0 +1,183 @@
+"""The wire: what POST /predict takes, what it answers, and how a refusal points at the culprit."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+from pydantic_core import ErrorDetails
+
+from app.api.bodies import check_depth
+from app.batching import Priority
+from app.errors import ItemError, Unprocessable
+
+MIN_DEADLINE_MS = 10
+EXAMPLE_SEQUENCE = (
+    "TGTCCCCGGGTCTTCCAACGGACTGGCGTTGCCCCGGTTCACTGGGGACTGCCCTTGGGGTCTCGCTCACCTTCAGCACACATTATCGGGAGCAGTGTCTTCCATAATGT"
+)
+
+SequenceId = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class Strict(BaseModel):
+    """Base of request models: exact types, no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class SequenceItem(Strict):
+    """A sequence under the caller's own id."""
+
+    id: SequenceId
+    sequence: Annotated[str, Field(description="DNA or RNA, either case; U is read as T.")]
+
+
+def _kind(item: object) -> str:
+    return "sequence" if isinstance(item, str) else "item"
+
+
+SequenceOrItem = Annotated[Annotated[str, Tag("sequence")] | Annotated[SequenceItem, Tag("item")], Discriminator(_kind)]
+
+
+class PredictRequest(Strict):
+    """The body of POST /predict."""
+
+    model: Annotated[
+        str | None, Field(default=None, description="`name` or `name@version`; may be left out when one is loaded.")
+    ]
+    sequences: Annotated[list[SequenceOrItem], Field(min_length=1)]
+    priority: Annotated[Priority, Field(default="interactive", description="`bulk` gives way to `interactive` work.")]
+    deadline_ms: Annotated[
+        int | None,
+        Field(default=None, ge=MIN_DEADLINE_MS, description="Time for the whole request; wins over X-Deadline-Ms."),
+    ]
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"model": "utrseq-decay", "sequences": [EXAMPLE_SEQUENCE]}]}
+    )
+
+
+class TargetInfo(BaseModel):
+    """A predicted quantity, as every answer names it."""
+
+    name: str
+    unit: str
+    scale: str
+    higher_means: str
+
+
+class ModelInfo(BaseModel):
+    """Which model answered, exactly."""
+
+    name: str
+    version: str
+    sha256: Annotated[str, Field(description="Digest of the bundle's manifest, which holds all others.")]
+    licence: str
+    targets: list[TargetInfo]
+
+
+class Prediction(BaseModel):
+    """One sequence's answer."""
+
+    id: str
+    bases: int
+    tokens: int
+    values: dict[str, float]
+
+
+class PredictResponse(BaseModel):
+    """The reply of POST /predict, in the request's order."""
+
+    model: ModelInfo
+    predictions: list[Prediction]
+
+
+class ProblemItem(BaseModel):
+    """One refused item."""
+
+    pointer: Annotated[str, Field(description="JSON pointer into the request.")]
+    code: str
+    detail: str
+    position: int | None = None
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457); it never repeats what was sent."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    instance: str
+    retryable: bool
+    retry_after_ms: int | None = None
+    errors: list[ProblemItem] | None = None
+
+
+class ModelSummary(ModelInfo):
+    """A loaded bundle, in short."""
+
+    summary: str
+    task: str
+    organism: str
+    min_bases: int
+    max_bases: int
+
+
+class ModelList(BaseModel):
+    """The loaded bundles."""
+
+    models: list[ModelSummary]
+
+
+class Health(BaseModel):
+    """The reply of the probes."""
+
+    status: Literal["ok", "unavailable"]
+    checks: dict[str, str]
+
+
+def parse_predict_request(document: object) -> PredictRequest:
+    """Validate a parsed JSON body.
+
+    Raises:
+        Unprocessable: with a pointer to each item at fault.
+        MalformedJson: it is nested out of all bounds.
+    """
+    try:
+        return PredictRequest.model_validate(document)
+    except ValidationError as error:
+        check_depth(document)
+        raise _unprocessable(error) from None
+
+
+def _unprocessable(error: ValidationError) -> Unprocessable:
+    faults = error.errors(include_url=False, include_context=False)
+    items = [ItemError(_pointer(fault), _code(fault), _detail(fault)) for fault in faults]
+    return Unprocessable("The request has fields that are missing, unknown or out of range.", items=items)
+
+
+def _pointer(fault: ErrorDetails) -> str:
+    parts = [part for part in fault["loc"] if part not in ("sequence", "item")]
+    if fault["loc"] and fault["loc"][-1] == "sequence" and len(fault["loc"]) == 4:
+        parts.append("sequence")
+    if fault["type"] == "extra_forbidden":  # the unknown key is the caller's text
+        parts = parts[:-1]
+    return "".join(f"/{part}" for part in parts)
+
+
+def _code(fault: ErrorDetails) -> str:
+    if fault["type"] == "too_short":
+        return "empty"
+    wrong_shape = fault["type"] in ("missing", "extra_forbidden", "model_type", "model_attributes_type", "list_type")
+    return "invalid_field" if wrong_shape or isinstance(fault["input"], (list, dict, type(None))) else "invalid_value"
+
+
+def _detail(fault: ErrorDetails) -> str:
+    if fault["type"] == "extra_forbidden":
+        known = SequenceItem if len(fault["loc"]) > 1 else PredictRequest
+        return f"There is an unknown field here; known are {', '.join(known.model_fields)}."
+    if fault["type"] in ("model_type", "model_attributes_type"):
+        return "A request is an object; a sequence is a string, or an object with `id` and `sequence`."
+    return f"{fault['msg']}."

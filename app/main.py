@@ -1,0 +1,152 @@
+"""Where the parts are put together: settings in, ASGI application out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse
+
+from app import __version__
+from app.api.bodies import BodyLimits
+from app.api.boundary import Boundary
+from app.api.health import HealthRoutes
+from app.api.models import ModelRoutes
+from app.api.openapi import describe, predict_documentation, problem_responses, unready
+from app.api.predict import DeadlineLimits, PredictRoute
+from app.api.problems import handle_http_exception, handle_service_error
+from app.api.schemas import Health, ModelList
+from app.batching import CPU_LIMITS, GPU_LIMITS
+from app.bundle import find_bundles, read_bundle
+from app.encoding import SequenceEncoder
+from app.engine import OnnxModel
+from app.errors import ServiceError
+from app.metrics import Metrics, ModelMetrics
+from app.predictor import Predictor, RequestLimits, ServedModel
+from app.queue.memory import MemoryQueue
+from app.settings import Settings
+from app.worker import Worker
+
+LAG_PERIOD_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Service:
+    """The running parts.
+
+    Attributes:
+        app: the ASGI application, boundary included; its lifespan starts and stops the workers.
+    """
+
+    app: Boundary
+    predictor: Predictor
+    workers: Sequence[Worker]
+    metrics: Metrics
+    settings: Settings
+
+    async def drain(self) -> None:
+        """Turn new requests away and wait until those in flight are answered, or `drain_ms` have passed."""
+        self.predictor.draining = True
+        self.metrics.ready.set(0)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.settings.drain_ms / 1000):
+                await self.app.idle()
+        for model in self.predictor.models:
+            await model.queue.close()
+
+
+def create_app(settings: Settings) -> Boundary:
+    """The ASGI application for these settings, its models loaded and verified.
+
+    Raises:
+        BundleError: a bundle cannot be trusted.
+    """
+    return create_service(settings).app
+
+
+def create_service(settings: Settings) -> Service:
+    """Load the models, connect each with a queue and a worker, and put HTTP in front.
+
+    Raises:
+        BundleError: a bundle cannot be trusted.
+    """
+    metrics = Metrics()
+    device = ThreadPoolExecutor(settings.compute_threads, thread_name_prefix="compute")
+    loaded = [_load(path, settings, metrics, device) for path in find_bundles(settings.models)]
+    limits = RequestLimits(settings.max_sequences, settings.max_total_bases)
+    predictor = Predictor([model for model, _ in loaded], limits, metrics)
+    workers = [worker for _, worker in loaded]
+    app = _http(settings, predictor, workers, metrics)
+    return Service(app, predictor, workers, metrics, settings)
+
+
+def _load(path: Path, settings: Settings, metrics: Metrics, device: ThreadPoolExecutor) -> tuple[ServedModel, Worker]:
+    bundle = read_bundle(path)
+    model = OnnxModel(bundle, settings.device, allow_cpu=settings.cpu_allowed)
+    counted = ModelMetrics(metrics, bundle.manifest, bundle.sha256)
+    queue = MemoryQueue(settings.max_queue_tokens, counted)
+    counted.watch_queue(queue.load)
+    encoder = SequenceEncoder(bundle.manifest, bundle.files)
+    limits = CPU_LIMITS if model.on_cpu else GPU_LIMITS
+    worker = Worker(queue, model, limits, device, settings.compute_threads, counted)
+    return ServedModel(bundle.manifest, bundle.sha256, encoder, queue, counted), worker
+
+
+def _http(settings: Settings, predictor: Predictor, workers: Sequence[Worker], metrics: Metrics) -> Boundary:
+    predict = PredictRoute(
+        predictor,
+        BodyLimits(settings.max_body_bytes, settings.body_timeout_ms),
+        DeadlineLimits(settings.default_deadline_ms, settings.max_deadline_ms),
+    )
+    models = ModelRoutes(predictor)
+    health = HealthRoutes(predictor, workers, metrics)
+    api = FastAPI(
+        title="Basecast",
+        version=__version__,
+        description="DNA or RNA in, gene expression or mRNA decay out.",
+        lifespan=_lifespan(workers, metrics),
+    )
+    api.add_exception_handler(ServiceError, handle_service_error)
+    api.add_exception_handler(HTTPException, handle_http_exception)
+    api.add_api_route("/predict", predict.predict, methods=["POST"], **predict_documentation())
+    api.add_api_route("/models", models.list_models, response_model=ModelList, tags=["models"])
+    api.add_api_route("/models/{name}", models.show_model, responses=problem_responses(404), tags=["models"])
+    api.add_api_route("/livez", health.livez, response_model=Health, tags=["operation"])
+    api.add_api_route("/readyz", health.readyz, response_model=Health, responses=unready(), tags=["operation"])
+    if settings.metrics_port is None:
+        api.add_api_route("/metrics", health.metrics, response_class=PlainTextResponse, tags=["operation"])
+    describe(api)
+    return Boundary(api, {("POST", "/predict"): predict.predict}, metrics)
+
+
+def _lifespan(workers: Sequence[Worker], metrics: Metrics) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        for worker in workers:
+            worker.start()
+        metrics.workers_ready.set(len(workers))
+        metrics.ready.set(1)
+        lag = asyncio.create_task(_measure_lag(metrics))
+        yield
+        metrics.ready.set(0)
+        lag.cancel()
+        with suppress(asyncio.CancelledError):
+            await lag
+        for worker in workers:
+            await worker.stop()
+
+    return lifespan
+
+
+async def _measure_lag(metrics: Metrics) -> None:
+    while True:
+        due = time.monotonic() + LAG_PERIOD_SECONDS
+        await asyncio.sleep(LAG_PERIOD_SECONDS)
+        metrics.loop_lag.set(max(0.0, time.monotonic() - due))
