@@ -23,6 +23,7 @@ Values = npt.NDArray[np.float32]  # (batch, targets), in the targets' units
 Device = Literal["auto", "cpu"] | str
 Feed = dict[str, npt.NDArray[np.generic]]
 
+CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 GRAPH_INPUTS = {"tokens": {"input_ids", "attention_mask"}, "one_hot": {"bases"}}
 ONE_HOT = np.vstack([np.eye(4, dtype=np.float32), np.zeros((1, 4), dtype=np.float32)])  # A C G T, N = zeros
 OUT_OF_MEMORY_SIGNS = ("Failed to allocate memory", "BFCArena", "out of memory")
@@ -51,7 +52,7 @@ class OnnxModel:
 
     @property
     def on_cpu(self) -> bool:
-        return self.provider == "CPUExecutionProvider"
+        return self.provider == CPU
 
     def predict(self, rows: Sequence[Ids]) -> Values:
         """Predict a batch.
@@ -124,23 +125,22 @@ def _open_session(bundle: Bundle, device: Device, threads: int, allow_cpu: bool)
     try:
         session = ort.InferenceSession(bundle.files[GRAPH], options, providers=_providers(bundle, device))
     except Exception as error:
-        raise BundleError(
-            f"{bundle.manifest.name}/{GRAPH}: ONNX Runtime cannot load it ({type(error).__name__})"
-        ) from error
-    if device.startswith("cuda") and not allow_cpu and session.get_providers()[0] != "CUDAExecutionProvider":
+        reason = f"ONNX Runtime cannot load it ({type(error).__name__})"
+        raise BundleError(f"{bundle.manifest.name}/{GRAPH}: {reason}") from error
+    # ONNX Runtime falls back to the CPU in silence.
+    if device.startswith("cuda") and not allow_cpu and session.get_providers()[0] != CUDA:
         raise BundleError(f"device {device}: CUDA did not start; install basecast[gpu] and a driver, or allow_cpu")
     return session
 
 
 def _providers(bundle: Bundle, device: Device) -> list[str | tuple[str, Mapping[str, str]]]:
-    available = "CUDAExecutionProvider" in ort.get_available_providers()
-    if device == "cpu" or (device == "auto" and not available):
-        return ["CPUExecutionProvider"]
+    if device == "cpu" or CUDA not in ort.get_available_providers():
+        return [CPU]
     if hasattr(ort, "preload_dlls"):
         ort.preload_dlls()
     index = device.partition(":")[2] or "0"
     tf32 = "0" if bundle.manifest.precision == "fp32" else "1"
-    return [("CUDAExecutionProvider", {"device_id": index, "use_tf32": tf32}), "CPUExecutionProvider"]
+    return [(CUDA, {"device_id": index, "use_tf32": tf32}), CPU]
 
 
 def _check_graph(session: ort.InferenceSession, manifest: Manifest) -> None:

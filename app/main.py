@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -50,6 +50,10 @@ class Service:
     workers: Sequence[Worker]
     metrics: Metrics
     settings: Settings
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """The service with its workers at work; the application's lifespan does the same."""
+        return _running(self.workers, self.metrics)
 
     async def drain(self) -> None:
         """Turn new requests away and wait until those in flight are answered, or `drain_ms` have passed."""
@@ -111,7 +115,7 @@ def _http(settings: Settings, predictor: Predictor, workers: Sequence[Worker], m
         title="Basecast",
         version=__version__,
         description="DNA or RNA in, gene expression or mRNA decay out.",
-        lifespan=_lifespan(workers, metrics),
+        lifespan=lambda _: _running(workers, metrics),
     )
     api.add_exception_handler(ServiceError, handle_service_error)
     api.add_exception_handler(HTTPException, handle_http_exception)
@@ -126,23 +130,20 @@ def _http(settings: Settings, predictor: Predictor, workers: Sequence[Worker], m
     return Boundary(api, {("POST", "/predict"): predict.predict}, metrics)
 
 
-def _lifespan(workers: Sequence[Worker], metrics: Metrics) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        for worker in workers:
-            worker.start()
-        metrics.workers_ready.set(len(workers))
-        metrics.ready.set(1)
-        lag = asyncio.create_task(_measure_lag(metrics))
-        yield
-        metrics.ready.set(0)
-        lag.cancel()
-        with suppress(asyncio.CancelledError):
-            await lag
-        for worker in workers:
-            await worker.stop()
-
-    return lifespan
+@asynccontextmanager
+async def _running(workers: Sequence[Worker], metrics: Metrics) -> AsyncIterator[None]:
+    for worker in workers:
+        worker.start()
+    metrics.workers_ready.set(len(workers))
+    metrics.ready.set(1)
+    lag = asyncio.create_task(_measure_lag(metrics))
+    yield
+    metrics.ready.set(0)
+    lag.cancel()
+    with suppress(asyncio.CancelledError):
+        await lag
+    for worker in workers:
+        await worker.stop()
 
 
 async def _measure_lag(metrics: Metrics) -> None:
