@@ -1,0 +1,116 @@
+"""A bundle is what its manifest says, to the byte, or it is refused in one line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from app.bundle import MANIFEST, Manifest, find_bundles, read_bundle
+from app.errors import BundleError
+from tests.toy import write_manifest, write_token_bundle, write_toy_bundle
+
+
+def test_reading_gives_the_files_and_the_digest_of_the_manifest(tmp_path: Path) -> None:
+    folder = write_token_bundle(tmp_path)
+    bundle = read_bundle(folder)
+    assert set(bundle.files) == {"model.onnx", "tokenizer.json", "README.md"}
+    assert bundle.sha256 == hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
+
+
+def test_the_same_manifest_gives_the_same_bytes(tmp_path: Path) -> None:
+    raw = (write_toy_bundle(tmp_path) / MANIFEST).read_bytes()
+    assert Manifest.model_validate_json(raw).to_json() == raw
+
+
+def test_one_flipped_bit_is_noticed(tmp_path: Path) -> None:
+    folder = write_toy_bundle(tmp_path)
+    content = bytearray((folder / "model.onnx").read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / "model.onnx").write_bytes(content)
+    with pytest.raises(BundleError, match=r"gc/model\.onnx: SHA-256 differs"):
+        read_bundle(folder)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", MANIFEST])
+def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
+    folder = write_toy_bundle(tmp_path)
+    (folder / name).unlink()
+    with pytest.raises(BundleError, match=f"gc/{name}: No such file"):
+        read_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format": 2}, "format"),
+        ({"surprise": 1}, "surprise"),
+        ({"version": "one"}, "version"),
+        ({"name": "../up"}, "name"),
+        ({"targets": []}, "targets"),
+        ({"files": {}}, "`files` lacks model.onnx"),
+        ({"files": {"../../etc/passwd": "0" * 64}}, "files"),
+        ({"golden": {"tolerance": 1e-4, "examples": []}}, "golden.examples"),
+        ({"golden": {"tolerance": 0.5, "examples": [{"sequence": "A", "values": {"gc_fraction": 0}}]}}, "tolerance"),
+        ({"golden": {"tolerance": 1e-4, "examples": [{"sequence": "A", "values": {}}]}}, "does not name each target"),
+    ],
+)
+def test_a_manifest_that_breaks_the_contract_is_refused_in_one_line(
+    tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    folder = write_toy_bundle(tmp_path)
+    write_manifest(folder, **changes)
+    with pytest.raises(BundleError, match=message) as caught:
+        read_bundle(folder)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"min_bases": 9, "max_bases": 8}, "min_bases is larger"),
+        ({"pad_token_id": 3}, "pad_token_id belongs to"),
+        ({"encoding": "smoke signals"}, "encoding"),
+    ],
+)
+def test_input_rules_must_be_consistent(tmp_path: Path, changes: dict[str, object], message: str) -> None:
+    folder = write_toy_bundle(tmp_path)
+    rules = json.loads((folder / MANIFEST).read_text())["input"]
+    write_manifest(folder, input=rules | changes)
+    with pytest.raises(BundleError, match=message):
+        read_bundle(folder)
+
+
+def test_numbers_in_a_manifest_are_finite(tmp_path: Path) -> None:
+    folder = write_toy_bundle(tmp_path)
+    (folder / MANIFEST).write_text((folder / MANIFEST).read_text().replace('"mean": 0.5', '"mean": NaN'))
+    with pytest.raises(BundleError):
+        read_bundle(folder)
+
+
+def test_segmented_and_dosage_models_need_their_own_files(tmp_path: Path) -> None:
+    manifest = read_bundle(write_token_bundle(tmp_path)).manifest
+    segmented = manifest.input.model_copy(update={"segments": {"count": 2, "bases": 10}})
+    assert manifest.model_copy(update={"input": segmented}).required_files >= {"embedder.onnx", "head.onnx"}
+    dosage = manifest.input.model_copy(update={"encoding": "dosage"})
+    assert "variants.tsv" in manifest.model_copy(update={"input": dosage}).required_files
+
+
+def test_the_public_part_names_no_files(tmp_path: Path) -> None:
+    public = read_bundle(write_toy_bundle(tmp_path)).manifest.public()
+    assert "files" not in public
+    assert public["input"]["max_bases"] == 1000
+
+
+def test_bundles_are_found_by_their_manifest(tmp_path: Path) -> None:
+    second, first = write_toy_bundle(tmp_path, "b"), write_toy_bundle(tmp_path, "a")
+    (tmp_path / "not a bundle").mkdir()
+    assert find_bundles(tmp_path) == [first, second]
+    assert find_bundles(first) == [first]
+
+
+def test_no_bundle_at_all_is_an_error_that_says_where_it_looked(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="no bundle in"):
+        find_bundles(tmp_path / "nowhere")

@@ -1,0 +1,112 @@
+"""A model runs only if its graph and its golden examples are what the manifest says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.bundle import MANIFEST, digests, read_bundle
+from app.encoding import EncodedSequence, SequenceEncoder
+from app.engine import OnnxModel
+from app.errors import BundleError
+from tests.toy import gc_graph, mean_id_graph, write_manifest, write_token_bundle, write_toy_bundle
+
+
+def _predict(folder: Path, sequences: list[str]) -> list[list[float]]:
+    bundle = read_bundle(folder)
+    encoded = SequenceEncoder(bundle.manifest, bundle.files).encode(sequences)
+    rows = [row.ids for row in encoded if isinstance(row, EncodedSequence)]
+    values: list[list[float]] = OnnxModel(bundle).predict(rows).tolist()
+    return values
+
+
+def test_one_hot_predictions_are_those_worked_out_on_paper(tmp_path: Path) -> None:
+    assert _predict(write_toy_bundle(tmp_path), ["GGCA", "AAAC", "TTTT"]) == [[0.75], [0.25], [0.0]]
+
+
+def test_n_counts_as_no_base(tmp_path: Path) -> None:
+    assert _predict(write_toy_bundle(tmp_path), ["GCNN"]) == [[1.0]]
+
+
+def test_padding_is_inert(tmp_path: Path) -> None:
+    # (1 + 4 + 5 + 2) / 4 = 3, beside a row three times as long
+    values = _predict(write_token_bundle(tmp_path), ["AC", "TTTTTTTTTT"])
+    np.testing.assert_allclose(values, [[3, 13], [73 / 12, 73 / 12 + 10]], rtol=1e-6)
+
+
+def test_the_cpu_is_named_as_the_provider(tmp_path: Path) -> None:
+    model = OnnxModel(read_bundle(write_toy_bundle(tmp_path)))
+    assert model.on_cpu
+    assert model.provider == "CPUExecutionProvider"
+
+
+def _replace_graph(folder: Path, graph: bytes) -> None:
+    (folder / "model.onnx").write_bytes(graph)
+    files = json.loads((folder / MANIFEST).read_text())["files"]
+    write_manifest(folder, files=files | digests({"model.onnx": graph}))
+
+
+@pytest.mark.parametrize("graph", [b"", b"not a graph", gc_graph()[:200]])
+def test_a_file_that_is_no_graph_is_refused(tmp_path: Path, graph: bytes) -> None:
+    folder = write_toy_bundle(tmp_path)
+    _replace_graph(folder, graph)
+    with pytest.raises(BundleError, match=r"gc/model\.onnx"):
+        OnnxModel(read_bundle(folder))
+
+
+def test_a_graph_with_other_inputs_is_refused(tmp_path: Path) -> None:
+    folder = write_toy_bundle(tmp_path)
+    _replace_graph(folder, mean_id_graph())
+    with pytest.raises(BundleError, match=r"has inputs .* expected"):
+        OnnxModel(read_bundle(folder))
+
+
+def _set_golden(folder: Path, sequence: str, value: float) -> None:
+    example = {"sequence": sequence, "values": {"gc_fraction": value}}
+    write_manifest(folder, golden={"tolerance": 1e-4, "examples": [example]})
+
+
+@pytest.mark.parametrize(("value", "passes"), [(0.75, True), (0.750009, True), (0.75002, False), (0.5, False)])
+def test_golden_examples_hold_within_the_tolerance(tmp_path: Path, value: float, passes: bool) -> None:
+    # tolerance 1e-4 of a standard deviation of 0.1
+    folder = write_toy_bundle(tmp_path)
+    _set_golden(folder, "GGCA", value)
+    if passes:
+        OnnxModel(read_bundle(folder))
+    else:
+        with pytest.raises(BundleError, match="golden examples differ"):
+            OnnxModel(read_bundle(folder))
+
+
+def test_a_golden_example_that_predicts_nan_is_refused(tmp_path: Path) -> None:
+    folder = write_toy_bundle(tmp_path)
+    _set_golden(folder, "NN", 0.5)
+    with pytest.raises(BundleError, match="golden examples differ by nan"):
+        OnnxModel(read_bundle(folder))
+
+
+def test_a_golden_example_the_model_refuses_is_refused(tmp_path: Path) -> None:
+    folder = write_toy_bundle(tmp_path)
+    _set_golden(folder, "XX", 0.5)
+    with pytest.raises(BundleError, match="refuses one of its own golden examples"):
+        OnnxModel(read_bundle(folder))
+
+
+def test_cuda_without_cuda_is_refused_unless_the_cpu_is_allowed(tmp_path: Path) -> None:
+    bundle = read_bundle(write_toy_bundle(tmp_path))
+    ort = pytest.importorskip("onnxruntime")
+    if "CUDAExecutionProvider" in ort.get_available_providers():
+        pytest.skip("this ONNX Runtime has CUDA")
+    with pytest.raises(BundleError, match="CUDA did not start"):
+        OnnxModel(bundle, "cuda:0", allow_cpu=False)
+
+
+def test_encodings_of_later_versions_are_refused_in_one_line(tmp_path: Path) -> None:
+    folder = write_toy_bundle(tmp_path)
+    rules = json.loads((folder / MANIFEST).read_text())["input"]
+    write_manifest(folder, input=rules | {"segments": {"count": 1, "bases": 4}})
+    with pytest.raises(BundleError, match="embedder"):
+        read_bundle(folder)

@@ -1,0 +1,98 @@
+"""What Prometheus sees: the contract's names, bounded labels, and buckets that fit the targets."""
+
+from __future__ import annotations
+
+import numpy as np
+from prometheus_client import generate_latest
+
+from app.bundle import Manifest, Target
+from app.metrics import LATENCY_SECONDS, Metrics, ModelMetrics, ValueHistogram
+from tests.toy import gc_manifest
+
+# The names of the wire contract that this version feeds.
+NAMES = {
+    "requests_total",
+    "request_seconds",
+    "phase_seconds",
+    "sequences_total",
+    "tokens_total",
+    "padded_tokens_total",
+    "batch_sequences",
+    "batch_tokens",
+    "batch_seconds",
+    "queue_wait_seconds",
+    "queue_jobs",
+    "queue_tokens",
+    "queue_oldest_seconds",
+    "shed_total",
+    "expired_total",
+    "cancelled_total",
+    "deduplicated_total",
+    "workers_ready",
+    "worker_busy_seconds_total",
+    "out_of_memory_total",
+    "event_loop_lag_seconds",
+    "ready",
+    "prediction_value",
+    "build_info",
+    "model_info",
+}
+LABELS = {"route", "code", "model", "outcome", "reason", "phase", "priority", "le", "version", "sha256", "target"}
+
+
+def _metrics() -> tuple[Metrics, ModelMetrics]:
+    metrics = Metrics()
+    manifest = Manifest.model_validate(gc_manifest("gc") | {"files": {"model.onnx": "0" * 64}})
+    return metrics, ModelMetrics(metrics, manifest, "0" * 64)
+
+
+def test_every_name_of_the_contract_is_exposed() -> None:
+    metrics, _ = _metrics()
+    metrics.requests.labels("/predict", "200").inc()
+    exposed = {line.split()[2] for line in generate_latest(metrics.registry).decode().splitlines() if "# TYPE" in line}
+    assert {f"basecast_{name}" for name in NAMES} <= exposed
+
+
+def test_labels_are_those_of_the_contract() -> None:
+    metrics, _ = _metrics()
+    ours = [family for family in metrics.registry.collect() if family.name.startswith("basecast")]
+    assert {label for family in ours for sample in family.samples for label in sample.labels} <= LABELS
+
+
+def test_latency_buckets_run_from_a_quarter_millisecond_to_half_a_minute() -> None:
+    assert LATENCY_SECONDS[0] == 0.00025
+    assert LATENCY_SECONDS[-1] == 30
+    assert list(LATENCY_SECONDS) == sorted(LATENCY_SECONDS)
+    assert len(LATENCY_SECONDS) == 21
+
+
+def test_a_batch_counts_its_padding() -> None:
+    metrics, model = _metrics()
+    model.batch(rows=2, tokens=8, padded_tokens=10, seconds=0.5)
+    value = metrics.registry.get_sample_value
+    assert value("basecast_tokens_total", {"model": "gc"}) == 8
+    assert value("basecast_padded_tokens_total", {"model": "gc"}) == 10
+    assert value("basecast_worker_busy_seconds_total") == 0.5
+
+
+def test_queue_gauges_read_the_queue_when_they_are_scraped() -> None:
+    metrics, model = _metrics()
+    load = [(1, 10, 0.5)]
+    model.watch_queue(lambda: load[-1])
+    load.append((2, 20, 1.5))
+    value = metrics.registry.get_sample_value
+    assert value("basecast_queue_jobs", {"model": "gc"}) == 2
+    assert value("basecast_queue_tokens", {"model": "gc"}) == 20
+    assert value("basecast_queue_oldest_seconds", {"model": "gc"}) == 1.5
+
+
+def test_value_buckets_lie_around_the_training_mean() -> None:
+    target = Target(
+        name="t", unit="1", scale="linear", higher_means="x", description="x", mean=10, standard_deviation=2
+    )
+    histogram = ValueHistogram(target)
+    histogram.observe(np.array([1.9, 2.0, 10.0, 18.1], dtype=np.float32))
+    buckets, total = histogram.buckets()
+    assert (buckets[0], buckets[-2], buckets[-1]) == (("2", 2.0), ("18", 3.0), ("+Inf", 4.0))
+    assert dict(buckets)["10"] == 3  # an edge belongs to its bucket
+    np.testing.assert_allclose(total, 32.0, rtol=1e-6)

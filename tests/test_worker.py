@@ -1,0 +1,158 @@
+"""The worker answers each job of each batch, whatever the model does."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+
+import numpy as np
+import pytest
+
+from app.batching import Answer, BatchLimits, Job, Outcome
+from app.encoding import Ids
+from app.engine import Values
+from app.errors import InferenceFailed, NonFiniteOutput, OutOfMemory
+from app.queue.memory import MemoryQueue
+from app.worker import Worker
+from tests.test_queue import _metrics
+
+Predict = Callable[[Sequence[Ids]], Values]
+
+
+class FakeModel:
+    """Predicts with a function and remembers the sizes of its batches."""
+
+    def __init__(self, predict: Predict) -> None:
+        self._predict = predict
+        self.batches: list[int] = []
+        self.threads: set[str] = set()
+
+    def predict(self, rows: Sequence[Ids]) -> Values:
+        self.batches.append(len(rows))
+        self.threads.add(threading.current_thread().name)
+        return self._predict(rows)
+
+
+def _first_ids(rows: Sequence[Ids]) -> Values:
+    return np.array([[row[0]] for row in rows], dtype=np.float32)
+
+
+@asynccontextmanager
+async def _working(model: FakeModel, threads: int = 1) -> AsyncIterator[tuple[MemoryQueue, Worker]]:
+    queue = MemoryQueue(10_000, _metrics())
+    with ThreadPoolExecutor(threads, thread_name_prefix="device") as device:
+        worker = Worker(queue, model, BatchLimits(), device, threads, _metrics())
+        worker.start()
+        yield queue, worker
+        await worker.stop()
+
+
+async def _outcomes(queue: MemoryQueue, values: Sequence[int]) -> list[Outcome]:
+    """Submit one job for each value and wait for all outcomes, in order."""
+    now = asyncio.get_running_loop().time()
+    jobs = [Job(np.array([value], dtype=np.uint8), now, now + 60) for value in values]
+    outcomes: dict[Job, Outcome] = {}
+    done = asyncio.Event()
+
+    def deliver(job: Job, outcome: Outcome) -> None:
+        assert job not in outcomes
+        outcomes[job] = outcome
+        if len(outcomes) == len(jobs):
+            done.set()
+
+    await queue.submit(jobs, deliver)
+    async with asyncio.timeout(10):
+        await done.wait()
+    return [outcomes[job] for job in jobs]
+
+
+def _values(outcomes: Sequence[Outcome]) -> list[float | type]:
+    return [float(it.values[0]) if isinstance(it, Answer) else type(it) for it in outcomes]
+
+
+async def test_answers_go_to_the_jobs_they_belong_to() -> None:
+    async with _working(FakeModel(_first_ids)) as (queue, _):
+        assert _values(await _outcomes(queue, range(100))) == list(range(100))
+
+
+async def test_prediction_happens_off_the_event_loop() -> None:
+    model = FakeModel(_first_ids)
+    async with _working(model) as (queue, _):
+        await _outcomes(queue, [1])
+    assert all(name.startswith("device") for name in model.threads)
+
+
+async def test_jobs_pile_up_while_the_device_is_busy_and_then_go_together() -> None:
+    release = threading.Event()
+
+    def wait_then_predict(rows: Sequence[Ids]) -> Values:
+        release.wait(10)
+        return _first_ids(rows)
+
+    model = FakeModel(wait_then_predict)
+    async with _working(model) as (queue, _):
+        first = asyncio.create_task(_outcomes(queue, [1]))
+        await asyncio.sleep(0.05)
+        second = asyncio.create_task(_outcomes(queue, [2]))  # prepared while the first runs
+        await asyncio.sleep(0.05)
+        rest = [asyncio.create_task(_outcomes(queue, [value])) for value in range(3, 11)]
+        await asyncio.sleep(0.05)
+        release.set()
+        await asyncio.gather(first, second, *rest)
+    assert model.batches == [1, 1, 8]
+
+
+async def test_nan_condemns_its_own_row_only() -> None:
+    def nan_for_seven(rows: Sequence[Ids]) -> Values:
+        return np.where(_first_ids(rows) == 7, np.nan, _first_ids(rows))
+
+    async with _working(FakeModel(nan_for_seven)) as (queue, _):
+        assert _values(await _outcomes(queue, [6, 7, 8])) == [6, NonFiniteOutput, 8]
+
+
+async def test_a_model_that_raises_fails_its_batch_and_the_worker_goes_on() -> None:
+    def refuse_seven(rows: Sequence[Ids]) -> Values:
+        if any(row[0] == 7 for row in rows):
+            raise RuntimeError("seven")
+        return _first_ids(rows)
+
+    async with _working(FakeModel(refuse_seven)) as (queue, worker):
+        assert _values(await _outcomes(queue, [6, 7])) == [InferenceFailed, InferenceFailed]
+        assert _values(await _outcomes(queue, [8])) == [8]
+        assert worker.alive
+
+
+async def test_a_batch_too_large_for_memory_is_halved_until_it_fits() -> None:
+    def two_at_most(rows: Sequence[Ids]) -> Values:
+        if len(rows) > 2:
+            raise OutOfMemory
+        return _first_ids(rows)
+
+    model = FakeModel(two_at_most)
+    async with _working(model) as (queue, _):
+        assert _values(await _outcomes(queue, range(8))) == list(range(8))
+    assert model.batches == [8, 4, 2, 2, 4, 2, 2]
+
+
+async def test_an_item_too_large_by_itself_is_told_so() -> None:
+    def nothing_fits(rows: Sequence[Ids]) -> Values:
+        raise OutOfMemory
+
+    async with _working(FakeModel(nothing_fits)) as (queue, _):
+        assert _values(await _outcomes(queue, [1, 2])) == [OutOfMemory, OutOfMemory]
+
+
+async def test_a_worker_is_alive_between_start_and_stop() -> None:
+    async with _working(FakeModel(_first_ids)) as (_, worker):
+        assert worker.alive
+    assert not worker.alive
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+async def test_several_threads_answer_each_job_once(threads: int) -> None:
+    async with _working(FakeModel(_first_ids), threads) as (queue, _):
+        answers = await asyncio.gather(*(_outcomes(queue, range(50)) for _ in range(4)))
+    assert all(_values(outcomes) == list(range(50)) for outcomes in answers)
