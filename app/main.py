@@ -119,14 +119,15 @@ def _http(settings: Settings, predictor: Predictor, workers: Sequence[Worker], m
     )
     api.add_exception_handler(ServiceError, handle_service_error)
     api.add_exception_handler(HTTPException, handle_http_exception)
-    api.add_api_route("/predict", predict.predict, methods=["POST"], **predict_documentation())
+    api.add_exception_handler(Exception, handle_service_error)
+    api.add_api_route("/predict", predict.predict, methods=["POST"], **predict_documentation(settings.max_deadline_ms))
     api.add_api_route("/models", models.list_models, response_model=ModelList, tags=["models"])
     api.add_api_route("/models/{name}", models.show_model, responses=problem_responses(404), tags=["models"])
     api.add_api_route("/livez", health.livez, response_model=Health, tags=["operation"])
     api.add_api_route("/readyz", health.readyz, response_model=Health, responses=unready(), tags=["operation"])
     if settings.metrics_port is None:
         api.add_api_route("/metrics", health.metrics, response_class=PlainTextResponse, tags=["operation"])
-    describe(api)
+    describe(api, settings.max_sequences, settings.max_deadline_ms)
     return Boundary(api, {("POST", "/predict"): predict.predict}, metrics)
 
 

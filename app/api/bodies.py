@@ -148,7 +148,10 @@ def _whole(digits: str) -> int:
 
 def _fraction(digits: str) -> float:
     number = float(digits)
-    return number if math.isfinite(number) else _refuse_number()
+    if not math.isfinite(number):
+        _refuse_number()
+    # To JSON, 3.0 and 3 are the same number.
+    return int(number) if number.is_integer() and abs(number) < 10**MAX_DIGITS else number
 
 
 def _refuse_number(_: str = "") -> NoReturn:

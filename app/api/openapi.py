@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from app.api.bodies import FASTA, JSON
 from app.api.replies import CSV, NDJSON
-from app.api.schemas import Health, PredictRequest, PredictResponse, Problem
+from app.api.schemas import MIN_DEADLINE_MS, Health, PredictRequest, PredictResponse, Problem
 from app.errors import PROBLEM_JSON
 
 REFERENCE = "#/components/schemas/{model}"
@@ -28,17 +28,21 @@ TITLES = {
     503: "Overloaded, draining, or out of memory; try again after Retry-After.",
     504: "The deadline has passed.",
 }
+FASTA_PATTERN = r"^(>[^\r\n]*\n[ACGTUacgtu]+\n)+$"
 FASTA_EXAMPLE = ">S0_M_T1\nTGTCCCCGGGTCTTCCAACGGACTGGCGTTGCCCCGGTTCACTGGGGACTGCCCTTGGGG\n"
 
 
-def predict_documentation() -> dict[str, Any]:
+def predict_documentation(max_deadline_ms: int) -> dict[str, Any]:
     """Arguments of `add_api_route` that describe POST /predict."""
     return {
         "summary": "Predict the targets of each sequence",
         "tags": ["predict"],
         "responses": {200: {"description": "Predictions, in the request's order.", "content": _answers()}}
         | problem_responses(*PREDICT_PROBLEMS),
-        "openapi_extra": {"requestBody": {"required": True, "content": _bodies()}, "parameters": _parameters()},
+        "openapi_extra": {
+            "requestBody": {"required": True, "content": _bodies()},
+            "parameters": _parameters(max_deadline_ms),
+        },
     }
 
 
@@ -53,8 +57,8 @@ def unready() -> dict[int | str, dict[str, Any]]:
     return {503: {"description": "Not ready.", "content": {JSON: {"schema": _reference(Health)}}}}
 
 
-def describe(api: FastAPI) -> None:
-    """Complete the application's OpenAPI document with the schemas that only hot routes use."""
+def describe(api: FastAPI, max_sequences: int, max_deadline_ms: int) -> None:
+    """Complete the application's OpenAPI document with the schemas that only hot routes use, and the limits set."""
     derive = api.openapi
 
     def openapi() -> dict[str, Any]:
@@ -63,6 +67,9 @@ def describe(api: FastAPI) -> None:
             [(model, "validation") for model in (PredictRequest, PredictResponse, Problem, Health)],
             ref_template=REFERENCE,
         )
+        fields = definitions["$defs"]["PredictRequest"]["properties"]
+        fields["sequences"]["maxItems"] = max_sequences
+        fields["deadline_ms"]["anyOf"][0]["maximum"] = max_deadline_ms
         document.setdefault("components", {}).setdefault("schemas", {}).update(definitions["$defs"])
         return document
 
@@ -79,13 +86,14 @@ def _answers() -> dict[str, Any]:
 
 
 def _bodies() -> dict[str, Any]:
-    fasta = {"schema": {"type": "string"}, "example": FASTA_EXAMPLE}
+    fasta = {"schema": {"type": "string", "pattern": FASTA_PATTERN}, "example": FASTA_EXAMPLE}
     return {JSON: {"schema": _reference(PredictRequest)}, FASTA: fasta}
 
 
-def _parameters() -> list[dict[str, Any]]:
+def _parameters(max_deadline_ms: int) -> list[dict[str, Any]]:
+    milliseconds = {"type": "integer", "minimum": MIN_DEADLINE_MS, "maximum": max_deadline_ms}
     return [
-        _parameter("X-Deadline-Ms", "header", {"type": "integer", "minimum": 10}, "Time for the whole request."),
+        _parameter("X-Deadline-Ms", "header", milliseconds, "Time for the whole request."),
         _parameter("X-Request-ID", "header", {"type": "string"}, "Echoed if it matches [A-Za-z0-9._-]{1,64}."),
         _parameter("model", "query", {"type": "string"}, "With a FASTA body: the model."),
         _parameter("priority", "query", {"enum": ["interactive", "bulk"]}, "With a FASTA body: the priority."),

@@ -19,6 +19,16 @@ EXAMPLE_SEQUENCE = (
 SequenceId = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
+# The pattern is only documented: what a model accepts its manifest says, and its encoder checks.
+DocumentedSequence = Annotated[
+    str,
+    Field(
+        description="DNA or RNA, either case; U is read as T. More letters where the model's manifest allows them.",
+        json_schema_extra={"pattern": "^[ACGTUacgtu]+$"},
+    ),
+]
+
+
 class Strict(BaseModel):
     """Base of request models: exact types, no unknown keys."""
 
@@ -29,14 +39,16 @@ class SequenceItem(Strict):
     """A sequence under the caller's own id."""
 
     id: SequenceId
-    sequence: Annotated[str, Field(description="DNA or RNA, either case; U is read as T.")]
+    sequence: DocumentedSequence
 
 
 def _kind(item: object) -> str:
     return "sequence" if isinstance(item, str) else "item"
 
 
-SequenceOrItem = Annotated[Annotated[str, Tag("sequence")] | Annotated[SequenceItem, Tag("item")], Discriminator(_kind)]
+SequenceOrItem = Annotated[
+    Annotated[DocumentedSequence, Tag("sequence")] | Annotated[SequenceItem, Tag("item")], Discriminator(_kind)
+]
 
 
 class PredictRequest(Strict):

@@ -1,0 +1,41 @@
+"""The OpenAPI document tells the truth: schemathesis sends what it allows and what it forbids."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+
+from tests.live import LiveServer
+
+SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
+
+
+def test_the_service_behaves_as_documented(toy_models: Path) -> None:
+    # One model, so that requests need not guess a name to get past 404. Deadlines of some milliseconds end in 503 or
+    # 504 by right, so instead of calling those faults the server is asked afterwards whether it ever answered 500.
+    with LiveServer.start(toy_models / "gc") as server:
+        arguments = [f"{server.url}/openapi.json", "--max-examples=60", "--no-color"]
+        checks = ["--checks=all", "--exclude-checks=not_a_server_error"]
+        run = subprocess.run(
+            [SCHEMATHESIS, "run", *arguments, *checks], capture_output=True, text=True, check=False, timeout=240
+        )
+        counted = httpx.get(f"{server.url}/metrics").text
+    assert run.returncode == 0, "\n".join(line[:300] for line in run.stdout.splitlines())
+    assert 'basecast_requests_total{code="200",route="/predict"}' in counted
+    assert 'code="500"' not in counted
+
+
+def test_the_documented_example_is_one_the_shipped_model_accepts(live_server: LiveServer) -> None:
+    document = httpx.get(f"{live_server.url}/openapi.json").json()
+    example = document["components"]["schemas"]["PredictRequest"]["examples"][0]
+    assert [len(sequence) for sequence in example["sequences"]] == [110]
+
+
+def test_every_error_of_predict_is_documented_as_a_problem(live_server: LiveServer) -> None:
+    document = httpx.get(f"{live_server.url}/openapi.json").json()
+    responses = document["paths"]["/predict"]["post"]["responses"]
+    for status in ("400", "404", "406", "408", "413", "414", "415", "422", "431", "500", "503", "504"):
+        assert "application/problem+json" in responses[status]["content"]
