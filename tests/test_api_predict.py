@@ -233,9 +233,14 @@ async def test_what_is_no_fasta_is_400(client: httpx.AsyncClient, body: bytes) -
 
 
 @pytest.mark.parametrize(
-    ("query", "code"), [("model=gc&x=1", "invalid_field"), ("model=gc&priority=0", "invalid_value")]
+    ("query", "code"),
+    [
+        ("model=gc&x=1", "invalid_field"),
+        ("model=gc&model=gc", "invalid_field"),
+        ("model=gc&priority=0", "invalid_value"),
+    ],
 )
-async def test_query_parameters_of_fasta_are_checked(client: httpx.AsyncClient, query: str, code: str) -> None:
+async def test_query_parameters_are_checked(client: httpx.AsyncClient, query: str, code: str) -> None:
     response = await client.post(f"/predict?{query}", content=b">a\nGC\n", headers=FASTA)
     assert (response.status_code, response.json()["code"]) == (422, code)
 
@@ -278,6 +283,13 @@ async def small_client(toy_models: Path) -> AsyncIterator[httpx.AsyncClient]:
     settings = Settings(models=toy_models / "gc", threads=1, max_body_bytes=1000, body_timeout_ms=50)
     async with http_to(create_service(settings)) as client:
         yield client
+
+
+async def test_a_field_of_the_body_wins_over_the_query(client: httpx.AsyncClient) -> None:
+    response = await client.post("/predict?model=gc", json={"sequences": ["GC"]})
+    assert response.json()["model"]["name"] == "gc"
+    response = await client.post("/predict?model=gc", json={"model": "mean-id", "sequences": ["GC"]})
+    assert response.json()["model"]["name"] == "mean-id"
 
 
 async def test_a_body_too_large_by_its_length_is_413(small_client: httpx.AsyncClient) -> None:

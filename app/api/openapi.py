@@ -95,8 +95,10 @@ def _parameters(max_deadline_ms: int) -> list[dict[str, Any]]:
     return [
         _parameter("X-Deadline-Ms", "header", milliseconds, "Time for the whole request."),
         _parameter("X-Request-ID", "header", {"type": "string"}, "Echoed if it matches [A-Za-z0-9._-]{1,64}."),
-        _parameter("model", "query", {"type": "string"}, "With a FASTA body: the model."),
-        _parameter("priority", "query", {"enum": ["interactive", "bulk"]}, "With a FASTA body: the priority."),
+        _parameter("model", "query", {"type": "string"}, "The model, where the body does not name it."),
+        _parameter(
+            "priority", "query", {"enum": ["interactive", "bulk"]}, "The priority, where the body does not name it."
+        ),
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast, get_args
 
 from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request
@@ -20,7 +20,7 @@ from app.errors import ItemError, Unprocessable
 from app.predictor import Predictor
 
 DEADLINE_HEADER = "x-deadline-ms"
-FASTA_PARAMETERS = ("model", "priority")
+QUERY_PARAMETERS = {"model", "priority"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,16 @@ class DeadlineLimits:
 
     default_ms: int = 10_000
     max_ms: int = 120_000
+
+
+class Query(NamedTuple):
+    """What may stand in the query instead of the body; a field of the body wins."""
+
+    model: str | None = None
+    priority: Priority = "interactive"
+
+
+NO_QUERY = Query()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +75,13 @@ class PredictRoute:
 
     async def _parse(self, request: Request, headers: Headers, exchange: Exchange) -> Call:
         kind = media_type(headers, (JSON, FASTA))
+        query = _parse_query(request.query_params) if request.scope["query_string"] else NO_QUERY
         body = await read_body(headers, request.receive, self._bodies)
         began = time.monotonic()
         if kind == JSON:
-            call = _from_json(parse_predict_request(parse_json(body)))
+            call = _from_json(parse_predict_request(parse_json(body)), query)
         else:
-            call = _from_fasta(parse_fasta(body), request.query_params)
+            call = _from_fasta(parse_fasta(body), query)
         exchange.seconds["parse"] = time.monotonic() - began
         return call
 
@@ -89,24 +100,30 @@ class PredictRoute:
         raise Unprocessable(detail, items=[ItemError(pointer, "invalid_value", detail)])
 
 
-def _from_json(request: PredictRequest) -> Call:
+def _from_json(request: PredictRequest, query: Query) -> Call:
     items = request.sequences
     return Call(
-        request.model,
+        query.model if request.model is None else request.model,
         [item.id if isinstance(item, SequenceItem) else str(index) for index, item in enumerate(items)],
         [item.sequence if isinstance(item, SequenceItem) else item for item in items],
-        request.priority,
+        request.priority if "priority" in request.model_fields_set else query.priority,
         request.deadline_ms,
     )
 
 
-def _from_fasta(records: Sequence[NamedSequence], query: QueryParams) -> Call:
-    if unknown := sorted(set(query) - set(FASTA_PARAMETERS)):
-        detail = f"{len(unknown)} unknown query parameters; known are {', '.join(FASTA_PARAMETERS)}."
-        raise Unprocessable(detail, items=[ItemError("", "invalid_field", detail)])
-    priority = query.get("priority", "interactive")
-    if priority not in ("interactive", "bulk"):
-        detail = "The priority is interactive or bulk."
-        raise Unprocessable(detail, items=[ItemError("/priority", "invalid_value", detail)])
+def _from_fasta(records: Sequence[NamedSequence], query: Query) -> Call:
     ids = [record.id for record in records]
-    return Call(query.get("model"), ids, [record.sequence for record in records], cast("Priority", priority), None)
+    return Call(query.model, ids, [record.sequence for record in records], query.priority, None)
+
+
+def _parse_query(parameters: QueryParams) -> Query:
+    given = parameters.multi_items()
+    names = [name for name, _ in given]
+    if len(set(names)) < len(names) or not set(names) <= QUERY_PARAMETERS:
+        detail = f"Query parameters are {', '.join(sorted(QUERY_PARAMETERS))}, each at most once."
+        raise Unprocessable(detail, items=[ItemError("", "invalid_field", detail)])
+    priority = parameters.get("priority", "interactive")
+    if priority not in get_args(Priority):
+        detail = f"The priority is {' or '.join(get_args(Priority))}."
+        raise Unprocessable(detail, items=[ItemError("", "invalid_value", detail)])
+    return Query(parameters.get("model"), cast("Priority", priority))
