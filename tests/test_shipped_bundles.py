@@ -1,0 +1,100 @@
+"""What ships keeps its promises: each bundle in models/ is whole, small, and predicts the same in any company."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.bundle import Bundle, Input, find_bundles, read_bundle
+from app.encoding import EncodedSequence, Ids, SequenceEncoder
+from app.engine import OnnxModel
+from tests.conftest import REPOSITORY
+
+FOLDERS = find_bundles(REPOSITORY / "models")
+MAX_BUNDLE_BYTES = 10 * 2**20
+
+
+@pytest.fixture(scope="module", params=FOLDERS, ids=lambda folder: folder.name)
+def folder(request: pytest.FixtureRequest) -> Path:
+    path: Path = request.param
+    return path
+
+
+@pytest.fixture(scope="module")
+def bundle(folder: Path) -> Bundle:
+    return read_bundle(folder)
+
+
+@pytest.fixture(scope="module")
+def model(bundle: Bundle) -> OnnxModel:
+    return OnnxModel(bundle)  # checks the golden examples
+
+
+def _rows(bundle: Bundle, sequences: list[str]) -> list[Ids]:
+    encoded = SequenceEncoder(bundle.manifest, bundle.files).encode(sequences)
+    return [row.ids for row in encoded if isinstance(row, EncodedSequence)]
+
+
+def _lengths(rules: Input) -> list[int]:
+    """Lengths that may share a batch: any, where padding is masked; one, where there is no mask."""
+    shortest, longest = rules.min_bases, min(rules.max_bases, 300)
+    return [longest] if rules.encoding == "one_hot" else [shortest, (shortest + longest) // 2, longest]
+
+
+def test_a_prediction_does_not_depend_on_its_batch_mates(bundle: Bundle, model: OnnxModel) -> None:
+    tolerance = bundle.manifest.golden.tolerance
+    spread = np.array([target.standard_deviation for target in bundle.manifest.targets])
+    lengths = _lengths(bundle.manifest.input)
+
+    @settings(max_examples=25, deadline=None)
+    @given(st.lists(st.tuples(st.sampled_from(lengths), st.integers(0, 2**32 - 1)), min_size=2, max_size=12))
+    def hold(drawn: list[tuple[int, int]]) -> None:
+        sequences = ["".join(np.random.default_rng(seed).choice(list("ACGT"), length)) for length, seed in drawn]
+        rows = _rows(bundle, sequences)
+        alone = np.vstack([model.predict([row]) for row in rows])
+        assert np.max(np.abs(model.predict(rows) - alone) / spread) <= tolerance
+
+    hold()
+
+
+def test_dna_and_rna_of_either_case_are_the_same(bundle: Bundle, model: OnnxModel) -> None:
+    golden = bundle.manifest.golden.examples[0].sequence
+    spelled = [golden, golden.lower(), golden.replace("T", "U"), golden.replace("T", "u")]
+    values = model.predict(_rows(bundle, spelled))
+    np.testing.assert_array_equal(values, np.repeat(values[:1], 4, axis=0))
+
+
+def test_a_bundle_is_small_and_holds_nothing_but_what_its_manifest_lists(folder: Path, bundle: Bundle) -> None:
+    present = {path.name for path in folder.iterdir()}
+    assert present == {*bundle.manifest.files, "manifest.json"}
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= MAX_BUNDLE_BYTES
+
+
+def test_figures_stand_beside_a_baseline_on_the_same_rows(bundle: Bundle) -> None:
+    scores = bundle.manifest.scores
+    for target in bundle.manifest.target_names:
+        ours = {(it.split, it.subset): it for it in scores if it.target == target and it.model == "this bundle"}
+        assert ours
+        for (split, subset), score in ours.items():
+            beside = [it for it in scores if (it.target, it.split, it.subset) == (target, split, subset)]
+            assert len(beside) > 1
+            assert {it.rows for it in beside} == {score.rows}
+            assert score.metrics["r2"].low <= score.metrics["r2"].value <= score.metrics["r2"].high
+
+
+def test_the_card_says_what_the_manifest_says(folder: Path, bundle: Bundle) -> None:
+    card = (folder / "README.md").read_text()
+    for text in (bundle.manifest.licence, bundle.manifest.citation, *bundle.manifest.target_names):
+        assert text in card
+
+
+def test_no_path_of_the_machine_it_was_made_on_is_in_it(folder: Path) -> None:
+    for path in folder.iterdir():
+        content = path.read_bytes()
+        assert b"/home/" not in content
+        assert b"/root/" not in content
+        assert b"site-packages" not in content
