@@ -1,0 +1,1 @@
+"""How fast the service is, beside the ONNX Runtime it wraps: `make bench`."""

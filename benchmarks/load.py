@@ -1,0 +1,136 @@
+"""The load generator: prepared HTTP requests over keep-alive connections, closed and open loop.
+
+Run as a program by `benchmarks.measure` on a core of its own. It counts its own CPU time, so that a run in which the
+generator was the bottleneck can be told. Prints JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+import random
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvloop
+
+MAX_CONNECTIONS = 512
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came back.
+
+    Attributes:
+        latencies: seconds from when a request was due to its whole reply.
+    """
+
+    latencies: list[float] = field(default_factory=list)
+    errors: int = 0
+
+    def add(self, status: int, seconds: float) -> None:
+        if status == 200:
+            self.latencies.append(seconds)
+        else:
+            self.errors += 1
+
+
+class Connection(asyncio.Protocol):
+    """One keep-alive connection with at most one request in flight."""
+
+    def __init__(self) -> None:
+        self._transport: Any = None
+        self._buffer = bytearray()
+        self._reply: asyncio.Future[int] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        end = self._buffer.find(b"\r\n\r\n")
+        if end < 0 or self._reply is None:
+            return
+        head = bytes(self._buffer[:end]).lower()
+        length = int(head.split(b"content-length:", 1)[1].split(b"\r\n", 1)[0])
+        if len(self._buffer) >= end + 4 + length:
+            self._buffer.clear()
+            self._reply.set_result(int(head[9:12]))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._reply is not None and not self._reply.done():
+            self._reply.set_exception(exc or ConnectionResetError())
+
+    async def ask(self, request: bytes) -> int:
+        """Send a request and return the status of its reply."""
+        self._reply = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        return await self._reply
+
+
+async def closed_loop(port: int, requests: Sequence[bytes], concurrency: int, seconds: float) -> Tally:
+    """Each caller sends its next request when it has the reply to the last."""
+    tally, source = Tally(), itertools.cycle(requests)
+    end = time.perf_counter() + seconds
+
+    async def caller() -> None:
+        connection = await _connect(port)
+        while (start := time.perf_counter()) < end:
+            tally.add(await connection.ask(next(source)), time.perf_counter() - start)
+
+    await asyncio.gather(*(caller() for _ in range(concurrency)))
+    return tally
+
+
+async def open_loop(port: int, requests: Sequence[bytes], rate: float, seconds: float) -> Tally:
+    """Requests arrive at random (Poisson) whether or not earlier ones are answered; lateness counts as latency."""
+    tally, idle = Tally(), [await _connect(port) for _ in range(16)]
+    tasks = []
+
+    async def ask(request: bytes, due: float) -> None:
+        connection = idle.pop() if idle else await _connect(port)
+        tally.add(await connection.ask(request), time.perf_counter() - due)
+        idle.append(connection)
+
+    start = time.perf_counter()
+    for due, request in zip(_arrivals(rate, seconds), itertools.cycle(requests), strict=False):
+        await asyncio.sleep(max(0.0, start + due - time.perf_counter()))
+        tasks.append(asyncio.create_task(ask(request, start + due)))
+        if len(tasks) - len(tally.latencies) - tally.errors > MAX_CONNECTIONS:
+            break  # far beyond saturation; what is measured so far says so
+    await asyncio.gather(*tasks)
+    return tally
+
+
+def _arrivals(rate: float, seconds: float) -> Iterator[float]:
+    chance, due = random.Random(11), 0.0
+    while (due := due + chance.expovariate(rate)) < seconds:
+        yield due
+
+
+async def _connect(port: int) -> Connection:
+    _, connection = await asyncio.get_running_loop().create_connection(Connection, "127.0.0.1", port)
+    return connection
+
+
+async def _run(given: dict[str, Any]) -> dict[str, Any]:
+    requests = [request.encode() for request in given["requests"]]
+    started, cpu = time.perf_counter(), time.process_time()
+    if given["rate"]:
+        tally = await open_loop(given["port"], requests, given["rate"], given["seconds"])
+    else:
+        tally = await closed_loop(given["port"], requests, given["concurrency"], given["seconds"])
+    wall = time.perf_counter() - started
+    busy = (time.process_time() - cpu) / wall
+    return {"latencies": tally.latencies, "errors": tally.errors, "seconds": wall, "generator_busy": busy}
+
+
+if __name__ == "__main__":
+    arguments = json.load(sys.stdin)
+    os.sched_setaffinity(0, {arguments["core"]})
+    json.dump(uvloop.run(_run(arguments)), sys.stdout)
