@@ -3,6 +3,8 @@
     BasecastError
     ├── BundleError                      a bundle cannot be trusted; start-up ends
     ├── SettingsError                    the settings contradict each other; start-up ends
+    ├── TableError                       a file on the command line cannot be read or written
+    ├── ServerError                      the service that the command line asks does not answer as one
     └── ServiceError                     one request ends, the process goes on
         ├── MalformedJson           400  the body is not JSON
         ├── MalformedRequest        400  the body is not what its type says (FASTA)
@@ -50,6 +52,14 @@ class BundleError(BasecastError):
 
 class SettingsError(BasecastError):
     """The settings contradict each other or name something that is not there."""
+
+
+class TableError(BasecastError):
+    """A table cannot be read or written; the message says where and what to change."""
+
+
+class ServerError(BasecastError):
+    """The service at a URL cannot be reached, or something else answers there."""
 
 
 @dataclass(frozen=True, slots=True)

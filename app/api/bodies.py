@@ -143,7 +143,7 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _whole(digits: str) -> int:
-    return int(digits) if len(digits) <= MAX_DIGITS else _refuse_number()
+    return int(digits) if len(digits.lstrip("-")) <= MAX_DIGITS else _refuse_number()
 
 
 def _fraction(digits: str) -> float:
