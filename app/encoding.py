@@ -94,7 +94,7 @@ class SequenceEncoder:
         return None
 
     def _refuse_base(self, position: int) -> SequenceRefused:
-        letters = ", ".join(_accepted_letters(self._input))
+        letters = ", ".join(accepted_letters(self._input))
         detail = f"The character at index {position} is not a base; this model accepts {letters}."
         return SequenceRefused("invalid_base", detail, position)
 
@@ -115,7 +115,8 @@ class SequenceEncoder:
         return SequenceRefused("too_long", limit)
 
 
-def _accepted_letters(rules: Input) -> str:
+def accepted_letters(rules: Input) -> str:
+    """The letters a model accepts, in upper case."""
     ambiguous = {"refused": "", "n": "N", "iupac": IUPAC_AMBIGUOUS}[rules.ambiguous]
     return "ACGT" + ("U" if rules.accepts_u else "") + ambiguous
 
@@ -123,7 +124,7 @@ def _accepted_letters(rules: Input) -> str:
 def _normalising_table(rules: Input) -> bytes:
     """256 bytes: each accepted letter, of either case, to A, C, G, T or N; everything else to `REFUSED`."""
     table = bytearray([REFUSED]) * 256
-    for letter in _accepted_letters(rules):
+    for letter in accepted_letters(rules):
         read_as = letter if letter in "ACGT" else "T" if letter == "U" else "N"
         table[ord(letter)] = table[ord(letter.lower())] = ord(read_as)
     return bytes(table)

@@ -42,6 +42,7 @@ class Service:
     """The running parts.
 
     Attributes:
+        provider: what computes, as ONNX Runtime names it, such as `CPUExecutionProvider`.
         app: the ASGI application, boundary included; its lifespan starts and stops the workers.
     """
 
@@ -50,6 +51,7 @@ class Service:
     workers: Sequence[Worker]
     metrics: Metrics
     settings: Settings
+    provider: str
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """The service with its workers at work; the application's lifespan does the same."""
@@ -85,13 +87,15 @@ def create_service(settings: Settings) -> Service:
     device = ThreadPoolExecutor(settings.compute_threads, thread_name_prefix="compute")
     loaded = [_load(path, settings, metrics, device) for path in find_bundles(settings.models)]
     limits = RequestLimits(settings.max_sequences, settings.max_total_bases)
-    predictor = Predictor([model for model, _ in loaded], limits, metrics)
-    workers = [worker for _, worker in loaded]
+    predictor = Predictor([model for model, _, _ in loaded], limits, metrics)
+    workers = [worker for _, worker, _ in loaded]
     app = _http(settings, predictor, workers, metrics)
-    return Service(app, predictor, workers, metrics, settings)
+    return Service(app, predictor, workers, metrics, settings, loaded[0][2])
 
 
-def _load(path: Path, settings: Settings, metrics: Metrics, device: ThreadPoolExecutor) -> tuple[ServedModel, Worker]:
+def _load(
+    path: Path, settings: Settings, metrics: Metrics, device: ThreadPoolExecutor
+) -> tuple[ServedModel, Worker, str]:
     bundle = read_bundle(path)
     model = OnnxModel(bundle, settings.device, allow_cpu=settings.cpu_allowed)
     counted = ModelMetrics(metrics, bundle.manifest, bundle.sha256)
@@ -100,7 +104,7 @@ def _load(path: Path, settings: Settings, metrics: Metrics, device: ThreadPoolEx
     encoder = SequenceEncoder(bundle.manifest, bundle.files)
     limits = CPU_LIMITS if model.on_cpu else GPU_LIMITS
     worker = Worker(queue, model, limits, device, settings.compute_threads, counted)
-    return ServedModel(bundle.manifest, bundle.sha256, encoder, queue, counted), worker
+    return ServedModel(bundle.manifest, bundle.sha256, encoder, queue, counted), worker, model.provider
 
 
 def _http(settings: Settings, predictor: Predictor, workers: Sequence[Worker], metrics: Metrics) -> Boundary:

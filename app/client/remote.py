@@ -1,0 +1,215 @@
+"""The service behind a URL, over the standard library's HTTP client."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from app import __version__
+from app.client import Client, Prediction
+from app.errors import (
+    BodyTooLarge,
+    DeadlineExceeded,
+    ItemError,
+    NonFiniteOutput,
+    Overloaded,
+    ServerError,
+    ServiceError,
+    UnknownModel,
+    Unprocessable,
+)
+
+DEADLINE_MS = 120_000
+NETWORK_GRACE_SECONDS = 30.0
+
+ERRORS_BY_CODE: dict[str, type[ServiceError]] = {"non_finite_output": NonFiniteOutput}
+ERRORS_BY_STATUS: dict[int, type[ServiceError]] = {
+    404: UnknownModel,
+    413: BodyTooLarge,
+    422: Unprocessable,
+    429: Overloaded,
+    503: Overloaded,
+    504: DeadlineExceeded,
+}
+
+
+@contextmanager
+def connect(url: str, model: str | None) -> Iterator[Client]:
+    """A client of the service at a URL.
+
+    Args:
+        url: as of `HttpClient`.
+        model: as of `HttpClient.choose`, which says what can go wrong too.
+    """
+    client = HttpClient(url)
+    try:
+        client.choose(model)
+        yield client
+    finally:
+        client.close()
+
+
+class HttpClient:
+    """A running service, over one connection per thread that is kept alive.
+
+    Args:
+        url: where it is, such as `http://127.0.0.1:8000`; a path before its routes is kept.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = _checked_url(url)
+        self._of_thread = threading.local()
+        self._connections: list[http.client.HTTPConnection] = []
+        self._deadline_ms: int | None = DEADLINE_MS
+        self._closed = False
+        self.model, self.targets = "", tuple[str, ...]()
+
+    def choose(self, model: str | None) -> None:
+        """Predict with `name`, `name@version`, or the only model there is.
+
+        Raises:
+            ServerError: the service cannot be reached, or something else answers there.
+            UnknownModel: it does not serve that model.
+        """
+        info = _chosen(self._list("GET", "/models", "models"), model)
+        self.model = f"{info['name']}@{info['version']}"  # pinned: a run never mixes two versions
+        self.targets = tuple(str(target["name"]) for target in info["targets"])
+
+    def predict(self, sequences: Sequence[str]) -> list[Prediction]:
+        try:
+            rows = self._predict(sequences)
+        except Unprocessable as error:
+            if self._deadline_ms is None or all(item.pointer != "/deadline_ms" for item in error.items):
+                raise
+            self._deadline_ms = None  # more than this service allows; its own default it is, then
+            rows = self._predict(sequences)
+        return [self._prediction(row) for row in rows]
+
+    def _predict(self, sequences: Sequence[str]) -> list[dict[str, Any]]:
+        request: dict[str, Any] = {"model": self.model, "sequences": list(sequences), "priority": "bulk"}
+        if self._deadline_ms is not None:
+            request["deadline_ms"] = self._deadline_ms
+        return self._list("POST", "/predict", "predictions", json.dumps(request).encode())
+
+    def close(self) -> None:
+        """Hang up; a thread that still waits for an answer stops waiting."""
+        self._closed = True
+        for connection in self._connections:
+            if connection.sock is not None:
+                with suppress(OSError):
+                    connection.sock.shutdown(socket.SHUT_RDWR)
+            connection.close()
+
+    def _prediction(self, row: Mapping[str, Any]) -> Prediction:
+        return Prediction(row["bases"], row["tokens"], tuple(row["values"][target] for target in self.targets))
+
+    def _list(self, method: str, path: str, key: str, body: bytes | None = None) -> list[dict[str, Any]]:
+        """Ask, and take the list that the answer holds under `key`."""
+        try:
+            response, content = self._exchange(method, self._url.path.rstrip("/") + path, body)
+        except (OSError, http.client.HTTPException) as error:
+            raise ServerError(f"{self._url.geturl()}: {_reason(error)}") from None
+        document = _parsed(content)
+        if response.status != HTTPStatus.OK or not document.get(key):
+            raise _error(self._url.geturl(), response, document)
+        return list(document[key])
+
+    def _exchange(self, method: str, path: str, body: bytes | None) -> tuple[http.client.HTTPResponse, bytes]:
+        connection = self._connection()
+        kept_alive = connection.sock is not None
+        try:
+            return _send(connection, method, path, body)
+        except (ConnectionError, http.client.HTTPException):
+            connection.close()
+            if self._closed or not kept_alive:
+                raise
+        # The server may hang up on an idle connection at any moment; a prediction may safely be asked for twice.
+        return _send(connection, method, path, body)
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if not hasattr(self._of_thread, "connection"):
+            secure = self._url.scheme == "https"
+            form = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+            timeout = DEADLINE_MS / 1000 + NETWORK_GRACE_SECONDS
+            self._of_thread.connection = form(str(self._url.hostname), self._url.port, timeout=timeout)
+            self._connections.append(self._of_thread.connection)
+        connection: http.client.HTTPConnection = self._of_thread.connection
+        return connection
+
+
+def _send(
+    connection: http.client.HTTPConnection, method: str, path: str, body: bytes | None
+) -> tuple[http.client.HTTPResponse, bytes]:
+    headers = {"accept": "application/json", "user-agent": f"basecast/{__version__}"}
+    if body is not None:
+        headers["content-type"] = "application/json"
+    connection.request(method, path, body, headers)
+    response = connection.getresponse()
+    return response, response.read()
+
+
+def _error(url: str, response: http.client.HTTPResponse, problem: Mapping[str, Any]) -> Exception:
+    """What the service's problem document says, as the error that the service raised."""
+    if "code" not in problem:
+        return ServerError(f"{url}: answered {response.status} {response.reason}, but not as a Basecast service does")
+    form = ERRORS_BY_CODE.get(problem["code"]) or ERRORS_BY_STATUS.get(response.status)
+    if form is None:
+        return ServerError(f"{url}: {problem['detail']}")
+    items = [
+        ItemError(item["pointer"], item["code"], item["detail"], item.get("position"))
+        for item in problem.get("errors", ())
+    ]
+    return form(problem["detail"], retry_after_ms=_retry_after_ms(response, problem), items=items)
+
+
+def _retry_after_ms(response: http.client.HTTPResponse, problem: Mapping[str, Any]) -> int | None:
+    """When to come back: to the millisecond where the document says it, else in the header's whole seconds."""
+    if "retry_after_ms" in problem:
+        return int(problem["retry_after_ms"])
+    seconds = response.headers.get("retry-after", "")
+    return int(seconds) * 1000 if seconds.isdecimal() else None
+
+
+def _parsed(content: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(content)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused; is `basecast serve` running there?"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return getattr(error, "strerror", None) or "the connection ended before the answer was there"
+
+
+def _checked_url(url: str) -> SplitResult:
+    parts = urlsplit(url)
+    try:
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.username and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ServerError("the URL must look like http://127.0.0.1:8000")
+    return parts
+
+
+def _chosen(models: Sequence[dict[str, Any]], name: str | None) -> dict[str, Any]:
+    """The entry of GET /models that is meant, by the rule that the service itself follows."""
+    names = ", ".join(f"{model['name']}@{model['version']}" for model in models)
+    if name is None and len(models) > 1:
+        raise UnknownModel(f"Several models are served there; choose one with --model: {names}.")
+    for model in models:
+        if name in (None, model["name"], f"{model['name']}@{model['version']}"):
+            return model
+    raise UnknownModel(f"No model of that name or version is served there; there is {names}.")
