@@ -263,6 +263,15 @@ def read_bundle(folder: Path) -> Bundle:
     return Bundle(manifest, hashlib.sha256(raw).hexdigest(), files)
 
 
+def read_manifest(folder: Path) -> Manifest:
+    """Read a bundle's manifest alone; its files are not looked at.
+
+    Raises:
+        BundleError: it is missing, unreadable or not valid.
+    """
+    return _parse_manifest(_read(folder, MANIFEST), folder.name)
+
+
 def find_bundles(models: Path) -> list[Path]:
     """The folders below `models` that hold a manifest, by name; `models` itself if it is one.
 

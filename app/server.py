@@ -63,9 +63,14 @@ class DrainingServer(uvicorn.Server):
         self.should_exit = True
 
 
-def serve(service: Service) -> None:
-    """Serve until SIGTERM; returns when every request in flight has been answered."""
+def serve(service: Service, sockets: list[socket.socket] | None = None) -> None:
+    """Serve until SIGTERM; returns when every request in flight has been answered.
+
+    Args:
+        service: what is served.
+        sockets: bound ones to listen on, instead of the host and port of the settings.
+    """
     settings = service.settings
     if settings.metrics_port is not None:
         start_http_server(settings.metrics_port, settings.host, service.metrics.registry)
-    DrainingServer(service).run()
+    DrainingServer(service).run(sockets)

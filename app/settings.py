@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import tomllib
 from pathlib import Path
 from typing import Annotated
 
@@ -110,6 +111,8 @@ def load_settings(**overrides: object) -> Settings:
         return Settings(**given)  # type: ignore[arg-type]  # pydantic checks each value
     except ValidationError as error:
         raise SettingsError("; ".join(_fault(fault) for fault in error.errors())) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the file of {CONFIG_VARIABLE} is not TOML: {error}") from None
 
 
 def is_loopback(host: str) -> bool:
@@ -124,4 +127,5 @@ def is_loopback(host: str) -> bool:
 
 def _fault(fault: ErrorDetails) -> str:
     name = ".".join(str(part) for part in fault["loc"])
-    return f"{name}: {fault['msg']}" if name else str(fault["msg"])
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    return f"{name}: {message}" if name else message

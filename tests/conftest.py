@@ -14,6 +14,7 @@ import pytest_asyncio
 from app.main import Service, create_service
 from app.settings import Settings
 from tests.live import LiveServer
+from tests.terminal import run  # noqa: F401 - a fixture of every test
 from tests.toy import write_slow_bundle, write_token_bundle, write_toy_bundle
 
 REPOSITORY = Path(__file__).parent.parent

@@ -1,0 +1,1 @@
+"""The commands of `basecast`, one file for each group of them; no command imports another."""

@@ -1,0 +1,112 @@
+"""A manifest, printed for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+
+from app.bundle import Estimate, Input, Manifest, Score, Target
+from app.encoding import accepted_letters
+
+
+def bases_accepted(rules: Input) -> str:
+    """How long a sequence may be and of which letters, such as `1 to 1,000 of ACGTU`."""
+    return f"{rules.min_bases:,} to {rules.max_bases:,} of {accepted_letters(rules)}"
+
+
+def estimate(figure: Estimate) -> str:
+    """A figure with its interval."""
+    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
+
+
+def print_card(console: Console, manifest: Manifest) -> None:
+    """Print what a manifest says."""
+    console.print(f"[bold]{manifest.name}[/] {manifest.version}  {escape(manifest.summary)}\n")
+    console.print(_facts(_origin(manifest)))
+    _section(console, "Targets", _targets(manifest.targets))
+    _section(console, "Input", _facts(_input(manifest.input)))
+    if manifest.scores:
+        _section(console, "Test figures, with 95 % intervals", _scores(manifest.scores))
+    _section(console, "Intended use", escape(manifest.intended_use))
+    _section(console, "Limits", escape(manifest.limits))
+    _section(console, "Provenance", _facts(_provenance(manifest)))
+
+
+def _section(console: Console, title: str, content: Table | str) -> None:
+    console.print(f"\n[bold cyan]{title}[/]")
+    console.print(Padding(content, (0, 0, 0, 2), expand=False))
+
+
+def _facts(facts: dict[str, str]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        table.add_row(name, escape(value))
+    return table
+
+
+def _origin(manifest: Manifest) -> dict[str, str]:
+    return {
+        "task": manifest.task,
+        "organism": manifest.organism,
+        "assembly": manifest.assembly or "none",
+        "licence": manifest.licence,
+        "citation": manifest.citation,
+    }
+
+
+def _targets(targets: Sequence[Target]) -> Table:
+    table = Table("name", "unit", "scale", "higher means", "training mean ± sd", "description", box=None)
+    for target in targets:
+        spread = f"{target.mean:.4g} ± {target.standard_deviation:.4g}"
+        texts = (target.name, target.unit, target.scale, target.higher_means, spread, target.description)
+        table.add_row(*map(escape, texts))
+    return table
+
+
+def _input(rules: Input) -> dict[str, str]:
+    facts = {
+        "bases": bases_accepted(rules),
+        "read as": f"{rules.encoding}, at most {rules.max_tokens:,}",
+        "both strands averaged": "yes" if rules.reverse_complement_averaged else "no",
+    }
+    if rules.window:
+        around = f"{rules.window.upstream_bases:,} upstream, {rules.window.downstream_bases:,} downstream"
+        facts["window"] = f"{around} of the {rules.window.anchor}"
+    if rules.segments:
+        facts["segments"] = f"{rules.segments.count:,} of {rules.segments.bases:,} bases"
+    return facts
+
+
+def _scores(scores: Sequence[Score]) -> Table:
+    metrics = list(dict.fromkeys(name for score in scores for name in score.metrics))
+    table = Table("model", "target", "split", "subset", "rows", *metrics, box=None)
+    for score in scores:
+        figures = [_stacked(score.metrics[name]) if name in score.metrics else "-" for name in metrics]
+        style = "bold" if score.model == "this bundle" else ""
+        texts = (score.model, score.target, score.split, score.subset)
+        table.add_row(*map(escape, texts), f"{score.rows:,}", *figures, style=style)
+    return table
+
+
+def _stacked(figure: Estimate) -> str:
+    return f"{figure.value:.3f}\n[dim]{figure.low:.3f} to {figure.high:.3f}[/]"
+
+
+def _provenance(manifest: Manifest) -> dict[str, str]:
+    made = manifest.provenance
+    return {
+        "architecture": made.architecture,
+        "parameters": f"{made.parameters:,}",
+        "precision": manifest.precision,
+        "code version": made.code_version,
+        "data SHA-256": made.data_sha256,
+        "command": made.command,
+        "torch to ONNX": f"at most {manifest.parity.largest_difference:.2g} standard deviations apart",
+        "golden examples": f"{len(manifest.golden.examples)}, within {manifest.golden.tolerance:g}",
+    }

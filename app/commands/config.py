@@ -1,0 +1,68 @@
+"""`basecast config`: the settings as the service would read them."""
+
+from __future__ import annotations
+
+import json
+import os
+from difflib import get_close_matches
+from pathlib import Path
+
+import typer
+
+from app.commands.terminal import messages, say
+from app.settings import CONFIG_VARIABLE, Settings, load_settings
+
+PREFIX = "BASECAST_"
+
+config = typer.Typer(no_args_is_help=True, help="Look at the settings.")
+
+
+@config.callback()
+def _group() -> None:
+    """Look at the settings."""
+
+
+@config.command()
+def check() -> None:
+    """Check the settings and print them as TOML, each with where it comes from.
+
+    What is printed can be kept as a file and named in BASECAST_CONFIG.
+
+    For example:
+
+        BASECAST_PORT=9000 basecast config check
+        BASECAST_CONFIG=basecast.toml basecast config check
+    """
+    settings = load_settings()
+    for name in Settings.model_fields:
+        typer.echo(f"{_toml(name, getattr(settings, name)):<36} # {_origin(name, settings)}")
+    for variable in sorted(_unknown_variables()):
+        say(messages(), f"warning: {variable} is not a setting{_meant(variable)}", "yellow")
+
+
+def _toml(name: str, value: object) -> str:
+    if value is None:
+        return f"# {name} is not set"
+    return f"{name} = {json.dumps(str(value) if isinstance(value, Path) else value)}"
+
+
+def _origin(name: str, settings: Settings) -> str:
+    if name not in settings.model_fields_set:
+        return "default"
+    variable = f"{PREFIX}{name.upper()}"
+    in_environment = variable in {found.upper() for found in os.environ}
+    return variable if in_environment else f"the file of {CONFIG_VARIABLE}"
+
+
+def _variables() -> dict[str, str]:
+    return {f"{PREFIX}{name.upper()}": name for name in Settings.model_fields}
+
+
+def _unknown_variables() -> list[str]:
+    known = {CONFIG_VARIABLE, *_variables()}
+    return [found for found in os.environ if found.upper().startswith(PREFIX) and found.upper() not in known]
+
+
+def _meant(variable: str) -> str:
+    near = get_close_matches(variable.upper(), _variables(), n=1)
+    return f"; did you mean {near[0]}?" if near else ""

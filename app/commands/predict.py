@@ -1,0 +1,148 @@
+"""`basecast predict`: a file of sequences in, a table of predictions out."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from app.bulk import Outcome, Patience, predict_all
+from app.client import Client
+from app.client.local import open_local
+from app.client.remote import connect
+from app.commands.bundles import choose_bundle, models_folder
+from app.commands.options import Device, Models
+from app.commands.terminal import messages, say
+from app.logs import configure_logging
+from app.main import create_service
+from app.records import Record, count_records, open_records
+from app.settings import load_settings
+from app.tables import WRITERS, PredictedRow, open_writer
+
+SOME_REFUSED = 3
+
+
+def _writable(path: Path | None) -> Path | None:
+    if path is not None and path.suffix.lower() not in WRITERS:
+        raise typer.BadParameter(f"the ending must be one of {', '.join(WRITERS)}")
+    if path is not None and not path.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {path.parent}")
+    return path
+
+
+Input = Annotated[
+    str, typer.Argument(metavar="INPUT", help="FASTA, or CSV or TSV with a column `sequence`; `-` reads stdin.")
+]
+Model = Annotated[str | None, typer.Option(help="Name or name@version; not needed where there is one.")]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help=f"Table to write: {', '.join(WRITERS)}.", callback=_writable),
+]
+Url = Annotated[str | None, typer.Option(help="Ask the service that runs there instead of predicting here.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")]
+
+
+def predict(
+    source: Input,
+    model: Model = None,
+    output: Output = None,
+    models: Models = None,
+    url: Url = None,
+    device: Device = None,
+    quiet: Quiet = False,
+) -> None:
+    """Predict for each sequence of a file.
+
+    The input may be plain or gzip, and is told apart by its content. Without an `id` column (FASTA: the first word
+    of the header) the id is the 0-based index. A sequence that the model refuses is left out, told on stderr, and
+    makes the exit status 3.
+
+    For example:
+
+        basecast predict utrs.fa --model utrseq-decay > decay.tsv
+        basecast predict utrs.csv.gz --model utrseq-decay -o decay.parquet
+        zcat utrs.fa.gz | basecast predict - --url http://127.0.0.1:8000 -o decay.csv
+    """
+    if url is not None and (models is not None or device is not None):
+        raise typer.BadParameter("--models and --device are for predicting here; leave them out with --url")
+    configure_logging("WARNING")
+    signal.signal(signal.SIGTERM, _end)
+    console = messages()
+    shown = console.is_terminal and not quiet and not (output is None and sys.stdout.isatty())
+    total = count_records(source) if shown else None
+    with (
+        open_records(source) as records,
+        _client(url, model, models, device) as client,
+        _progress(console, client.model, total, shown) as bar,
+    ):
+        predicted, refused = _write(client, records, output, bar)
+    if not quiet:
+        say(console, f"{client.model}: {predicted} predicted, {refused} refused")
+    if refused:
+        raise typer.Exit(SOME_REFUSED)
+
+
+@contextmanager
+def _client(url: str | None, model: str | None, models: Path | None, device: str | None) -> Iterator[Client]:
+    if url is not None:
+        with connect(url, model) as client:
+            yield client
+        return
+    bundle = choose_bundle(models_folder(models), model)
+    with open_local(create_service(load_settings(models=bundle, device=device))) as client:
+        yield client
+
+
+def _end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a signal handler
+    """End as Ctrl-C does: with what was begun cleaned up."""
+    raise SystemExit(128 + number)
+
+
+def _write(client: Client, records: Iterable[Record], output: Path | None, bar: Progress) -> tuple[int, int]:
+    """Predict and write everything; how many records were predicted and refused."""
+    predicted = refused = 0
+    patience = Patience(lambda message: say(bar.console, message, "yellow"))
+    with open_writer(output, client.targets) as writer, closing(predict_all(client, records, patience)) as outcomes:
+        for outcome in outcomes:
+            writer.write(_rows(outcome))
+            _tell_refused(outcome, bar.console)
+            predicted, refused = predicted + len(outcome.predicted), refused + len(outcome.refused)
+            bar.update(bar.task_ids[0], completed=predicted + refused)
+    return predicted, refused
+
+
+def _rows(outcome: Outcome) -> list[PredictedRow]:
+    return [
+        PredictedRow(record.id, prediction.bases, prediction.tokens, prediction.values)
+        for record, prediction in outcome.predicted
+    ]
+
+
+def _tell_refused(outcome: Outcome, console: Console) -> None:
+    for refusal in outcome.refused:
+        where = f"record {refusal.record.number} ({refusal.record.id})"
+        say(console, f"refused: {where}: {refusal.code}: {refusal.detail}", "red")
+
+
+class RateColumn(ProgressColumn):
+    """Sequences a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "", "progress.data.speed")
+
+
+@contextmanager
+def _progress(console: Console, model: str, total: int | None, shown: bool) -> Iterator[Progress]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), RateColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not shown) as bar:
+        bar.add_task(model, total=total)
+        yield bar

@@ -1,0 +1,126 @@
+"""`basecast serve`: the HTTP service, in the foreground until SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from app import __version__
+from app.commands.options import Device, Models
+from app.commands.terminal import messages, say
+from app.errors import SettingsError
+from app.logs import configure_logging
+from app.main import Service, create_service
+from app.predictor import ServedModel
+from app.server import serve as serve_until_stopped
+from app.settings import load_settings
+
+log = logging.getLogger(__name__)
+
+Host = Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")]
+Port = Annotated[int | None, typer.Option(min=0, max=65_535, help="Port; 0 takes a free one.  [default: 8000]")]
+Threads = Annotated[
+    int | None, typer.Option(min=0, help="Batches computed at once on a CPU; 0 takes every core.  [default: 0]")
+]
+MetricsPort = Annotated[
+    int | None, typer.Option(min=0, max=65_535, help="A port of its own for /metrics.  [default: none]")
+]
+AllowAnonymous = Annotated[
+    bool, typer.Option("--allow-anonymous", help="Listen on an address that others reach, and ask nobody who they are.")
+]
+
+
+def serve(
+    host: Host = None,
+    port: Port = None,
+    models: Models = None,
+    device: Device = None,
+    threads: Threads = None,
+    metrics_port: MetricsPort = None,
+    allow_anonymous: AllowAnonymous = False,
+) -> None:
+    """Serve every bundle of a folder over HTTP.
+
+    Each option can be set as BASECAST_<OPTION> in the environment or in the TOML file that BASECAST_CONFIG names;
+    what is given here wins. `basecast config check` shows all of them.
+
+    For example:
+
+        basecast serve
+        basecast serve --port 9000 --models models/utrseq-decay --device cpu --threads 4
+        basecast serve --host 0.0.0.0 --allow-anonymous --metrics-port 9100
+    """
+    configure_logging()
+    settings = load_settings(
+        host=host,
+        port=port,
+        models=models,
+        device=device,
+        threads=threads,
+        metrics_port=metrics_port,
+        allow_anonymous=allow_anonymous or None,
+    )
+    if settings.metrics_port:
+        _listening_socket(settings.host, settings.metrics_port).close()
+    with _listening_socket(settings.host, settings.port) as listener:
+        service = create_service(settings)
+        _announce(service, _url(listener))
+        serve_until_stopped(service, [listener])
+
+
+def _listening_socket(host: str, port: int) -> socket.socket:
+    """A socket that holds the address before the models are loaded, so that a port in use is told at once.
+
+    Raises:
+        SettingsError: the address is taken, or is none of this machine.
+    """
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise SettingsError(f"cannot listen on {host} port {port}: {error.strerror}") from None
+    return listener
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - shown, not bound
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+
+
+def _announce(service: Service, url: str) -> None:
+    """A banner for a person at a terminal, a log line for everybody else."""
+    console = messages()
+    if console.is_terminal:
+        _banner(console, service, url)
+        return
+    names = [model.versioned_name for model in service.predictor.models]
+    log.info("serving", extra={"url": url, "models": names, "provider": service.provider, "version": __version__})
+
+
+def _banner(console: Console, service: Service, url: str) -> None:
+    settings, models = service.settings, service.predictor.models
+    device = service.provider.removesuffix("ExecutionProvider")
+    console.print(f"[bold]Basecast {__version__}[/]  on {device}, {settings.compute_threads} compute threads\n")
+    for model in models:
+        manifest = model.manifest
+        console.print(f"  [bold cyan]{manifest.name}[/] {manifest.version}  {', '.join(manifest.target_names)}")
+    console.print(f"\n  [bold]{url}[/]  documentation at {url}/docs, Ctrl-C stops\n")
+    console.print("Try it:")
+    say(console, f"  curl {url}/predict -H 'content-type: application/json' \\")
+    say(console, f"    -d '{_example(models[0], only=len(models) == 1)}'\n".rstrip())
+    console.print()
+
+
+def _example(model: ServedModel, *, only: bool) -> str:
+    """A request with the model's shortest golden example, which any reader may see."""
+    shortest = min((example.sequence for example in model.manifest.golden.examples), key=len)
+    request = {"sequences": [shortest]} if only else {"model": model.manifest.name, "sequences": [shortest]}
+    return json.dumps(request)

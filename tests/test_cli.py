@@ -1,0 +1,91 @@
+"""The command line as a whole, its settings and its logs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from pathlib import Path
+
+import pytest
+
+from app import __version__
+from app.errors import BundleError
+from app.logs import JsonFormatter
+from tests.terminal import Finished, Run
+
+
+def test_the_version_is_the_package_s(run: Run) -> None:
+    assert run("--version") == Finished(0, f"basecast {__version__}\n", "")
+
+
+@pytest.mark.parametrize("command", ["serve", "predict", "models list", "models show", "models verify", "config check"])
+def test_each_command_s_help_has_examples(run: Run, command: str) -> None:
+    shown = run(*command.split(), "--help")
+    assert shown.status == 0
+    assert f"basecast {command}" in shown.out.partition("For example:")[2]
+
+
+# config
+
+
+def test_config_check_prints_toml_that_can_be_kept(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("BASECAST_THREADS", "3")
+    first = run("config", "check")
+    assert "threads = 3" in first.out
+    assert "# BASECAST_THREADS" in first.out
+    monkeypatch.delenv("BASECAST_THREADS")
+    (tmp_path / "basecast.toml").write_text(first.out)
+    monkeypatch.setenv("BASECAST_CONFIG", str(tmp_path / "basecast.toml"))
+    assert re.search(r"^threads = 3 +# the file of BASECAST_CONFIG$", run("config", "check").out, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [("PORT", "many", "error: port: "), ("HOST", "0.0.0.0", "error: host 0.0.0.0 can be reached from outside")],
+)
+def test_config_check_tells_what_is_wrong(
+    run: Run, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, message: str
+) -> None:
+    monkeypatch.setenv(f"BASECAST_{variable}", value)
+    done = run("config", "check")
+    assert (done.status, done.out) == (1, "")
+    assert done.err.startswith(message)
+
+
+def test_config_check_tells_a_broken_file_in_a_line(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "basecast.toml").write_text("port = = 1")
+    monkeypatch.setenv("BASECAST_CONFIG", str(tmp_path / "basecast.toml"))
+    done = run("config", "check")
+    assert done.status == 1
+    assert done.err.startswith("error: the file of BASECAST_CONFIG is not TOML: ")
+
+
+def test_config_check_warns_of_a_variable_that_is_no_setting(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BASECAST_PROT", "9000")
+    done = run("config", "check")
+    assert (done.status, done.err) == (
+        0,
+        "warning: BASECAST_PROT is not a setting; did you mean BASECAST_PORT?\n",
+    )
+
+
+# Logs
+
+
+def logged(error: Exception | None = None, **extra: object) -> dict[str, object]:
+    record = logging.makeLogRecord({"name": "app", "levelname": "ERROR", "msg": "it failed\nACGT", **extra})
+    if error is not None:
+        record.exc_info = (type(error), error, error.__traceback__)
+    return json.loads(JsonFormatter().format(record))
+
+
+def test_a_log_line_has_time_level_event_and_fields() -> None:
+    line = logged(rows=3)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", str(line.pop("ts")))
+    assert line == {"level": "error", "event": "it failed", "logger": "app", "rows": 3}
+
+
+def test_the_text_of_a_foreign_exception_is_not_logged() -> None:
+    assert "GATTACA" not in json.dumps(logged(ValueError("GATTACA is no number")))
+    assert logged(BundleError("graph: altered"))["detail"] == "graph: altered"
