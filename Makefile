@@ -43,15 +43,18 @@ clean: ## Remove .venv, caches and runs
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage runs
 
 $(VENV)/bin/python:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Basecast needs Python 3.11 or newer: make PYTHON=python3.12")'
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Basecast needs Python 3.11 or newer: make PYTHON=python3.12")'
+	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.serve: pyproject.toml | $(VENV)/bin/python
-	$(PIP) --editable '.[$(DEVICE)]'
+	@echo "Installing into $(VENV) ..."
+	@$(PIP) --editable '.[$(DEVICE)]'
 	@touch $@
 
 # torch comes first and by itself, so that no other package chooses its version.
 $(VENV)/.test: $(VENV)/.serve
-	$(PIP) torch==2.13.0
-	$(PIP) --editable '.[$(DEVICE),train,test]'
+	@echo "Installing into $(VENV) ..."
+	@$(PIP) torch==2.13.0
+	@echo "Installing into $(VENV) ..."
+	@$(PIP) --editable '.[$(DEVICE),train,test]'
 	@touch $@

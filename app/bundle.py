@@ -282,7 +282,7 @@ def find_bundles(models: Path) -> list[Path]:
         return [models]
     found = sorted(path.parent for path in models.glob(f"*/{MANIFEST}"))
     if not found:
-        raise BundleError(f"no bundle in {models}: expected a folder with {MANIFEST}; see `basecast models list`")
+        raise BundleError(f"no bundle in {models}: expected a folder with {MANIFEST}")
     return found
 
 
