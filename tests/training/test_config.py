@@ -1,0 +1,99 @@
+"""A configuration is refused by the key that is wrong."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from training.config import Config, read_config
+from training.errors import ConfigError
+from training.recipe import DistillationConfig, TeacherConfig
+
+CONFIGS = sorted((Path(__file__).parents[2] / "training" / "configs").glob("*.toml"))
+TEN = DistillationConfig(synthetic_sequences=10)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_shipped_configurations_are_valid_and_named_after_their_bundle(path: Path) -> None:
+    assert read_config(path).bundle.name == path.stem
+
+
+@pytest.mark.parametrize(
+    ("line", "changed", "message"),
+    [
+        ("epochs = 3", "epoch = 3", r"fit: unknown key epoch; known are .*epochs"),
+        ("epochs = 3", "", r"fit: epochs is missing"),
+        ("epochs = 3", "epochs = 0", r"fit: epochs, batch and learning_rate"),
+        ("epochs = 3", "epochs = true", r"fit: epochs: expected a whole number, found True"),
+        ("epochs = 3", 'epochs = "3"', r"fit: epochs: expected a whole number, found '3'"),
+        ("full_dilations = [1]", "full_dilations = [1.5]", r"full_dilations\[0\]: expected a whole number"),
+        ('source = "utrseq"', 'source = "nothing"', r"data: source: 'nothing' is none of utrseq"),
+        ("stem_bases = 5", "stem_bases = 4", r"must be odd"),
+        ('backbone = "convolution"', 'backbone = "dnabert2"', r"dnabert2 needs layers"),
+        ("epochs = 3", "epochs =", r"not TOML"),
+        ("min_bases = 10", "min_bases = 50", r"min_bases <= max_bases"),
+    ],
+)
+def test_a_wrong_key_is_named(toy_toml: str, tmp_path: Path, line: str, changed: str, message: str) -> None:
+    path = tmp_path / "changed.toml"
+    path.write_text(toy_toml.replace(line, changed, 1))
+
+    with pytest.raises(ConfigError, match=message):
+        read_config(path)
+
+
+def test_a_whole_number_is_a_number(toy_toml: str, tmp_path: Path) -> None:
+    path = tmp_path / "changed.toml"
+    path.write_text(toy_toml.replace("learning_rate = 0.01", "learning_rate = 1"))
+
+    assert read_config(path).fit.learning_rate == 1.0
+
+
+def test_tokens_need_a_tokenizer(toy_token_toml: str, tmp_path: Path) -> None:
+    path = tmp_path / "changed.toml"
+    path.write_text(toy_token_toml.replace("[tokenizer]\nvocabulary = 32", ""))
+
+    with pytest.raises(ConfigError, match=r"needs a \[tokenizer\] table"):
+        read_config(path)
+
+
+def test_teachers_need_to_know_what_to_teach(toy_toml: str, tmp_path: Path) -> None:
+    path = tmp_path / "changed.toml"
+    path.write_text(toy_toml + "\n[distillation]\nsynthetic_sequences = 10\n")
+
+    with pytest.raises(ConfigError, match="belong together"):
+        read_config(path)
+
+
+def test_a_model_of_bases_cannot_imitate_states(toy_toml: str, tmp_path: Path) -> None:
+    config = read(toy_toml, tmp_path)
+    imitating = replace(TEN, state_weight=1.0)
+
+    with pytest.raises(ConfigError, match="only a model of tokens"):
+        replace(config, teachers=(TeacherConfig(1, config.model, config.fit),), distillation=imitating)
+
+
+def test_a_student_reads_what_its_teachers_label(toy_toml: str, toy_token_toml: str, tmp_path: Path) -> None:
+    teacher = read(toy_toml, tmp_path)
+    config = read(toy_token_toml, tmp_path)  # mutates what it reads
+
+    with pytest.raises(ConfigError, match=r"crop and mutate in \[distillation\]"):
+        replace(config, teachers=(TeacherConfig(1, teacher.model, teacher.fit),), distillation=TEN)
+
+
+def test_a_teacher_reads_bases(toy_token_toml: str, tmp_path: Path) -> None:
+    config = read(toy_token_toml, tmp_path)
+
+    with pytest.raises(ConfigError, match="a teacher reads bases"):
+        replace(config, teachers=(TeacherConfig(1, config.model, config.fit),), distillation=TEN)
+
+
+def read(toml: str, folder: Path) -> Config:
+    path = folder / "toy.toml"
+    path.write_text(toml)
+    return read_config(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"absent\.toml: No such file"):
+        read_config(tmp_path / "absent.toml")

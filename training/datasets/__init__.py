@@ -1,0 +1,1 @@
+"""Public data sets, one module each; all of them produce a `Table`."""

@@ -1,0 +1,77 @@
+"""A parsed TOML table becomes a dataclass: every key known, every value of its declared kind."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+from training.errors import ConfigError
+
+Made = TypeVar("Made")
+Kind = Any  # what a field is annotated with: a type, or a form of `typing` that is none
+Value = Any  # whatever TOML can hold
+
+
+def read_dataclass(kind: type[Made], table: Mapping[str, Any], where: str) -> Made:
+    """Build a dataclass from a TOML table.
+
+    Args:
+        kind: the dataclass; its fields may be plain types, literals, tuples, optional or dataclasses themselves.
+        table: key to value, as `tomllib` returns it.
+        where: how messages name the table.
+
+    Raises:
+        ConfigError: a key is unknown or missing, or a value is of another kind.
+    """
+    known: dict[str, Field[Any]] = {entry.name: entry for entry in fields(cast("Any", kind))}
+    if unknown := sorted(set(table) - set(known)):
+        raise ConfigError(f"{where}: unknown key {unknown[0]}; known are {', '.join(sorted(known))}")
+    if missing := [name for name, entry in known.items() if name not in table and _is_required(entry)]:
+        raise ConfigError(f"{where}: {missing[0]} is missing")
+    hints = get_type_hints(kind)
+    return kind(**{name: _read(hints[name], value, f"{where}: {name}") for name, value in table.items()})
+
+
+def _is_required(entry: Field[Any]) -> bool:
+    return entry.default is MISSING and entry.default_factory is MISSING
+
+
+def _read(hint: Kind, value: Value, where: str) -> Value:
+    origin: Kind = get_origin(hint)
+    if origin in {Union, types.UnionType}:
+        hint = next(option for option in get_args(hint) if option is not type(None))
+    if is_dataclass(hint):
+        return read_dataclass(cast("type[Any]", hint), _checked(value, dict, where), where)
+    if origin is tuple:
+        items = _checked(value, list, where)
+        return tuple(_read(get_args(hint)[0], item, f"{where}[{index}]") for index, item in enumerate(items))
+    if origin is Literal:
+        return _chosen(get_args(hint), value, where)
+    if hint is float and type(value) is int:
+        return float(value)
+    return _checked(value, hint, where)
+
+
+def _chosen(options: tuple[Value, ...], value: Value, where: str) -> Value:
+    if value not in options:
+        raise ConfigError(f"{where}: {value!r} is none of {', '.join(map(str, options))}")
+    return value
+
+
+def _checked(value: Value, kind: type, where: str) -> Value:
+    # `type`, not `isinstance`: to Python, and not to whoever wrote the file, true is an integer.
+    if type(value) is not kind:
+        raise ConfigError(f"{where}: expected {_NAMES[kind]}, found {value!r}")
+    return value
+
+
+_NAMES: dict[type, str] = {
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    dict: "a table",
+    list: "a list",
+}
