@@ -1,0 +1,160 @@
+"""DNABERT-2 is what its published description says, checked against a reference worked out in NumPy."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from training.backbones.convolution import Convolution, ConvolutionShape
+from training.backbones.dnabert2 import Dnabert2, Dnabert2Shape, alibi_bias, alibi_slopes
+
+Array = npt.NDArray[np.float64]
+SHAPE = Dnabert2Shape(vocabulary=20, width=12, layers=2, heads=3, inner_width=8)
+PUBLISHED_SLOPES = [2**-1, 2**-2, 2**-3, 2**-4, 2**-5, 2**-6, 2**-7, 2**-8, 2**-0.5, 2**-1.5, 2**-2.5, 2**-3.5]
+
+
+def test_slopes_of_the_published_model() -> None:
+    assert alibi_slopes(12) == pytest.approx(PUBLISHED_SLOPES)
+
+
+@pytest.mark.parametrize(
+    ("heads", "slopes"), [(1, [2**-8]), (4, [2**-2, 2**-4, 2**-6, 2**-8]), (3, [2**-4, 2**-8, 2**-2])]
+)
+def test_slopes_of_any_number_of_heads(heads: int, slopes: list[float]) -> None:
+    assert alibi_slopes(heads) == pytest.approx(slopes)
+
+
+def test_bias_is_minus_slope_times_distance_and_shuts_padding_out() -> None:
+    bias = alibi_bias(torch.tensor([0.5]), torch.tensor([[1.0, 1.0, 0.0]]))
+
+    assert bias.tolist() == [[[[0.0, -0.5, -10001.0], [-0.5, 0.0, -10000.5], [-1.0, -0.5, -10000.0]]]]
+
+
+def test_keys_are_those_of_the_published_checkpoint() -> None:
+    layer = "bert.encoder.layer.1"
+    state = Dnabert2(SHAPE).state_dict()
+
+    assert {
+        name: tuple(value.shape) for name, value in state.items() if not name.startswith("bert.encoder.layer.0")
+    } == {
+        "bert.embeddings.word_embeddings.weight": (20, 12),
+        "bert.embeddings.token_type_embeddings.weight": (2, 12),
+        "bert.embeddings.LayerNorm.weight": (12,),
+        "bert.embeddings.LayerNorm.bias": (12,),
+        f"{layer}.attention.self.Wqkv.weight": (36, 12),
+        f"{layer}.attention.self.Wqkv.bias": (36,),
+        f"{layer}.attention.output.dense.weight": (12, 12),
+        f"{layer}.attention.output.dense.bias": (12,),
+        f"{layer}.attention.output.LayerNorm.weight": (12,),
+        f"{layer}.attention.output.LayerNorm.bias": (12,),
+        f"{layer}.mlp.gated_layers.weight": (16, 12),
+        f"{layer}.mlp.wo.weight": (12, 8),
+        f"{layer}.mlp.wo.bias": (12,),
+        f"{layer}.mlp.layernorm.weight": (12,),
+        f"{layer}.mlp.layernorm.bias": (12,),
+    }
+
+
+def test_published_size_without_head_has_the_published_number_of_parameters() -> None:
+    with torch.device("meta"):
+        model = Dnabert2(Dnabert2Shape(vocabulary=4096, width=768, layers=12, heads=12, inner_width=3072))
+
+    head = 768 * 768 + 768 + 2 * 768 + 4096  # transform, its norm, decoder bias; the decoder's matrix is the embedding
+    assert sum(parameter.numel() for parameter in model.parameters()) + head == 117_074_176
+
+
+def test_forward_agrees_with_a_reference_in_numpy() -> None:
+    model = randomised(Dnabert2(SHAPE).eval())
+    ids = [[1, 7, 9, 5, 2], [1, 8, 2, 3, 3]]
+    mask = [[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]
+
+    states, floats = model(torch.tensor(ids), torch.tensor(mask))
+
+    weights = {name: value.double().numpy() for name, value in model.state_dict().items()}
+    for row, real in ((0, 5), (1, 3)):  # the reference knows no padding: it gets the real tokens alone
+        expected = reference(weights, ids[row][:real])
+        assert np.allclose(states[row, :real].detach().numpy(), expected, atol=1e-5)
+    assert floats.tolist() == [[1.0] * 5, [1.0, 1.0, 1.0, 0.0, 0.0]]
+
+
+def test_longer_than_the_published_512_tokens_works() -> None:
+    ids = torch.ones(1, 600, dtype=torch.int64)
+
+    assert Dnabert2(SHAPE).eval()(ids, ids)[0].shape == (1, 600, 12)
+
+
+@pytest.mark.parametrize(("length", "positions"), [(3, 2), (8, 4), (9, 5), (110, 55)])
+def test_half_length_blocks_drop_no_base(length: int, positions: int) -> None:
+    shape = ConvolutionShape(width=4, stem_bases=5, kernel_bases=3, full_dilations=(1,), half_dilations=(1, 2))
+
+    states, mask = Convolution(shape).eval()(torch.zeros(2, length, 4))
+
+    assert states.shape == (2, positions, 4)
+    assert mask.shape == (2, positions)
+
+
+def test_a_dilated_block_sees_as_far_as_its_kernel_reaches() -> None:
+    shape = ConvolutionShape(width=4, stem_bases=1, kernel_bases=3, full_dilations=(4,), half_dilations=())
+    model = randomised(Convolution(shape).eval())
+    bases = torch.zeros(1, 21, 4)
+    changed = bases.clone()
+    changed[0, 10, 2] = 1.0
+
+    moved = (model(changed)[0] - model(bases)[0]).abs().sum(-1)[0]
+
+    assert set(torch.nonzero(moved).flatten().tolist()) <= {6, 10, 14}
+
+
+def randomised(model: torch.nn.Module) -> torch.nn.Module:
+    """Weights that no symmetry hides behind: norms and biases too."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.3)
+    return model
+
+
+def reference(weights: dict[str, Array], ids: list[int]) -> Array:
+    """The encoder for one unpadded sequence, as the published description reads: (tokens, width)."""
+    embeddings = weights["bert.embeddings.word_embeddings.weight"][ids]
+    embeddings = embeddings + weights["bert.embeddings.token_type_embeddings.weight"][0]
+    states = normed(embeddings, weights, "bert.embeddings.LayerNorm")
+    for layer in range(SHAPE.layers):
+        states = reference_layer(states, weights, f"bert.encoder.layer.{layer}")
+    return states
+
+
+def reference_layer(states: Array, weights: dict[str, Array], name: str) -> Array:
+    tokens, width = states.shape
+    size = width // SHAPE.heads
+    packed = states @ weights[f"{name}.attention.self.Wqkv.weight"].T + weights[f"{name}.attention.self.Wqkv.bias"]
+    query, key, value = np.split(packed, 3, axis=1)
+    mixed = np.zeros_like(states)
+    for head, slope in enumerate([2**-4, 2**-8, 2**-2]):
+        part = slice(head * size, (head + 1) * size)
+        scores = query[:, part] @ key[:, part].T / math.sqrt(size)
+        scores -= slope * np.abs(np.arange(tokens)[:, None] - np.arange(tokens)[None, :])
+        attention = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+        mixed[:, part] = attention @ value[:, part]
+    dense = f"{name}.attention.output.dense"
+    states = normed(
+        mixed @ weights[f"{dense}.weight"].T + weights[f"{dense}.bias"] + states,
+        weights,
+        f"{name}.attention.output.LayerNorm",
+    )
+    gated = states @ weights[f"{name}.mlp.gated_layers.weight"].T
+    inner = gelu(gated[:, : SHAPE.inner_width]) * gated[:, SHAPE.inner_width :]
+    output = inner @ weights[f"{name}.mlp.wo.weight"].T + weights[f"{name}.mlp.wo.bias"]
+    return normed(output + states, weights, f"{name}.mlp.layernorm")
+
+
+def normed(states: Array, weights: dict[str, Array], name: str) -> Array:
+    centred = states - states.mean(axis=1, keepdims=True)
+    scaled = centred / np.sqrt((centred**2).mean(axis=1, keepdims=True) + 1e-12)
+    return scaled * weights[f"{name}.weight"] + weights[f"{name}.bias"]
+
+
+def gelu(values: Array) -> Array:
+    return values * (1 + np.vectorize(math.erf)(values / math.sqrt(2))) / 2

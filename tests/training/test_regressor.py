@@ -1,0 +1,65 @@
+"""Pooling ignores padding, and values leave in their target's unit."""
+
+import math
+
+import numpy as np
+import torch
+
+from training.datasets.table import Columns
+from training.recipe import ModelConfig
+from training.regressor import AttentionPooling, MaskedMean, Regressor, scale_of
+
+TOKENS = ModelConfig(backbone="dnabert2", width=8, layers=1, heads=2, inner_width=4)
+ONE_HOT = ModelConfig(backbone="convolution", width=4, full_dilations=(1,), pooling="attention", pooling_heads=3)
+
+
+def test_the_mean_is_of_real_positions_only() -> None:
+    states = torch.tensor([[[1.0, 10.0], [3.0, 20.0], [99.0, 99.0]]])
+
+    assert MaskedMean()(states, torch.tensor([[1.0, 1.0, 0.0]])).tolist() == [[2.0, 15.0]]
+
+
+def test_attention_with_equal_scores_is_the_mean() -> None:
+    pooling = AttentionPooling(width=1, heads=1)
+    torch.nn.init.zeros_(pooling.score.weight)
+    states = torch.tensor([[[1.0], [3.0], [99.0]]])
+
+    assert pooling(states, torch.tensor([[1.0, 1.0, 0.0]])).tolist() == [[2.0]]
+
+
+def test_attention_weights_follow_the_scores() -> None:
+    pooling = AttentionPooling(width=1, heads=1)
+    torch.nn.init.ones_(pooling.score.weight)
+    states = torch.tensor([[[0.0], [math.log(3.0)]]])  # weights 1/4 and 3/4
+
+    assert torch.allclose(pooling(states, torch.ones(1, 2)), torch.tensor([[0.75 * math.log(3.0)]]))
+
+
+def test_values_are_standardised_answers_times_deviation_plus_mean() -> None:
+    model = Regressor(ONE_HOT, outputs=3, targets=2).eval()
+    model.set_scale(torch.tensor([1.0, -2.0, 0.0]), torch.tensor([2.0, 0.5, 1.0]))
+    bases = torch.nn.functional.one_hot(torch.tensor([[0, 1, 2, 3, 3]]), 4).float()
+
+    answers = model.standardised(bases)
+
+    assert answers.shape == (1, 3)
+    assert torch.allclose(model(bases), answers[:, :2] * torch.tensor([2.0, 0.5]) + torch.tensor([1.0, -2.0]))
+
+
+def test_padding_does_not_change_a_prediction() -> None:
+    model = Regressor(TOKENS, outputs=1, targets=1, vocabulary=10).eval()
+    alone = model(torch.tensor([[1, 6, 2]]), torch.tensor([[1, 1, 1]]))
+
+    padded = model(torch.tensor([[1, 6, 2, 3, 3], [1, 5, 7, 8, 2]]), torch.tensor([[1, 1, 1, 0, 0], [1] * 5]))
+
+    assert torch.allclose(padded[:1], alone, atol=1e-6)
+
+
+def test_the_scale_counts_each_value_by_its_weight() -> None:
+    values = np.array([[0.0], [4.0], [np.nan]], dtype=np.float32)
+    weights = np.array([[3.0], [1.0], [0.0]], dtype=np.float32)
+
+    mean, standard_deviation = scale_of(Columns(("y",), values, weights))
+
+    assert mean.tolist() == [1.0]  # (3 * 0 + 1 * 4) / 4
+    assert np.isclose(standard_deviation.item(), np.sqrt(3.0))  # (3 * 1 + 1 * 9) / 4

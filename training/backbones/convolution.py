@@ -1,0 +1,89 @@
+"""A residual network of dilated convolutions over one-hot bases."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+BASES = 4
+
+
+@dataclass(frozen=True)
+class ConvolutionShape:
+    """The sizes of a network.
+
+    Attributes:
+        width: channels.
+        stem_bases, kernel_bases: widths of the first and of the blocks' convolutions, in bases, odd.
+        full_dilations: one block each, at full length.
+        half_dilations: one block each, after max-pooling by 2.
+    """
+
+    width: int
+    stem_bases: int
+    kernel_bases: int
+    full_dilations: Sequence[int]
+    half_dilations: Sequence[int]
+    dropout: float = 0.1
+
+
+class Block(nn.Module):
+    """Norm, ReLU, dilated convolution; norm, ReLU, pointwise convolution; added to what came in."""
+
+    def __init__(self, shape: ConvolutionShape, dilation: int) -> None:
+        super().__init__()
+        padding = dilation * (shape.kernel_bases // 2)
+        self.first_norm = nn.BatchNorm1d(shape.width)
+        self.dilated = nn.Conv1d(shape.width, shape.width, shape.kernel_bases, padding=padding, dilation=dilation)
+        self.second_norm = nn.BatchNorm1d(shape.width)
+        self.pointwise = nn.Conv1d(shape.width, shape.width, 1)
+        self.dropout = nn.Dropout(shape.dropout)
+
+    def forward(self, states: Tensor) -> Tensor:
+        change = self.dilated(functional.relu(self.first_norm(states)))
+        change = self.pointwise(functional.relu(self.second_norm(change)))
+        changed: Tensor = states + self.dropout(change)
+        return changed
+
+
+class Halve(nn.Module):
+    """The larger of each two neighbours; an odd last position stands alone, so that no base is dropped."""
+
+    def forward(self, states: Tensor) -> Tensor:
+        # Padding by one and rounding down is rounding up. In 2-D, since max_pool1d exports one fixed length only.
+        padded = functional.pad(states, (0, 1), value=-math.inf)
+        return functional.max_pool2d(padded[:, :, None], (1, 2))[:, :, 0]
+
+
+class Convolution(nn.Module):
+    """The backbone.
+
+    Args:
+        shape: sizes.
+    """
+
+    def __init__(self, shape: ConvolutionShape) -> None:
+        super().__init__()
+        self.stem = nn.Conv1d(BASES, shape.width, shape.stem_bases, padding=shape.stem_bases // 2)
+        self.full_length = nn.Sequential(*(Block(shape, dilation) for dilation in shape.full_dilations))
+        self.halve = Halve() if shape.half_dilations else nn.Identity()
+        self.half_length = nn.Sequential(*(Block(shape, dilation) for dilation in shape.half_dilations))
+        self.norm = nn.BatchNorm1d(shape.width)
+
+    def forward(self, bases: Tensor) -> tuple[Tensor, Tensor]:
+        """States of all positions.
+
+        Args:
+            bases: (batch, length, 4) float32, one-hot over A C G T, zeros for N.
+
+        Returns:
+            states (batch, positions, width) and a mask of ones (batch, positions): this input has no padding.
+        """
+        states = self.full_length(self.stem(bases.transpose(1, 2)))
+        states = self.half_length(self.halve(states))
+        states = functional.relu(self.norm(states)).transpose(1, 2)
+        return states, states.new_ones(states.shape[:2])

@@ -1,0 +1,118 @@
+"""A trained model becomes the bytes of `model.onnx`, the same bytes each time."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+
+from app.bundle import Input
+from app.encoding import Ids
+from training.feeder import Feeder
+from training.regressor import Regressor
+
+OPSET = 20
+INPUT_NAMES = {"tokens": ("input_ids", "attention_mask"), "one_hot": ("bases",)}
+# Rows of the example that is traced; the axis stays free in the graph, which the parity check over shapes proves.
+TRACED_ROWS = 2
+# The exporter takes lengths below this for broadcasting.
+SHORTEST_FREE_LENGTH = 3
+
+
+class TokenGraph(nn.Module):
+    """The model with the graph's argument names."""
+
+    def __init__(self, model: Regressor) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        values: Tensor = self.model(input_ids, attention_mask)
+        return values
+
+
+class OneHotGraph(nn.Module):
+    """The model with the graph's argument name."""
+
+    def __init__(self, model: Regressor) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, bases: Tensor) -> Tensor:
+        values: Tensor = self.model(bases)
+        return values
+
+
+def export_graph(model: Regressor, feeder: Feeder) -> bytes:
+    """Export with free batch and length axes.
+
+    Args:
+        model: on the CPU, in evaluation mode.
+        feeder: makes the example that is traced.
+
+    Returns:
+        The serialised graph, weights inside, without times, paths or the exporter's traces.
+    """
+    graph = {"tokens": TokenGraph, "one_hot": OneHotGraph}[feeder.rules.encoding](model).eval()
+    names = INPUT_NAMES[feeder.rules.encoding]
+    example = feeder.tensors(random_rows(feeder, [_traced_length(feeder.rules)] * TRACED_ROWS, seed=0))
+    with warnings.catch_warnings():
+        # The exporter warns about its own use of torch's deprecated parts.
+        warnings.simplefilter("ignore")
+        # In two steps: in one, a length that cannot stay free would be fixed without a word.
+        exported = torch.export.export(
+            graph, example, dynamic_shapes=dict.fromkeys(names, _free_axes(feeder.rules)), strict=False
+        )
+        program = torch.onnx.export(
+            exported,
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=names,
+            output_names=["values"],
+            external_data=False,
+            verbose=False,
+        )
+    if program is None:
+        raise RuntimeError("torch.onnx.export with dynamo=True returned no program: this is a bug")
+    return _cleaned(program.model_proto)
+
+
+def _traced_length(rules: Input) -> int:
+    return (max(SHORTEST_FREE_LENGTH, rules.min_bases) + rules.max_tokens) // 2
+
+
+def _free_axes(rules: Input) -> dict[int, Any]:
+    shortest = max(SHORTEST_FREE_LENGTH, rules.min_bases) if rules.encoding == "one_hot" else 1
+    length = torch.export.Dim("length", min=shortest, max=rules.max_tokens)
+    return {0: torch.export.Dim("batch"), 1: length}
+
+
+def random_rows(feeder: Feeder, lengths: list[int], seed: int) -> list[Ids]:
+    """Rows of random tokens or bases, of the given lengths."""
+    generator = np.random.default_rng(seed)
+    rules: Input = feeder.rules
+    highest = feeder.vocabulary if rules.encoding == "tokens" else 4
+    return [generator.integers(0, highest, size=length).astype(np.uint16) for length in lengths]
+
+
+def _cleaned(proto: onnx.ModelProto) -> bytes:
+    """Drop what the exporter notes for debugging (it holds paths of this machine) and name the free axes."""
+    del proto.metadata_props[:]
+    del proto.graph.value_info[:]
+    for graph in (proto.graph, *proto.functions):
+        for part in (graph, *graph.node):
+            part.doc_string = ""
+            del part.metadata_props[:]
+    for value in (*proto.graph.input, *proto.graph.output, *proto.graph.initializer):
+        value.doc_string = ""
+        del value.metadata_props[:]
+    for value in (*proto.graph.input, *proto.graph.output):
+        for axis, name in zip(value.type.tensor_type.shape.dim, ("batch", "length"), strict=False):
+            if axis.dim_param:
+                axis.dim_param = name
+    content: bytes = proto.SerializeToString(deterministic=True)
+    return content

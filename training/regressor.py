@@ -1,0 +1,140 @@
+"""A backbone, a pooling and a head: sequences in, values out.
+
+The head answers in standard deviations of the training values, for the targets first and the auxiliary columns after
+them. `forward`, which is what is exported, answers for the targets only, in their units.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from training.backbones.convolution import Convolution, ConvolutionShape
+from training.backbones.dnabert2 import Dnabert2, Dnabert2Shape
+from training.datasets.table import Columns
+from training.errors import ConfigError
+from training.recipe import ModelConfig
+
+
+class MaskedMean(nn.Module):
+    """The mean state of the real positions."""
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Pool.
+
+        Args:
+            states: (batch, positions, width).
+            mask: (batch, positions), 1.0 where a position is real.
+
+        Returns:
+            (batch, width).
+        """
+        weights = mask[:, :, None].to(states.dtype)
+        return (states * weights).sum(1) / weights.sum(1)
+
+
+class AttentionPooling(nn.Module):
+    """Several weighted means, side by side; each has its own learnt score per position."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(width, heads)
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Pool.
+
+        Args:
+            states: (batch, positions, width).
+            mask: (batch, positions), 1.0 where a position is real.
+
+        Returns:
+            (batch, heads * width).
+        """
+        scores = self.score(states).float() + (1.0 - mask[:, :, None]) * -10000.0
+        weights = torch.softmax(scores, dim=1).to(states.dtype)  # (batch, positions, heads)
+        return torch.matmul(weights.transpose(1, 2), states).flatten(1)
+
+
+class Regressor(nn.Module):
+    """One model.
+
+    Args:
+        config: sizes.
+        outputs: targets and auxiliary columns together.
+        targets: how many of them are targets; these come first.
+        vocabulary: entries of the tokenizer; 0 for a backbone that reads bases.
+    """
+
+    def __init__(self, config: ModelConfig, outputs: int, targets: int, vocabulary: int = 0) -> None:
+        super().__init__()
+        self.targets, self.width = targets, config.width
+        self.backbone = _backbone(config, vocabulary)
+        attention = config.pooling == "attention"
+        self.pooling = AttentionPooling(config.width, config.pooling_heads) if attention else MaskedMean()
+        self.head = _head(config, config.width * (config.pooling_heads if attention else 1), outputs)
+        self.register_buffer("mean", torch.zeros(outputs))
+        self.register_buffer("standard_deviation", torch.ones(outputs))
+        self.mean: Tensor
+        self.standard_deviation: Tensor
+
+    def set_scale(self, mean: Tensor, standard_deviation: Tensor) -> None:
+        """Fix the units of the outputs; both arguments are (outputs,)."""
+        self.mean.copy_(mean)
+        self.standard_deviation.copy_(standard_deviation)
+
+    def standardised(self, *inputs: Tensor) -> Tensor:
+        """(batch, outputs) float32, in standard deviations from the mean; what the loss sees."""
+        return self.with_states(*inputs)[0]
+
+    def with_states(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """What `standardised` returns, and the states it was pooled from: (batch, positions, width)."""
+        states, mask = self.backbone(*inputs)
+        answers: Tensor = self.head(self.pooling(states, mask))
+        return answers.float(), states
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """(batch, targets) float32, in the targets' units."""
+        answers = self.standardised(*inputs)[:, : self.targets]
+        return answers * self.standard_deviation[: self.targets] + self.mean[: self.targets]
+
+
+def scale_of(columns: Columns) -> tuple[Tensor, Tensor]:
+    """Weighted mean and standard deviation of each column, as (columns,) float32 each."""
+    values = np.nan_to_num(columns.values.astype(np.float64))
+    weights = columns.weights.astype(np.float64)
+    total = weights.sum(axis=0)
+    mean = (values * weights).sum(axis=0) / total
+    variance = (weights * (values - mean) ** 2).sum(axis=0) / total
+    return torch.tensor(mean, dtype=torch.float32), torch.tensor(np.sqrt(variance), dtype=torch.float32)
+
+
+def _backbone(config: ModelConfig, vocabulary: int) -> nn.Module:
+    if config.backbone == "dnabert2":
+        if not vocabulary:
+            raise ConfigError("model: a dnabert2 backbone needs a tokenizer")
+        return Dnabert2(
+            Dnabert2Shape(vocabulary, config.width, config.layers, config.heads, config.inner_width, config.dropout)
+        )
+    return Convolution(
+        ConvolutionShape(
+            config.width,
+            config.stem_bases,
+            config.kernel_bases,
+            config.full_dilations,
+            config.half_dilations,
+            config.dropout,
+        )
+    )
+
+
+def _head(config: ModelConfig, width: int, outputs: int) -> nn.Module:
+    if not config.head_width:
+        return nn.Sequential(nn.Dropout(config.head_dropout), nn.Linear(width, outputs))
+    return nn.Sequential(
+        nn.Dropout(config.head_dropout),
+        nn.Linear(width, config.head_width),
+        nn.GELU(),
+        nn.Dropout(config.head_dropout),
+        nn.Linear(config.head_width, outputs),
+    )
