@@ -1,0 +1,138 @@
+"""From a prepared table to a trained model: the teachers, if there are any, then the model that is published."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from training.config import Config
+from training.datasets.table import Split
+from training.distillation import Distilled, Teachers
+from training.examples import Examples, Material, examples_of, output_columns
+from training.feeder import Feeder, input_rules
+from training.fit import fit
+from training.preparation import Prepared
+from training.recipe import FitConfig, ModelConfig
+from training.regressor import Regressor, scale_of
+from training.stage import Stage, load_trained
+from training.watching import Watcher
+
+MODEL_FOLDER = "model"
+
+
+class Pipeline:
+    """All stages of one configuration.
+
+    Args:
+        config: what to train.
+        prepared: table and tokenizer.
+        folder: of this bundle's runs.
+    """
+
+    def __init__(self, config: Config, prepared: Prepared, folder: Path) -> None:
+        self.config, self.prepared, self.folder = config, prepared, folder
+        self._data_sha256 = prepared.table.sha256()
+        train = prepared.table.split("train")
+        mean, standard_deviation = scale_of(output_columns(train, config.data.auxiliary))
+        self._mean, self._standard_deviation = mean.numpy(), standard_deviation.numpy()
+
+    @property
+    def data_sha256(self) -> str:
+        """Digest of the table."""
+        return self._data_sha256
+
+    @property
+    def feeder(self) -> Feeder:
+        """Makes the published model's inputs."""
+        return self._feeder(self.config.model)
+
+    @property
+    def stage(self) -> Stage:
+        """The published model."""
+        distillation, materials, weight = self.config.distillation, dict[str, object](), 0.0
+        if distillation is not None:
+            weight = distillation.state_weight
+            materials["teachers"] = [asdict(teacher) for teacher in self.config.teachers]
+            materials["distillation"] = asdict(distillation)
+        return self._stage(MODEL_FOLDER, self.config.model, self.config.fit, self.config.seed, materials, weight)
+
+    @property
+    def teacher_stages(self) -> list[Stage]:
+        """The teachers, in the configuration's order."""
+        return [
+            self._stage(f"teacher-{number}", teacher.model, teacher.fit, teacher.seed, {})
+            for number, teacher in enumerate(self.config.teachers, start=1)
+        ]
+
+    def fit(self, device: torch.device, watcher: Watcher) -> Regressor:
+        """Train whatever is not trained yet.
+
+        Args:
+            device: where to train.
+            watcher: is told how far it is.
+
+        Returns:
+            The published model, on the CPU.
+        """
+        train, valid = self.examples("train"), self.examples("valid")
+        for stage in self.teacher_stages:
+            fit(stage, train, valid, self._feeder(stage.model), device, watcher)
+        material = self._material(train, device)
+        return fit(self.stage, material, valid, self.feeder, device, watcher)
+
+    def load(self) -> Regressor:
+        """The published model, trained before.
+
+        Raises:
+            FitError: it was not.
+        """
+        return load_trained(self.stage, self.feeder)
+
+    def examples(self, split: Split) -> Examples:
+        """The rows of a split as training material."""
+        table = self.prepared.table.split(split)
+        columns = output_columns(table, self.config.data.auxiliary)
+        return examples_of(table, columns, self._mean, self._standard_deviation)
+
+    def teachers(self, device: torch.device) -> Teachers:
+        """The teachers, trained before."""
+        stages = self.teacher_stages
+        feeders = [self._feeder(stage.model) for stage in stages]
+        models = [(load_trained(stage, feeder), feeder) for stage, feeder in zip(stages, feeders, strict=True)]
+        return Teachers(models, device, self.config.fit.precision)
+
+    def _material(self, train: Examples, device: torch.device) -> Material:
+        if self.config.distillation is None:
+            return train
+        return Distilled(train, self.teachers(device), self.config.distillation)
+
+    def _feeder(self, model: ModelConfig) -> Feeder:
+        tokenizer_json = self.prepared.tokenizer_json if model.encoding == "tokens" else None
+        return Feeder(input_rules(model, self.config.bundle), tokenizer_json)
+
+    def _stage(
+        self,
+        name: str,
+        model: ModelConfig,
+        fit_config: FitConfig,
+        seed: int,
+        materials: dict[str, object],
+        state_weight: float = 0.0,
+    ) -> Stage:
+        return Stage(
+            name=name,
+            folder=self.folder / name,
+            model=model,
+            fit=fit_config,
+            seed=seed,
+            data_sha256=self._data_sha256,
+            materials=materials,
+            mean=self._mean.astype(np.float32),
+            standard_deviation=self._standard_deviation.astype(np.float32),
+            targets=self.prepared.table.targets.names,
+            state_weight=state_weight,
+            teacher_width=self.config.teachers[0].model.width if self.config.teachers else 0,
+        )

@@ -1,0 +1,70 @@
+"""One model of a training run: a teacher, or the model that is published."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from training.checkpoint import RunFolder
+from training.datasets.table import Floats
+from training.feeder import Feeder
+from training.recipe import FitConfig, ModelConfig
+from training.regressor import Regressor
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What to train, and what makes it itself.
+
+    Attributes:
+        data_sha256: digest of the table.
+        materials: what else decides the training material, such as the teachers; part of the run's identity.
+        mean, standard_deviation: (outputs,) float32, of the training values.
+        targets: names of the targets, which are the first outputs.
+        state_weight: how much of the loss is imitating a teacher's states.
+        teacher_width: channels of these states.
+    """
+
+    name: str
+    folder: Path
+    model: ModelConfig
+    fit: FitConfig
+    seed: int
+    data_sha256: str
+    materials: dict[str, object]
+    mean: Floats
+    standard_deviation: Floats
+    targets: tuple[str, ...]
+    state_weight: float = 0.0
+    teacher_width: int = 0
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """What makes another run another."""
+        return {
+            "model": asdict(self.model),
+            "fit": asdict(self.fit),
+            "seed": self.seed,
+            "data_sha256": self.data_sha256,
+            "materials": self.materials,
+        }
+
+    def new_model(self, vocabulary: int) -> Regressor:
+        """The model with random weights, which the seed decides."""
+        torch.manual_seed(self.seed)
+        model = Regressor(self.model, len(self.mean), len(self.targets), vocabulary)
+        model.set_scale(torch.from_numpy(self.mean), torch.from_numpy(self.standard_deviation))
+        return model
+
+
+def load_trained(stage: Stage, feeder: Feeder) -> Regressor:
+    """The model with the best weights of its run, on the CPU, ready to predict.
+
+    Raises:
+        FitError: the run has no weights yet.
+    """
+    model = stage.new_model(feeder.vocabulary)
+    model.load_state_dict(RunFolder(stage.folder, stage.identity).load_best())
+    return model.eval()

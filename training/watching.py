@@ -1,0 +1,47 @@
+"""Progress for people: a bar per model, with the validation figures of its last epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+Advance = Callable[[int, Mapping[str, float]], None]
+
+
+class Watcher:
+    """Shows progress on a console.
+
+    Args:
+        console: a quiet one shows nothing.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    @contextmanager
+    def watching(self, name: str, steps: int) -> Iterator[Advance]:
+        """Show a bar while the block runs.
+
+        Args:
+            name: of the model.
+            steps: in all, the finished ones of an earlier start included.
+
+        Yields:
+            A function that takes the steps done since its last call, and the latest figures.
+        """
+        with _bar(self.console) as bar:
+            task = bar.add_task(name, total=steps, figures="")
+            yield lambda done, figures: bar.update(task, advance=done, figures=_as_text(figures))
+
+
+def _bar(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, TextColumn("{task.fields[figures]}"), console=console)
+
+
+def _as_text(figures: Mapping[str, float]) -> str:
+    shown = {name: value for name, value in figures.items() if name.startswith("r2_")}
+    return "  ".join(f"{name.replace('r2_', 'valid R2 ', 1)} {value:.3f}" for name, value in shown.items())
