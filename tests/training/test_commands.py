@@ -1,0 +1,64 @@
+"""The commands, as a person runs them."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from app.bundle import read_bundle
+from training.__main__ import app, main
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture
+def config(toy_toml: str, tmp_path: Path) -> Path:
+    path = tmp_path / "toy.toml"
+    path.write_text(toy_toml)
+    return path
+
+
+def test_run_goes_from_data_to_bundle(config: Path, toy_data: Path, tmp_path: Path) -> None:
+    runs, models = tmp_path / "runs", tmp_path / "models"
+    options = ["--data", str(toy_data), "--runs", str(runs), "--models", str(models), "--device", "cpu"]
+
+    result = RUNNER.invoke(app, ["run", str(config), *options], catch_exceptions=False)
+
+    assert result.exit_code == 0
+    manifest = read_bundle(models / "toy-decay").manifest
+    assert manifest.provenance.command == "python -m training run toy.toml"
+    written = {path.name for path in (runs / "toy-decay").iterdir()}
+    assert written == {"table.npz", "evaluation.json", "model"}
+
+
+def test_a_recipe_in_development_is_scored_on_validation_rows(config: Path, toy_data: Path, tmp_path: Path) -> None:
+    runs = ["--runs", str(tmp_path / "runs")]
+    for command in (
+        ["prepare", str(config), "--data", str(toy_data), *runs],
+        ["fit", str(config), *runs],
+        ["evaluate", str(config), "--split", "valid", *runs],
+    ):
+        assert RUNNER.invoke(app, command, catch_exceptions=False).exit_code == 0
+
+    written = {path.name for path in (tmp_path / "runs" / "toy-decay").iterdir()}
+    assert written == {"table.npz", "evaluation-valid.json", "model"}
+
+
+def test_a_refusal_is_one_line_and_status_1(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["training", "prepare", str(config), "--data", str(tmp_path)])
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == 1
+    assert "no such folder; name the folder that holds toy/ with --data" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("command", ["prepare", "fit", "evaluate", "export", "run"])
+def test_every_command_explains_itself(command: str) -> None:
+    result = RUNNER.invoke(app, [command, "--help"])
+
+    assert result.exit_code == 0
+    assert "CONFIG.toml" in result.output

@@ -1,0 +1,79 @@
+"""Models are compared on the same rows, and only when they were trained on the same table."""
+
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from training.config import EvaluationConfig
+from training.errors import DataError
+from training.evaluate import Evaluation, evaluate, load_evaluation, show
+from training.feeder import predict
+from training.metrics import METRICS
+from training.pipeline import Pipeline
+
+
+@pytest.fixture
+def with_ridge(trained: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
+    """The trained toy, to be scored beside a ridge on single bases and pairs."""
+    monkeypatch.setattr("training.baselines.kmer_ridge.LONGEST_KMER", 2)
+    config = replace(trained.config, evaluation=EvaluationConfig(kmer_ridge=True))
+    return Pipeline(config, trained.prepared, trained.folder)
+
+
+def test_models_stand_side_by_side_on_the_same_rows(with_ridge: Pipeline) -> None:
+    scores = evaluate(with_ridge, {"its twin": with_ridge}).scores
+
+    rows = {(score.model, score.target, score.subset): score.rows for score in scores}
+    for target in ("log2_change_8h_2h", "half_log2_change_6h_1h"):
+        for model in ("this bundle", "its twin", "k-mer ridge"):
+            assert rows[model, target, "all"] == 20
+            assert rows[model, target, ">= 20 UMIs at 1 h and 2 h"] == 12
+    twins = [score.metrics for score in scores if score.model != "k-mer ridge"]
+    assert twins[: len(twins) // 2] == twins[len(twins) // 2 :]
+
+
+def test_the_ridge_finds_the_toy_rule(with_ridge: Pipeline) -> None:
+    scores = evaluate(with_ridge, {}).scores
+
+    (ridge,) = [s for s in scores if (s.model, s.target, s.subset) == ("k-mer ridge", "log2_change_8h_2h", "all")]
+    assert ridge.metrics["r2"].value > 0.9
+
+
+def test_figures_are_those_of_the_predictions(trained: Pipeline, evaluation: Evaluation) -> None:
+    rows = trained.prepared.table.split("test")
+    predicted = predict(trained.load(), trained.feeder, rows.sequences)[:, 0].astype(np.float64)
+    measured = rows.targets.values[:, 0].astype(np.float64)
+
+    score = evaluation.scores[0]
+
+    for name, metric in METRICS.items():
+        assert score.metrics[name].value == pytest.approx(float(metric(measured, predicted)))
+        assert score.metrics[name].low <= score.metrics[name].value <= score.metrics[name].high
+
+
+def test_an_evaluation_survives_its_file(evaluation: Evaluation, tmp_path: Path) -> None:
+    evaluation.save(tmp_path / "evaluation.json")
+
+    assert load_evaluation(tmp_path) == evaluation
+
+
+def test_a_model_of_another_table_is_not_compared(trained: Pipeline) -> None:
+    prepared = replace(trained.prepared, table=trained.prepared.table.rows(np.arange(100)))
+    other = Pipeline(trained.config, prepared, trained.folder)
+
+    with pytest.raises(DataError, match="another table"):
+        evaluate(trained, {"other": other})
+
+
+def test_the_table_for_people_shows_value_and_interval(evaluation: Evaluation) -> None:
+    text = StringIO()
+
+    show(evaluation, Console(file=text, width=200))
+
+    r2 = evaluation.scores[0].metrics["r2"]
+    assert f"{r2.value:.3f} ({r2.low:.3f} to {r2.high:.3f})" in text.getvalue()
+    assert "this bundle" in text.getvalue()

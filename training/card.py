@@ -1,0 +1,86 @@
+"""The model card: `README.md` of a bundle, written from its manifest, so that the two cannot disagree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from app.bundle import Estimate, Manifest, Score
+
+METRICS = ("r2", "pearson", "spearman", "mse", "mae", "rmse")
+
+
+def model_card(manifest: Manifest, title: str, notes: str) -> bytes:
+    """Write the card.
+
+    Args:
+        manifest: of the bundle.
+        title: heading.
+        notes: Markdown that the configuration adds: data, split, recipes tried.
+    """
+    sections = [
+        f"# {title}\n\n{manifest.summary}",
+        f"## Use\n\n{manifest.intended_use}\n\n{_usage(manifest)}",
+        f"## Limits\n\n{manifest.limits}",
+        "## Targets\n\n" + "\n".join(_target_rows(manifest)),
+        "## Figures\n\n" + "\n\n".join(_figures(manifest)),
+        notes.strip(),
+        f"## Model\n\n{_model(manifest)}",
+        f"## Licence and citation\n\nLicence: {manifest.licence}\n\n{manifest.citation}",
+    ]
+    return ("\n\n".join(section for section in sections if section) + "\n").encode()
+
+
+def _usage(manifest: Manifest) -> str:
+    rules = manifest.input
+    letters = {
+        "refused": "A, C, G, T (and U)",
+        "n": "A, C, G, T (and U) and N",
+        "iupac": "all IUPAC codes, the ambiguous ones read as N",
+    }[rules.ambiguous]
+    return (
+        f"Input: one sequence of {rules.min_bases} to {rules.max_bases} bases, 5' to 3'. Letters: {letters}.\n\n"
+        f"```sh\nbasecast predict --model {manifest.name} sequences.fasta\n```"
+    )
+
+
+def _target_rows(manifest: Manifest) -> Iterator[str]:
+    yield "| target | unit | higher means | mean | standard deviation | what it is |"
+    yield "|---|---|---|---|---|---|"
+    for target in manifest.targets:
+        numbers = f"{target.mean:.3f} | {target.standard_deviation:.3f}"
+        yield f"| `{target.name}` | {target.unit} | {target.higher_means} | {numbers} | {target.description} |"
+
+
+def _figures(manifest: Manifest) -> Iterator[str]:
+    """One table per target and subset, the models as rows; intervals are bootstrap 95 %."""
+    yield "Every model was scored on the same rows in one run; in brackets the bootstrap 95 % interval."
+    seen = dict.fromkeys((score.target, score.subset, score.split, score.rows) for score in manifest.scores)
+    for target, subset, split, rows in seen:
+        heading = f"`{target}`, {split}, rows: {subset} ({rows:,})"
+        scores = [score for score in manifest.scores if (score.target, score.subset) == (target, subset)]
+        yield "\n".join([heading, "", *_score_rows(scores)])
+
+
+def _score_rows(scores: list[Score]) -> Iterator[str]:
+    shown = [name for name in METRICS if name in scores[0].metrics]
+    yield "| model | " + " | ".join(shown) + " |"
+    yield "|---" * (len(shown) + 1) + "|"
+    for score in scores:
+        yield f"| {score.model} | " + " | ".join(_as_text(score.metrics[name]) for name in shown) + " |"
+
+
+def _as_text(estimate: Estimate) -> str:
+    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
+
+
+def _model(manifest: Manifest) -> str:
+    provenance = manifest.provenance
+    shapes = ", ".join(f"{rows} x {length}" for rows, length in manifest.parity.shapes)
+    return (
+        f"{provenance.architecture} {provenance.parameters:,} parameters, {manifest.precision}. "
+        f"The whole configuration is in `manifest.json`.\n\n"
+        f"- Trained again by: `{provenance.command}` (code {provenance.code_version})\n"
+        f"- Table: SHA-256 `{provenance.data_sha256}`\n"
+        f"- Torch against ONNX Runtime: at most {manifest.parity.largest_difference:.1e} standard deviations "
+        f"over batches of {shapes}"
+    )
