@@ -182,13 +182,13 @@ class Waiter:
             self.future.set_exception(DeadlineExceeded("The deadline passed before the model had answered."))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Flight:
-    """One job and everybody who waits for its answer."""
+    """One job and everybody who waits for its answer, each with the places of this sequence in his request."""
 
     key: bytes
     job: Job
-    waiters: list[tuple[Waiter, int]] = field(default_factory=list)
+    waiters: dict[Waiter, list[int]] = field(default_factory=dict)
 
 
 class Flights:
@@ -231,7 +231,7 @@ class Flights:
                 self._by_key[key] = self._by_job[flight.job] = flight
             else:
                 self._metrics.deduplicated.inc()
-            flight.waiters.append((waiter, index))
+            flight.waiters.setdefault(waiter, []).append(index)
             boarded.append((flight, is_new))
         return boarded
 
@@ -251,12 +251,13 @@ class Flights:
         if isinstance(outcome, DeadlineExceeded) and self._fly_again(flight):
             return
         del self._by_key[flight.key]
-        for waiter, index in flight.waiters:
-            waiter.receive(index, outcome)
+        for waiter, indexes in flight.waiters.items():
+            for index in indexes:
+                waiter.receive(index, outcome)
 
     def _fly_again(self, flight: Flight) -> bool:
         """Whether somebody with a later deadline still waits; then the job is queued once more, for them."""
-        deadline = max((waiter.deadline for waiter, _ in flight.waiters), default=0.0)
+        deadline = max((waiter.deadline for waiter in flight.waiters), default=0.0)
         if deadline <= self._clock():
             return False
         flight.job = Job(flight.job.ids, self._clock(), deadline, flight.job.priority)
@@ -269,7 +270,7 @@ class Flights:
     def _leave(self, waiter: Waiter, flights: Sequence[Flight]) -> None:
         """Nobody computes for a request that has ended, unless others wait for the same answer."""
         for flight in flights:
-            flight.waiters = [(other, index) for other, index in flight.waiters if other is not waiter]
+            flight.waiters.pop(waiter, None)
         deserted = {flight.job: flight for flight in flights if not flight.waiters}
         for job, flight in deserted.items():
             if self._by_job.pop(job, None) is not None:

@@ -147,6 +147,18 @@ async def test_who_goes_away_leaves_the_jobs_of_others(bench: Bench) -> None:
     assert await stays == [0]
 
 
+async def test_leaving_takes_no_longer_for_a_sequence_that_stands_in_a_request_a_thousand_times(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.predictor = Predictor(bench.models, RequestLimits(), bench.metrics)
+    asked = [bench.ask(*["ACGT"] * 4096, seconds=0.05) for _ in range(5)]
+    started = asyncio.get_running_loop().time()
+    for task in asked:
+        with pytest.raises(DeadlineExceeded):
+            await task
+    assert asyncio.get_running_loop().time() - started < 1  # a quadratic leave needs a minute
+    assert bench.queue.load().jobs == 0
+
+
 async def test_a_failure_names_its_sequence(bench: Bench) -> None:
     asked = bench.ask("AC", "GTT")
     await bench.answer(await bench.take())
