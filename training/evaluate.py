@@ -97,11 +97,11 @@ def evaluate(pipeline: Pipeline, beside: Mapping[str, Pipeline], split: Split = 
     rows = pipeline.prepared.table.split(split)
     predictions = {THIS_BUNDLE: _predicted(pipeline, rows)}
     predictions |= {name: _predicted(other, rows) for name, other in beside.items()}
-    if pipeline.config.evaluation.kmer_ridge:
-        predictions[KMER_RIDGE] = _kmer_ridge(pipeline.prepared.table, rows)
     scores = [
         score for name, values in predictions.items() for score in _scores(name, values, rows, split, pipeline.config)
     ]
+    if pipeline.config.evaluation.kmer_ridge:
+        scores += _ridge_scores(pipeline.prepared.table, rows, split, pipeline.config)
     return Evaluation(weights_sha256(pipeline), split, tuple(scores))
 
 
@@ -130,10 +130,17 @@ def _predicted(pipeline: Pipeline, rows: Table) -> Floats:
     return predict(pipeline.load(), pipeline.feeder, rows.sequences)
 
 
-def _kmer_ridge(table: Table, rows: Table) -> Floats:
-    train, valid = table.split("train"), table.split("valid")
-    ridge = fit_kmer_ridge(train.sequences, train.targets.values, valid.sequences, valid.targets.values)
-    return ridge.predict(rows.sequences)
+def _ridge_scores(table: Table, rows: Table, split: Split, config: Config) -> Iterator[Score]:
+    """The ridge at its best: it cannot weigh rows, so it is fitted anew on the training rows of each subset."""
+    for subset, _ in _subsets(rows, config):
+        train, valid = (_of_subset(table.split(name), subset, config) for name in ("train", "valid"))
+        ridge = fit_kmer_ridge(train.sequences, train.targets.values, valid.sequences, valid.targets.values)
+        scores = _scores(KMER_RIDGE, ridge.predict(rows.sequences), rows, split, config)
+        yield from (score for score in scores if score.subset == subset)
+
+
+def _of_subset(rows: Table, subset: str, config: Config) -> Table:
+    return rows.rows(dict(_subsets(rows, config)).get(subset, np.ones(len(rows), dtype=np.bool_)))
 
 
 def _scores(model: str, predicted: Floats, rows: Table, split: Split, config: Config) -> Iterator[Score]:
