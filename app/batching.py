@@ -59,11 +59,11 @@ class Batch:
     """What one `session.run` takes; never empty.
 
     Attributes:
-        taken_at: when it left the queue, in seconds of the monotonic clock.
+        others_wait: more jobs waited when it was taken, so it is as large as a batch under load.
     """
 
     jobs: tuple[Job, ...]
-    taken_at: float
+    others_wait: bool = False
 
     @property
     def rows(self) -> list[Ids]:
@@ -81,7 +81,7 @@ class Batch:
     def halves(self) -> tuple[Batch, Batch]:
         """Two smaller batches, for a device that could not hold this one."""
         middle = len(self.jobs) // 2
-        return Batch(self.jobs[:middle], self.taken_at), Batch(self.jobs[middle:], self.taken_at)
+        return Batch(self.jobs[:middle]), Batch(self.jobs[middle:])
 
 
 @dataclass(frozen=True, slots=True)

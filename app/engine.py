@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from app.bundle import GRAPH, Bundle, Golden, Input, Manifest
 from app.encoding import EncodedSequence, Ids, SequenceEncoder
-from app.errors import BundleError, OutOfMemory
+from app.errors import BundleError, InferenceFailed, OutOfMemory
 
 try:
     import onnxruntime as ort
@@ -65,14 +65,18 @@ class OnnxModel:
 
         Raises:
             OutOfMemory: the device could not hold the batch.
+            InferenceFailed: the graph answers another shape.
         """
         try:
-            outputs = self._session.run(["values"], feed(rows, self.manifest.input))
+            (values,) = self._session.run(["values"], feed(rows, self.manifest.input))
         except Exception as error:
             if any(sign in str(error) for sign in OUT_OF_MEMORY_SIGNS):
                 raise OutOfMemory(retry_after_ms=1000) from error
             raise
-        return np.asarray(outputs[0], dtype=np.float32)
+        if np.shape(values) != (len(rows), len(self.manifest.targets)):
+            expected = f"{len(rows)} rows of {len(self.manifest.targets)} targets"
+            raise InferenceFailed(f"The graph answers an array of shape {np.shape(values)} for {expected}.")
+        return np.asarray(values, dtype=np.float32)
 
 
 def feed(rows: Sequence[Ids], rules: Input) -> Feed:
@@ -89,23 +93,30 @@ def feed(rows: Sequence[Ids], rules: Input) -> Feed:
 
 
 def check_golden(model: OnnxModel, encoder: SequenceEncoder) -> None:
-    """Predict the golden examples, each alone, and compare.
+    """Predict each golden example, in a batch of two of it, and compare both rows.
 
     Raises:
-        BundleError: an example is refused, or differs by more than the manifest's tolerance.
+        BundleError: an example is refused, fails, or differs by more than the manifest's tolerance.
     """
-    golden = model.manifest.golden
+    name, golden = model.manifest.name, model.manifest.golden
     encoded = encoder.encode([example.sequence for example in golden.examples])
-    accepted = [row for row in encoded if isinstance(row, EncodedSequence)]
+    accepted = [row.ids for row in encoded if isinstance(row, EncodedSequence)]
     if len(accepted) < len(encoded):
-        raise BundleError(f"{model.manifest.name}: the model refuses one of its own golden examples")
-    predicted = np.vstack([model.predict([row.ids]) for row in accepted])
-    worst = _largest_difference(predicted, golden, model.manifest)
+        raise BundleError(f"{name}: the model refuses one of its own golden examples")
+    try:
+        pairs = np.stack([model.predict([row, row]) for row in accepted])  # (examples, 2, targets)
+    except Exception as error:
+        raise BundleError(f"{name}: a golden example fails ({type(error).__name__}): {_first_line(error)}") from error
+    worst = max(_largest_difference(pairs[:, place], golden, model.manifest) for place in range(2))
     if not worst <= golden.tolerance:  # also true for NaN
         raise BundleError(
-            f"{model.manifest.name}: golden examples differ by {worst:.3g} standard deviations "
+            f"{name}: golden examples differ by {worst:.3g} standard deviations "
             f"(tolerance {golden.tolerance:g}); the graph does not predict what its manifest says"
         )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:200]
 
 
 def _largest_difference(predicted: Values, golden: Golden, manifest: Manifest) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 from app.batching import Answer, Batch, BatchLimits, Outcome
 from app.encoding import Ids
 from app.engine import Values
-from app.errors import InferenceFailed, NonFiniteOutput, OutOfMemory, ServiceError
+from app.errors import DeadlineExceeded, InferenceFailed, NonFiniteOutput, OutOfMemory, ServiceError
 from app.metrics import ModelMetrics
 from app.queue import JobQueue
 
@@ -84,35 +84,44 @@ class Worker:
     async def _run(self, batch: Batch) -> list[Outcome]:
         try:
             loop = asyncio.get_running_loop()
-            started, ended, values = await loop.run_in_executor(self._device, self._timed_predict, batch)
-        except OutOfMemory as error:
+            return await loop.run_in_executor(self._device, self._compute, batch)
+        except Exception as error:  # noqa: BLE001 - logged once it is one item's own
             return await self._run_halves(batch, error)
-        except Exception:
-            log.exception("inference failed", extra={"rows": len(batch.jobs), "tokens": batch.tokens})
-            return [InferenceFailed() for _ in batch.jobs]
-        self._metrics.batch(len(batch.jobs), batch.tokens, batch.padded_tokens, ended - started)
-        self._metrics.queue_wait(started - batch.jobs[0].submitted_at)
-        return self._outcomes(batch, values, started, ended)
 
-    async def _run_halves(self, batch: Batch, error: OutOfMemory) -> list[Outcome]:
-        self._metrics.out_of_memory.inc()
+    async def _run_halves(self, batch: Batch, error: Exception) -> list[Outcome]:
+        """Smaller batches fit where a large one did not, and one bad item must not fail its batch mates."""
+        if isinstance(error, OutOfMemory):
+            self._metrics.out_of_memory.inc()
         if len(batch.jobs) == 1:
-            return [error]
+            return [_failure(error, batch.tokens)]
         first, second = batch.halves()
         return await self._run(first) + await self._run(second)
 
-    def _timed_predict(self, batch: Batch) -> tuple[float, float, Values]:
+    def _compute(self, batch: Batch) -> list[Outcome]:
+        """Run a batch; this happens in a compute thread."""
         started = time.monotonic()
+        if all(job.deadline <= started for job in batch.jobs):  # it waited for a thread too long
+            return [DeadlineExceeded("The deadline passed before a thread was free.") for _ in batch.jobs]
         values = self._model.predict(batch.rows)
-        return started, time.monotonic(), values
+        ended = time.monotonic()
+        self._metrics.batch(len(batch.jobs), batch.tokens, batch.padded_tokens, ended - started)
+        self._metrics.queue_wait(started - batch.jobs[0].submitted_at)
+        return _outcomes(batch, values, started, ended)
 
-    def _outcomes(self, batch: Batch, values: Values, started: float, ended: float) -> list[Outcome]:
-        compute_seconds = ended - started
-        finite = np.isfinite(values.sum(axis=1))  # (rows,): one NaN or infinity makes the sum so too
-        return [
-            Answer(row, started - job.submitted_at, compute_seconds) if good else _non_finite()
-            for job, row, good in zip(batch.jobs, values, finite, strict=True)
-        ]
+
+def _outcomes(batch: Batch, values: Values, started: float, ended: float) -> list[Outcome]:
+    finite = np.isfinite(values.sum(axis=1))  # (rows,): one NaN or infinity makes the sum so too
+    return [
+        Answer(row, started - job.submitted_at, ended - started) if good else _non_finite()
+        for job, row, good in zip(batch.jobs, values, finite, strict=True)
+    ]
+
+
+def _failure(error: Exception, tokens: int) -> ServiceError:
+    if isinstance(error, OutOfMemory):
+        return error
+    log.error("inference failed", exc_info=error, extra={"tokens": tokens})
+    return InferenceFailed()
 
 
 def _non_finite() -> ServiceError:

@@ -65,7 +65,7 @@ def test_jobs_beyond_the_window_wait() -> None:
 @given(lengths, limits)
 def test_the_oldest_always_leads_and_every_limit_holds(lengths: list[int], limits: BatchLimits) -> None:
     jobs = _jobs(*lengths)
-    batch = Batch(tuple(choose_batch(jobs, limits)), 0.0)
+    batch = Batch(tuple(choose_batch(jobs, limits)))
     assert batch.jobs[0] is jobs[0]
     assert len(set(batch.jobs)) == len(batch.jobs) <= limits.max_sequences
     assert set(batch.jobs) <= set(jobs[: limits.window_jobs])
@@ -86,15 +86,14 @@ def test_taking_batches_again_and_again_empties_the_queue_once(lengths: list[int
 
 
 def test_a_batch_knows_what_it_costs() -> None:
-    batch = Batch(tuple(_jobs(3, 5)), 0.0)
+    batch = Batch(tuple(_jobs(3, 5)))
     assert (batch.tokens, batch.padded_tokens) == (8, 10)
 
 
 def test_halves_keep_order_and_lose_nothing() -> None:
-    batch = Batch(tuple(_jobs(1, 2, 3)), 7.0)
+    batch = Batch(tuple(_jobs(1, 2, 3)))
     first, second = batch.halves()
     assert first.jobs + second.jobs == batch.jobs
-    assert first.taken_at == second.taken_at == 7.0
 
 
 @pytest.mark.parametrize("wrong", [{"max_sequences": 0}, {"max_tokens": 0}, {"window_jobs": 0}, {"max_padding": 1.0}])

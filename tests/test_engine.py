@@ -64,6 +64,15 @@ def test_a_graph_with_other_inputs_is_refused(tmp_path: Path) -> None:
         OnnxModel(read_bundle(folder))
 
 
+def test_a_graph_with_more_outputs_than_targets_is_refused(tmp_path: Path) -> None:
+    folder = write_token_bundle(tmp_path)
+    document = json.loads((folder / MANIFEST).read_text())
+    example = {"sequence": "AC", "values": {"mean_id": 3}}
+    write_manifest(folder, targets=document["targets"][:1], golden={"tolerance": 1e-4, "examples": [example]})
+    with pytest.raises(BundleError, match=r"golden example fails .*shape \(2, 2\) for 2 rows of 1 targets"):
+        OnnxModel(read_bundle(folder))
+
+
 def _set_golden(folder: Path, sequence: str, value: float) -> None:
     example = {"sequence": sequence, "values": {"gc_fraction": value}}
     write_manifest(folder, golden={"tolerance": 1e-4, "examples": [example]})

@@ -129,13 +129,34 @@ async def test_an_empty_queue_takes_a_request_of_any_size(queue: MemoryQueue, cl
     assert queue.load().tokens == 101
 
 
+async def _learn_speed(queue: MemoryQueue, clock: Clock) -> None:
+    """One batch under load: ten tokens in a second."""
+    first = _job(clock, tokens=10)
+    await queue.submit([first, _job(clock, tokens=11)], Letterbox())
+    await queue.settle(await queue.take(LIMITS), [_answer(1, compute_seconds=1)])
+    await queue.settle(await queue.take(LIMITS), [_answer(1, compute_seconds=1)])
+
+
 async def test_a_request_that_would_wait_past_its_deadline_is_turned_away(queue: MemoryQueue, clock: Clock) -> None:
-    await queue.submit([_job(clock, tokens=10)], Letterbox())
-    await queue.settle(await queue.take(LIMITS), [_answer(1, compute_seconds=1)])  # 0.1 s a token
+    await _learn_speed(queue, clock)
     await queue.submit([_job(clock, tokens=50)], Letterbox())  # 5 s of work
     with pytest.raises(Overloaded, match="outlast the deadline"):
         await queue.submit([_job(clock, tokens=1, seconds=4)], Letterbox())
     await queue.submit([_job(clock, tokens=1, seconds=6)], Letterbox())
+
+
+async def test_the_wait_is_shared_by_the_compute_threads(clock: Clock) -> None:
+    queue = MemoryQueue(max_tokens=100, metrics=_metrics(), threads=2, clock=clock)
+    await _learn_speed(queue, clock)
+    await queue.submit([_job(clock, tokens=50)], Letterbox())  # 5 s of work, but 2.5 s of waiting
+    await queue.submit([_job(clock, tokens=1, seconds=4)], Letterbox())
+
+
+async def test_the_speed_of_lone_sequences_says_nothing_of_full_batches(queue: MemoryQueue, clock: Clock) -> None:
+    await queue.submit([_job(clock, tokens=1)], Letterbox())
+    await queue.settle(await queue.take(LIMITS), [_answer(1, compute_seconds=5)])
+    await queue.submit([_job(clock, tokens=50)], Letterbox())
+    await queue.submit([_job(clock, tokens=1, seconds=4)], Letterbox())
 
 
 async def test_interactive_work_goes_first_and_bulk_leads_every_fourth_batch(queue: MemoryQueue, clock: Clock) -> None:
@@ -248,7 +269,7 @@ async def _take_now(queue: MemoryQueue, limits: BatchLimits) -> Batch:
     if taking.done():
         return taking.result()
     taking.cancel()
-    return Batch((), 0.0)
+    return Batch(())
 
 
 QueueMachine.TestCase.settings = hypothesis_settings(max_examples=60, stateful_step_count=30, deadline=None)

@@ -14,7 +14,7 @@ import pytest
 from app.batching import Answer, BatchLimits, Job, Outcome
 from app.encoding import Ids
 from app.engine import Values
-from app.errors import InferenceFailed, NonFiniteOutput, OutOfMemory
+from app.errors import DeadlineExceeded, InferenceFailed, NonFiniteOutput, OutOfMemory
 from app.queue.memory import MemoryQueue
 from app.worker import Worker
 from tests.test_queue import _metrics
@@ -50,10 +50,10 @@ async def _working(model: FakeModel, threads: int = 1) -> AsyncIterator[tuple[Me
         await worker.stop()
 
 
-async def _outcomes(queue: MemoryQueue, values: Sequence[int]) -> list[Outcome]:
+async def _outcomes(queue: MemoryQueue, values: Sequence[int], seconds: float = 60) -> list[Outcome]:
     """Submit one job for each value and wait for all outcomes, in order."""
     now = asyncio.get_running_loop().time()
-    jobs = [Job(np.array([value], dtype=np.uint8), now, now + 60) for value in values]
+    jobs = [Job(np.array([value], dtype=np.uint8), now, now + seconds) for value in values]
     outcomes: dict[Job, Outcome] = {}
     done = asyncio.Event()
 
@@ -113,16 +113,44 @@ async def test_nan_condemns_its_own_row_only() -> None:
         assert _values(await _outcomes(queue, [6, 7, 8])) == [6, NonFiniteOutput, 8]
 
 
-async def test_a_model_that_raises_fails_its_batch_and_the_worker_goes_on() -> None:
+async def test_a_poisonous_item_fails_alone(caplog: pytest.LogCaptureFixture) -> None:
     def refuse_seven(rows: Sequence[Ids]) -> Values:
         if any(row[0] == 7 for row in rows):
             raise RuntimeError("seven")
         return _first_ids(rows)
 
     async with _working(FakeModel(refuse_seven)) as (queue, worker):
-        assert _values(await _outcomes(queue, [6, 7])) == [InferenceFailed, InferenceFailed]
-        assert _values(await _outcomes(queue, [8])) == [8]
+        assert _values(await _outcomes(queue, [5, 6, 7, 8])) == [5, 6, InferenceFailed, 8]
+        assert [record.message for record in caplog.records] == ["inference failed"]
         assert worker.alive
+
+
+async def test_a_model_that_answers_too_few_rows_fails_its_items_and_the_worker_goes_on() -> None:
+    def forget_the_last(rows: Sequence[Ids]) -> Values:
+        return _first_ids(rows)[: max(1, len(rows) - 1)]
+
+    async with _working(FakeModel(forget_the_last)) as (queue, worker):
+        assert _values(await _outcomes(queue, [1, 2])) == [1, 2]
+        assert worker.alive
+
+
+async def test_a_batch_that_has_expired_before_its_turn_is_not_computed() -> None:
+    release = threading.Event()
+
+    def wait_then_predict(rows: Sequence[Ids]) -> Values:
+        release.wait(10)
+        return _first_ids(rows)
+
+    model = FakeModel(wait_then_predict)
+    async with _working(model) as (queue, _):
+        blocking = asyncio.create_task(_outcomes(queue, [1]))
+        await asyncio.sleep(0.02)
+        hasty = asyncio.create_task(_outcomes(queue, [2], seconds=0.05))
+        await asyncio.sleep(0.1)
+        release.set()
+        assert _values(await blocking) == [1]
+        assert _values(await hasty) == [DeadlineExceeded]
+    assert model.batches == [1]
 
 
 async def test_a_batch_too_large_for_memory_is_halved_until_it_fits() -> None:

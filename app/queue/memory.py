@@ -24,12 +24,20 @@ class MemoryQueue:
     Args:
         max_tokens: how many tokens may wait; an empty queue takes any single request.
         metrics: what to count.
+        threads: how many batches are computed at once.
         clock: monotonic seconds.
     """
 
-    def __init__(self, max_tokens: int, metrics: ModelMetrics, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        max_tokens: int,
+        metrics: ModelMetrics,
+        threads: int = 1,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._max_tokens = max_tokens
         self._metrics = metrics
+        self._threads = threads
         self._clock = clock
         # Dictionaries for their order: a job can leave from the middle at no cost.
         self._waiting: dict[Priority, dict[Job, None]] = {"interactive": {}, "bulk": {}}
@@ -94,16 +102,17 @@ class MemoryQueue:
     def _shed(self, reason: str, detail: str) -> None:
         self._metrics.shed(reason)
         # The jitter keeps those who were turned away together from coming back together.
-        wait_ms = self._wait_seconds() * 1000 * random.uniform(0.8, 1.2)  # noqa: S311
-        raise Overloaded(detail, retry_after_ms=round(min(max(wait_ms, 1000), 30_000)))
+        wait_ms = min(max(self._wait_seconds() * 1000, 1000), 25_000) * random.uniform(1.0, 1.2)  # noqa: S311
+        raise Overloaded(detail, retry_after_ms=round(wait_ms))
 
     def _wait_seconds(self) -> float:
         """How long what waits now will take, by the speed measured lately."""
-        return self._waiting_tokens * (self._seconds_per_token or 0.0)
+        return self._waiting_tokens * (self._seconds_per_token or 0.0) / self._threads
 
     def _learn_speed(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
+        """Learn from batches under load only: a lone sequence says nothing of the speed of full batches."""
         answers = [outcome for outcome in outcomes if isinstance(outcome, Answer)]
-        if not answers:
+        if not answers or not batch.others_wait:
             return
         measured = answers[0].compute_seconds / batch.tokens
         before = measured if self._seconds_per_token is None else self._seconds_per_token
@@ -123,6 +132,10 @@ class MemoryQueue:
                 self._settle_one(job, DeadlineExceeded("The deadline passed while the sequence waited."))
         return window
 
+    @property
+    def _waiting_jobs(self) -> int:
+        return sum(len(jobs) for jobs in self._waiting.values())
+
     def _window(self, size: int) -> list[Job]:
         interactive, bulk = self._waiting["interactive"], self._waiting["bulk"]
         bulk_leads = not interactive or self._turn % BULK_TURN == 0
@@ -133,7 +146,7 @@ class MemoryQueue:
     def _batch(self, jobs: Sequence[Job]) -> Batch:
         for job in jobs:
             self._forget(job)
-        return Batch(tuple(jobs), self._clock())
+        return Batch(tuple(jobs), others_wait=self._waiting_jobs > 0)
 
     def _forget(self, job: Job) -> None:
         if job in self._waiting[job.priority]:
@@ -144,3 +157,11 @@ class MemoryQueue:
         deliver = self._deliver.pop(job, None)
         if deliver is not None:  # None: cancelled while it was computed
             deliver(job, outcome)
+
+
+def _oldest(jobs: dict[Job, None], now: float) -> float:
+    """When the first of the jobs was submitted; `now` if there is none."""
+    try:
+        return next(iter(jobs)).submitted_at
+    except (StopIteration, RuntimeError):  # a scrape in another thread may meet a change
+        return now
