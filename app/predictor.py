@@ -36,10 +36,6 @@ class ServedModel:
     queue: JobQueue
     metrics: ModelMetrics
 
-    @property
-    def versioned_name(self) -> str:
-        return f"{self.manifest.name}@{self.manifest.version}"
-
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
@@ -86,7 +82,7 @@ class Predictor:
         self.models = tuple(models)
         self._limits, self._metrics, self._clock = limits, metrics, clock
         self._by_name = {model.manifest.name: model for model in reversed(models)}
-        self._by_name |= {model.versioned_name: model for model in models}
+        self._by_name |= {model.manifest.versioned_name: model for model in models}
         self._flights = {model.sha256: Flights(model, clock) for model in models}
         self.draining = False
 
@@ -105,7 +101,7 @@ class Predictor:
         return self._by_name[name]
 
     def _names(self) -> str:
-        return ", ".join(model.versioned_name for model in self.models)
+        return ", ".join(model.manifest.versioned_name for model in self.models)
 
     async def predict(
         self,
@@ -131,8 +127,19 @@ class Predictor:
         started = self._clock()
         encoded = _accepted(await _encode(model.encoder, sequences), model)
         tokenize_seconds = self._clock() - started
-        answers = await self._flights[model.sha256].answers(encoded, deadline, priority)
+        answers = await self._answers(model, encoded, deadline, priority)
         return self._record(_predictions(model, encoded, answers, tokenize_seconds))
+
+    async def _answers(
+        self, model: ServedModel, encoded: Sequence[EncodedSequence], deadline: float, priority: Priority
+    ) -> list[Answer]:
+        try:
+            if deadline <= self._clock():
+                raise DeadlineExceeded("The deadline passed before the request was read.")
+            return await self._flights[model.sha256].answers(encoded, deadline, priority)
+        except ServiceError:
+            model.metrics.sequences("error", len(encoded))
+            raise
 
     def _check_size(self, sequences: Sequence[str]) -> None:
         if not sequences:
@@ -223,7 +230,8 @@ class Flights:
         now = self._clock()
         boarded = []
         for index, row in enumerate(encoded):
-            key = row.ids.tobytes()
+            # By priority too: who is in a hurry must not wait for a job that gives way.
+            key = priority.encode() + row.ids.tobytes()
             flight = self._by_key.get(key)
             is_new = flight is None
             if flight is None:
