@@ -224,6 +224,11 @@ class Manifest(Frozen):
         return frozenset(graphs | encoding[self.input.encoding])
 
     @property
+    def versioned_name(self) -> str:
+        """`name@version`, as requests may say it."""
+        return f"{self.name}@{self.version}"
+
+    @property
     def target_names(self) -> tuple[str, ...]:
         return tuple(target.name for target in self.targets)
 
@@ -280,7 +285,8 @@ def find_bundles(models: Path) -> list[Path]:
     """
     if (models / MANIFEST).is_file():
         return [models]
-    found = sorted(path.parent for path in models.glob(f"*/{MANIFEST}"))
+    # Hidden folders are what an export leaves behind when it is killed.
+    found = sorted(path.parent for path in models.glob(f"*/{MANIFEST}") if not path.parent.name.startswith("."))
     if not found:
         raise BundleError(f"no bundle in {models}: expected a folder with {MANIFEST}")
     return found

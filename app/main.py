@@ -24,10 +24,10 @@ from app.api.predict import DeadlineLimits, PredictRoute
 from app.api.problems import handle_http_exception, handle_service_error
 from app.api.schemas import Health, ModelList
 from app.batching import CPU_LIMITS, GPU_LIMITS
-from app.bundle import find_bundles, read_bundle
+from app.bundle import Bundle, find_bundles, read_bundle
 from app.encoding import SequenceEncoder
 from app.engine import OnnxModel
-from app.errors import ServiceError
+from app.errors import BundleError, ServiceError
 from app.metrics import Metrics, ModelMetrics
 from app.predictor import Predictor, RequestLimits, ServedModel
 from app.queue.memory import MemoryQueue
@@ -55,12 +55,11 @@ class Service:
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """The service with its workers at work; the application's lifespan does the same."""
-        return _running(self.workers, self.metrics)
+        return _running(self.predictor, self.workers, self.metrics)
 
     async def drain(self) -> None:
         """Turn new requests away and wait until those in flight are answered, or `drain_ms` have passed."""
         self.predictor.draining = True
-        self.metrics.ready.set(0)
         with suppress(TimeoutError):
             async with asyncio.timeout(self.settings.drain_ms / 1000):
                 await self.app.idle()
@@ -85,7 +84,9 @@ def create_service(settings: Settings) -> Service:
     """
     metrics = Metrics()
     device = ThreadPoolExecutor(settings.compute_threads, thread_name_prefix="compute")
-    loaded = [_load(path, settings, metrics, device) for path in find_bundles(settings.models)]
+    bundles = _read_all(settings.models)
+    names = [bundle.manifest.name for bundle in bundles]
+    loaded = [_load(it, settings, metrics, device, unique=names.count(it.manifest.name) == 1) for it in bundles]
     limits = RequestLimits(settings.max_sequences, settings.max_total_bases)
     predictor = Predictor([model for model, _, _ in loaded], limits, metrics)
     workers = [worker for _, worker, _ in loaded]
@@ -93,13 +94,28 @@ def create_service(settings: Settings) -> Service:
     return Service(app, predictor, workers, metrics, settings, loaded[0][2])
 
 
+def _read_all(models: Path) -> list[Bundle]:
+    """Every bundle of the folder, by name; of several versions the newest comes first, and is the default."""
+    bundles = [read_bundle(path) for path in find_bundles(models)]
+    bundles.sort(key=lambda bundle: _parsed(bundle.manifest.version), reverse=True)
+    bundles.sort(key=lambda bundle: bundle.manifest.name)
+    names = [bundle.manifest.versioned_name for bundle in bundles]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise BundleError(f"{twice[0]} is there in {len(twice)} folders; keep one of them")
+    return bundles
+
+
+def _parsed(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
+
+
 def _load(
-    path: Path, settings: Settings, metrics: Metrics, device: ThreadPoolExecutor
+    bundle: Bundle, settings: Settings, metrics: Metrics, device: ThreadPoolExecutor, *, unique: bool
 ) -> tuple[ServedModel, Worker, str]:
-    bundle = read_bundle(path)
     model = OnnxModel(bundle, settings.device, allow_cpu=settings.cpu_allowed)
-    counted = ModelMetrics(metrics, bundle.manifest, bundle.sha256)
-    queue = MemoryQueue(settings.max_queue_tokens, counted)
+    label = bundle.manifest.name if unique else bundle.manifest.versioned_name
+    counted = ModelMetrics(metrics, bundle.manifest, bundle.sha256, label)
+    queue = MemoryQueue(settings.max_queue_tokens, counted, settings.compute_threads)
     counted.watch_queue(queue.load)
     encoder = SequenceEncoder(bundle.manifest, bundle.files)
     limits = CPU_LIMITS if model.on_cpu else GPU_LIMITS
@@ -110,7 +126,7 @@ def _load(
 def _http(settings: Settings, predictor: Predictor, workers: Sequence[Worker], metrics: Metrics) -> Boundary:
     predict = PredictRoute(
         predictor,
-        BodyLimits(settings.max_body_bytes, settings.body_timeout_ms),
+        BodyLimits(settings.max_body_bytes, settings.body_timeout_ms, settings.max_sequences),
         DeadlineLimits(settings.default_deadline_ms, settings.max_deadline_ms),
     )
     models = ModelRoutes(predictor)
@@ -119,7 +135,8 @@ def _http(settings: Settings, predictor: Predictor, workers: Sequence[Worker], m
         title="Basecast",
         version=__version__,
         description="DNA or RNA in, gene expression or mRNA decay out.",
-        lifespan=lambda _: _running(workers, metrics),
+        lifespan=lambda _: _running(predictor, workers, metrics),
+        redirect_slashes=False,
     )
     api.add_exception_handler(ServiceError, handle_service_error)
     api.add_exception_handler(HTTPException, handle_http_exception)
@@ -136,14 +153,16 @@ def _http(settings: Settings, predictor: Predictor, workers: Sequence[Worker], m
 
 
 @asynccontextmanager
-async def _running(workers: Sequence[Worker], metrics: Metrics) -> AsyncIterator[None]:
+async def _running(predictor: Predictor, workers: Sequence[Worker], metrics: Metrics) -> AsyncIterator[None]:
+    def alive() -> int:
+        return sum(worker.alive for worker in workers)
+
+    metrics.workers_ready.set_function(alive)
+    metrics.ready.set_function(lambda: alive() == len(workers) and not predictor.draining)
     for worker in workers:
         worker.start()
-    metrics.workers_ready.set(len(workers))
-    metrics.ready.set(1)
     lag = asyncio.create_task(_measure_lag(metrics))
     yield
-    metrics.ready.set(0)
     lag.cancel()
     with suppress(asyncio.CancelledError):
         await lag

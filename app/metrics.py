@@ -113,10 +113,11 @@ class ModelMetrics:
         metrics: the process's collectors.
         manifest: the model's.
         sha256: digest of its bundle.
+        label: what the model is called; its name, or `name@version` where several versions are served.
     """
 
-    def __init__(self, metrics: Metrics, manifest: Manifest, sha256: str) -> None:
-        name = manifest.name
+    def __init__(self, metrics: Metrics, manifest: Manifest, sha256: str, label: str = "") -> None:
+        name = label or manifest.name
         metrics.model_info.labels(name).info({"version": manifest.version, "sha256": sha256})
         self.shed = metrics.shed
         self.expired = metrics.expired.labels(name)

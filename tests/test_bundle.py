@@ -107,6 +107,7 @@ def test_the_public_part_names_no_files(tmp_path: Path) -> None:
 def test_bundles_are_found_by_their_manifest(tmp_path: Path) -> None:
     second, first = write_toy_bundle(tmp_path, "b"), write_toy_bundle(tmp_path, "a")
     (tmp_path / "not a bundle").mkdir()
+    write_toy_bundle(tmp_path, "c").rename(tmp_path / ".c.partial")  # what a killed export leaves
     assert find_bundles(tmp_path) == [first, second]
     assert find_bundles(first) == [first]
 

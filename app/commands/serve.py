@@ -101,7 +101,7 @@ def _announce(service: Service, url: str) -> None:
     if console.is_terminal:
         _banner(console, service, url)
         return
-    names = [model.versioned_name for model in service.predictor.models]
+    names = [model.manifest.versioned_name for model in service.predictor.models]
     log.info("serving", extra={"url": url, "models": names, "provider": service.provider, "version": __version__})
 
 
