@@ -33,8 +33,8 @@ def test_any_document_is_read_as_it_was_written(document: object, ascii_only: bo
 def test_any_bytes_are_read_or_refused_and_nothing_else(body: bytes) -> None:
     with contextlib.suppress(MalformedJson, Unprocessable):
         parse_json(body)
-    with contextlib.suppress(MalformedRequest):
-        parse_fasta(body)
+    with contextlib.suppress(MalformedRequest, Unprocessable):
+        parse_fasta(body, 100)
 
 
 @given(st.lists(st.tuples(names, bases), min_size=1, max_size=6), st.integers(1, 30), st.sampled_from(["\n", "\r\n"]))
@@ -45,7 +45,7 @@ def test_fasta_is_read_whatever_its_line_length(records: list[tuple[str, str]], 
             f">{name} a description",
             *(sequence[start : start + width] for start in range(0, len(sequence), width)),
         ]
-    parsed = parse_fasta(newline.join(lines).encode())
+    parsed = parse_fasta(newline.join(lines).encode(), 100)
     assert [(record.id, record.sequence) for record in parsed] == records
 
 
@@ -55,7 +55,7 @@ def test_parsing_takes_time_in_proportion_to_the_body(size: int) -> None:
     body = json.dumps({"sequences": ["ACGT" * 250] * 400 * size}).encode()
     started = time.monotonic()
     parse_json(body)
-    parse_fasta(b">a\n" + b"ACGT\n" * 80_000 * size)
+    parse_fasta(b">a\n" + b"ACGT\n" * 80_000 * size, 100)
     assert time.monotonic() - started < 2 * size
 
 
@@ -76,3 +76,10 @@ def test_errors_of_parsing_never_repeat_the_body() -> None:
         with pytest.raises(ServiceError) as caught:
             parse_json(body)
         assert "CANARY" not in str(caught.value)
+
+
+def test_objects_of_many_keys_and_documents_of_many_records_are_refused_before_they_cost_anything() -> None:
+    with pytest.raises(Unprocessable, match="at most 16 keys"):
+        parse_json(json.dumps({str(key): 1 for key in range(17)}).encode())
+    with pytest.raises(Unprocessable, match="at most 100"):
+        parse_fasta(b">\n" * 101, 100)

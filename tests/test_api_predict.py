@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,7 @@ async def test_ndjson_is_written(client: httpx.AsyncClient) -> None:
         ("text/csv;q=0.5, application/json;q=0.4", "text/csv; charset=utf-8"),
         ("text/*", "text/csv; charset=utf-8"),
         ("application/json;q=nonsense, application/x-ndjson", "application/x-ndjson"),
+        ("application/json;q=0, */*", "text/csv; charset=utf-8"),
     ],
 )
 async def test_the_best_media_type_the_caller_accepts_is_written(
@@ -151,6 +153,8 @@ async def test_a_value_out_of_bounds_is_invalid_value(client: httpx.AsyncClient,
         ({"model": "gc", "sequences": [{"sequence": "GC"}]}, "/sequences/0/id"),
         ({"model": "gc", "sequences": [{"id": "a"}]}, "/sequences/0/sequence"),
         ({"model": "gc", "sequences": [{"id": "a", "sequence": "GC", "x": 1}]}, "/sequences/0"),
+        ({"model": "gc", "sequences": [{"id": "a", "sequence": "GC", "item": 1}]}, "/sequences/0"),
+        ({"model": "gc", "sequences": ["GC"], "item": 1}, ""),
         (["GC"], ""),
         ("GC", ""),
     ],
@@ -226,6 +230,13 @@ async def test_utf8_may_be_said_out_loud(client: httpx.AsyncClient) -> None:
     assert response.status_code == 200
 
 
+@pytest.mark.parametrize("name", [b"a\x00b", b"\x1b[31m", b"n" * 257])
+async def test_names_of_fasta_records_follow_the_rules_of_ids(client: httpx.AsyncClient, name: bytes) -> None:
+    response = await client.post("/predict?model=gc", content=b">ok\nGC\n>" + name + b"\nGC\n", headers=FASTA)
+    assert response.status_code == 422
+    assert _items(response) == [("/sequences/1", "invalid_value")]
+
+
 @pytest.mark.parametrize("body", [b"", b"GGCC\n", b"words\n>a\nGC", b">a\n\xff"])
 async def test_what_is_no_fasta_is_400(client: httpx.AsyncClient, body: bytes) -> None:
     response = await client.post("/predict?model=gc", content=body, headers=FASTA)
@@ -253,9 +264,11 @@ async def test_a_deadline_header_out_of_bounds_is_422(client: httpx.AsyncClient,
     assert (response.status_code, response.json()["code"]) == (422, "invalid_value")
 
 
-async def test_the_body_field_wins_over_the_deadline_header(client: httpx.AsyncClient) -> None:
-    document = {"model": "gc", "sequences": ["GC"], "deadline_ms": 5000}
-    assert (await _post(client, document, **{"x-deadline-ms": "nonsense"})).status_code == 200
+async def test_the_body_field_wins_over_the_deadline_header(slow_models: Path) -> None:
+    document = {"model": "slow", "sequences": ["GC"], "deadline_ms": 20_000}
+    async with http_to(create_service(Settings(models=slow_models, threads=1))) as client:
+        response = await _post(client, document, **{"x-deadline-ms": "10"})
+        assert response.status_code == 200
 
 
 async def test_a_deadline_that_passes_is_504(slow_models: Path) -> None:
@@ -319,3 +332,20 @@ async def test_a_body_that_does_not_arrive_is_408(small_client: httpx.AsyncClien
 
     response = await small_client.post("/predict", content=dawdle(), headers=JSON)
     assert (response.status_code, response.json()["code"]) == (408, "slow_request")
+
+
+async def test_a_body_of_a_million_faults_is_refused_at_once(client: httpx.AsyncClient) -> None:
+    started = time.monotonic()
+    response = await _raw(client, b'{"model": "gc", "sequences": [' + b"1," * 1_000_000 + b"1]}")
+    assert (response.status_code, response.json()["code"]) == (422, "too_many")
+    assert time.monotonic() - started < 2
+
+
+async def test_at_most_twenty_faults_are_listed(client: httpx.AsyncClient) -> None:
+    response = await _post(client, {"model": "gc", "sequences": [1] * 100})
+    assert len(response.json()["errors"]) == 20
+
+
+async def test_a_path_with_a_slash_too_many_is_no_redirect(client: httpx.AsyncClient) -> None:
+    response = await client.post("/predict/", json={"model": "gc", "sequences": ["GC"]})
+    assert (response.status_code, response.json()["code"]) == (404, "unknown_route")

@@ -7,6 +7,7 @@ keys, NaN, numbers beyond any use.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
 from collections.abc import Awaitable, Callable
@@ -15,23 +16,34 @@ from typing import Any, NoReturn
 
 from starlette.datastructures import Headers
 
-from app.errors import BodyTooLarge, ItemError, MalformedJson, MalformedRequest, SlowRequest, Unprocessable
+from app.errors import (
+    BodyTooLarge,
+    ClientGone,
+    ItemError,
+    MalformedJson,
+    MalformedRequest,
+    SlowRequest,
+    Unprocessable,
+)
 from app.errors import UnsupportedMediaType as Unsupported
 
 JSON = "application/json"
 FASTA = "text/x-fasta"
 MAX_DEPTH = 20
 MAX_DIGITS = 18
+MAX_KEYS = 16
+DISCARD_SECONDS = 2.0
 
 Receive = Callable[[], Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class BodyLimits:
-    """How large a body may be and how long it may take."""
+    """How large a body may be, how long it may take, and how many sequences it may hold."""
 
     max_bytes: int = 8 * 1024 * 1024
     timeout_ms: int = 30_000
+    max_sequences: int = 4096
 
 
 def media_type(headers: Headers, accepted: tuple[str, ...]) -> str:
@@ -60,13 +72,16 @@ async def read_body(headers: Headers, receive: Receive, limits: BodyLimits) -> b
         SlowRequest: it did not arrive in time.
     """
     declared = headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > limits.max_bytes:
-        raise _too_large(limits)
     try:
+        if declared.isdigit() and int(declared) > limits.max_bytes:
+            raise _too_large(limits)
         async with asyncio.timeout(limits.timeout_ms / 1000):
             return await _collect(receive, limits)
     except TimeoutError:
         raise SlowRequest(f"The body did not arrive within {limits.timeout_ms} ms.") from None
+    except BodyTooLarge:
+        await _discard(receive, 2 * limits.max_bytes)
+        raise
 
 
 async def _collect(receive: Receive, limits: BodyLimits) -> bytes:
@@ -74,12 +89,24 @@ async def _collect(receive: Receive, limits: BodyLimits) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise MalformedRequest("The body ended early.")
+            raise ClientGone
         body += message.get("body", b"")
         if len(body) > limits.max_bytes:
             raise _too_large(limits)
         if not message.get("more_body", False):
             return bytes(body)
+
+
+async def _discard(receive: Receive, max_bytes: int) -> None:
+    """Take what is still on its way, up to a limit: many clients read no answer before they have sent everything."""
+    seen = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DISCARD_SECONDS):
+            while seen < max_bytes:
+                message = await receive()
+                seen += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
 
 
 def _too_large(limits: BodyLimits) -> BodyTooLarge:
@@ -115,6 +142,17 @@ def _refuse_half_surrogates(document: object) -> None:
         raise Unprocessable(detail, items=[ItemError("", "invalid_value", detail)]) from None
 
 
+def refuse_too_many(sequences: int, max_sequences: int) -> None:
+    """Refuse a long list before each of its items is looked at.
+
+    Raises:
+        Unprocessable: longer than `max_sequences`.
+    """
+    if sequences > max_sequences:
+        detail = f"{sequences} sequences; one request takes at most {max_sequences}. Send several."
+        raise Unprocessable(detail, items=[ItemError("/sequences", "too_many", detail)])
+
+
 def check_depth(document: object) -> None:
     """Refuse documents that are nested deeper than any request can be.
 
@@ -136,6 +174,9 @@ def _children(node: object) -> list[object]:
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    if len(pairs) > MAX_KEYS:
+        detail = f"An object here has at most {MAX_KEYS} keys."
+        raise Unprocessable(detail, items=[ItemError("", "invalid_field", detail)])
     document = dict(pairs)
     if len(document) < len(pairs):
         raise MalformedJson("An object has the same key twice.")
@@ -172,12 +213,14 @@ class NamedSequence:
     sequence: str
 
 
-def parse_fasta(body: bytes) -> list[NamedSequence]:
+def parse_fasta(body: bytes, max_sequences: int) -> list[NamedSequence]:
     """The records of a FASTA document; a record without a name gets its index.
 
     Raises:
         MalformedRequest: not UTF-8, or text before the first header line.
+        Unprocessable: too many records.
     """
+    refuse_too_many(body.count(b"\n>") + 1, max_sequences)
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:

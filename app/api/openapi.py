@@ -28,7 +28,7 @@ TITLES = {
     503: "Overloaded, draining, or out of memory; try again after Retry-After.",
     504: "The deadline has passed.",
 }
-FASTA_PATTERN = r"^(>[^\r\n]*\n[ACGTUacgtu]+\n)+$"
+FASTA_PATTERN = r"^(>[!-~]{1,256}( [ -~]*)?\n[ACGTUacgtu]+\n)+$"
 FASTA_EXAMPLE = ">S0_M_T1\nTGTCCCCGGGTCTTCCAACGGACTGGCGTTGCCCCGGTTCACTGGGGACTGCCCTTGGGG\n"
 
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from app.api.bodies import FASTA, JSON, BodyLimits, NamedSequence, media_type, parse_fasta, parse_json, read_body
 from app.api.exchange import Exchange, exchange_of
 from app.api.replies import negotiate, predictions_response
-from app.api.schemas import MIN_DEADLINE_MS, PredictRequest, SequenceItem, parse_predict_request
+from app.api.schemas import MIN_DEADLINE_MS, PredictRequest, SequenceItem, check_sequence_ids, parse_predict_request
 from app.batching import Priority
 from app.errors import ItemError, Unprocessable
 from app.predictor import Predictor
@@ -79,25 +79,28 @@ class PredictRoute:
         body = await read_body(headers, request.receive, self._bodies)
         began = time.monotonic()
         if kind == JSON:
-            call = _from_json(parse_predict_request(parse_json(body)), query)
+            call = _from_json(parse_predict_request(parse_json(body), self._bodies.max_sequences), query)
         else:
-            call = _from_fasta(parse_fasta(body), query)
+            call = _from_fasta(parse_fasta(body, self._bodies.max_sequences), query)
         exchange.seconds["parse"] = time.monotonic() - began
         return call
 
     def _deadline_ms(self, call: Call, headers: Headers) -> int:
-        if call.deadline_ms is not None:
-            return self._checked(call.deadline_ms, "/deadline_ms")
+        """The body's word, the header's, or the default; what is said must be valid even where it loses."""
         given = headers.get(DEADLINE_HEADER)
-        if given is None:
-            return self._deadlines.default_ms
-        return self._checked(int(given) if given.isascii() and given.isdigit() and len(given) < 10 else -1, "")
+        deadline_ms = self._deadlines.default_ms if given is None else self._checked(_whole(given), "")
+        return deadline_ms if call.deadline_ms is None else self._checked(call.deadline_ms, "/deadline_ms")
 
     def _checked(self, deadline_ms: int, pointer: str) -> int:
         if MIN_DEADLINE_MS <= deadline_ms <= self._deadlines.max_ms:
             return deadline_ms
         detail = f"A deadline is a whole number of milliseconds from {MIN_DEADLINE_MS} to {self._deadlines.max_ms}."
         raise Unprocessable(detail, items=[ItemError(pointer, "invalid_value", detail)])
+
+
+def _whole(text: str) -> int:
+    """A short whole number; -1 for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
 
 
 def _from_json(request: PredictRequest, query: Query) -> Call:
@@ -113,6 +116,7 @@ def _from_json(request: PredictRequest, query: Query) -> Call:
 
 def _from_fasta(records: Sequence[NamedSequence], query: Query) -> Call:
     ids = [record.id for record in records]
+    check_sequence_ids(ids)
     return Call(query.model, ids, [record.sequence for record in records], query.priority, None)
 
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from app.api.exchange import exchange_of
 from app.errors import (
     PROBLEM_JSON,
+    Draining,
     InternalError,
     MalformedRequest,
     MethodNotAllowed,
@@ -26,7 +27,8 @@ CLOSES_CONNECTION = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_L
 def problem_response(error: ServiceError, request_id: str) -> Response:
     """The reply for an error."""
     headers = error.headers()
-    if error.status in CLOSES_CONNECTION:  # the rest of the body is still on its way
+    # The rest of the body may still be on its way, or the process is about to end.
+    if error.status in CLOSES_CONNECTION or isinstance(error, Draining):
         headers["connection"] = "close"
     body = to_json(problem(error, request_id))
     return Response(body, error.status, headers, media_type=PROBLEM_JSON)

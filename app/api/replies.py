@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -33,13 +33,18 @@ def negotiate(accept: str) -> str:
     Raises:
         NotAcceptable: nothing in it can be produced.
     """
-    offers = sorted(_preferences(accept), key=lambda offer: -offer[1])
-    for kind, quality in offers:
-        if quality > 0 and kind in ("*/*", "application/*", JSON):
-            return JSON
-        if quality > 0 and kind in (CSV, NDJSON, "text/*"):
-            return CSV if kind == "text/*" else kind
-    raise NotAcceptable(f"This route answers {JSON}, {CSV} or {NDJSON}.")
+    wanted = dict(_preferences(accept))
+    qualities = {kind: _quality(kind, wanted) for kind in (JSON, CSV, NDJSON)}
+    best = max(qualities, key=qualities.__getitem__)  # of equals the first
+    if qualities[best] <= 0:
+        raise NotAcceptable(f"This route answers {JSON}, {CSV} or {NDJSON}.")
+    return best
+
+
+def _quality(kind: str, wanted: Mapping[str, float]) -> float:
+    """How much a media type is wanted; the most specific range decides (RFC 9110, section 12.5.1)."""
+    ranges = (kind, f"{kind.partition('/')[0]}/*", "*/*")
+    return next((wanted[range_] for range_ in ranges if range_ in wanted), 0.0)
 
 
 def _preferences(accept: str) -> Iterator[tuple[str, float]]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from app.api.bodies import check_depth
+from app.api.bodies import check_depth, refuse_too_many
 from app.batching import Priority
 from app.errors import ItemError, Unprocessable
 
 MIN_DEADLINE_MS = 10
+TAG_PLACE = 2
 EXAMPLE_SEQUENCE = (
     "TGTCCCCGGGTCTTCCAACGGACTGGCGTTGCCCCGGTTCACTGGGGACTGCCCTTGGGGTCTCGCTCACCTTCAGCACACATTATCGGGAGCAGTGTCTTCCATAATGT"
 )
@@ -150,13 +151,16 @@ class Health(BaseModel):
     checks: dict[str, str]
 
 
-def parse_predict_request(document: object) -> PredictRequest:
+def parse_predict_request(document: object, max_sequences: int) -> PredictRequest:
     """Validate a parsed JSON body.
 
     Raises:
         Unprocessable: with a pointer to each item at fault.
         MalformedJson: it is nested out of all bounds.
     """
+    sequences = document.get("sequences") if isinstance(document, dict) else None
+    if isinstance(sequences, list):
+        refuse_too_many(len(sequences), max_sequences)
     try:
         return PredictRequest.model_validate(document)
     except ValidationError as error:
@@ -170,13 +174,29 @@ def _unprocessable(error: ValidationError) -> Unprocessable:
     return Unprocessable("The request has fields that are missing, unknown or out of range.", items=items)
 
 
+def check_sequence_ids(ids: list[str]) -> None:
+    """Hold ids that did not come as JSON to the same rules.
+
+    Raises:
+        Unprocessable: with a pointer to each item at fault.
+    """
+    try:
+        _IDS.validate_python(ids)
+    except ValidationError as error:
+        detail = "The name of a record is its first word: at most 256 characters, none of them a control character."
+        items = [ItemError(f"/sequences/{fault['loc'][0]}", "invalid_value", detail) for fault in error.errors()]
+        raise Unprocessable("The names of some records are refused.", items=items) from None
+
+
+_IDS = TypeAdapter(list[SequenceId])
+
+
 def _pointer(fault: ErrorDetails) -> str:
-    parts = [part for part in fault["loc"] if part not in ("sequence", "item")]
-    if fault["loc"] and fault["loc"][-1] == "sequence" and len(fault["loc"]) == 4:
-        parts.append("sequence")
+    """`("sequences", 3, "item", "id")` is `/sequences/3/id`: the third part only says which form the item has."""
+    location = fault["loc"]
     if fault["type"] == "extra_forbidden":  # the unknown key is the caller's text
-        parts = parts[:-1]
-    return "".join(f"/{part}" for part in parts)
+        location = location[:-1]
+    return "".join(f"/{part}" for place, part in enumerate(location) if place != TAG_PLACE)
 
 
 def _code(fault: ErrorDetails) -> str:
