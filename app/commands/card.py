@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
 from app.bundle import Estimate, Input, Manifest, Score, Target
 from app.encoding import accepted_letters
+
+WIDEST_MODEL_NAME = 22
 
 
 def bases_accepted(rules: Input) -> str:
@@ -30,13 +32,13 @@ def print_card(console: Console, manifest: Manifest) -> None:
     _section(console, "Targets", _targets(manifest.targets))
     _section(console, "Input", _facts(_input(manifest.input)))
     if manifest.scores:
-        _section(console, "Test figures, with 95 % intervals", _scores(manifest.scores))
+        _section(console, "Figures, R2 with its 95 % interval", _scores(manifest.scores))
     _section(console, "Intended use", escape(manifest.intended_use))
     _section(console, "Limits", escape(manifest.limits))
     _section(console, "Provenance", _facts(_provenance(manifest)))
 
 
-def _section(console: Console, title: str, content: Table | str) -> None:
+def _section(console: Console, title: str, content: Table | Group | str) -> None:
     console.print(f"\n[bold cyan]{title}[/]")
     console.print(Padding(content, (0, 0, 0, 2), expand=False))
 
@@ -83,19 +85,29 @@ def _input(rules: Input) -> dict[str, str]:
     return facts
 
 
-def _scores(scores: Sequence[Score]) -> Table:
+def _scores(scores: Sequence[Score]) -> Group:
+    """A heading for each target and subset, and below it the models that were scored on the same rows."""
+    groups: dict[str, list[Score]] = {}
+    for score in sorted(scores, key=lambda score: (score.target, score.subset)):
+        heading = f"{score.target}, {score.split}: {score.subset} ({score.rows:,} rows)"
+        groups.setdefault(heading, []).append(score)
+    return Group(*(part for heading, group in groups.items() for part in (escape(heading), _models(group))))
+
+
+def _models(scores: Sequence[Score]) -> Table:
     metrics = list(dict.fromkeys(name for score in scores for name in score.metrics))
-    table = Table("model", "target", "split", "subset", "rows", *metrics, box=None)
+    table = Table(box=None)
+    table.add_column("", min_width=WIDEST_MODEL_NAME, no_wrap=True)
+    for name in metrics:
+        table.add_column(name, no_wrap=True)
     for score in scores:
-        figures = [_stacked(score.metrics[name]) if name in score.metrics else "-" for name in metrics]
-        style = "bold" if score.model == "this bundle" else ""
-        texts = (score.model, score.target, score.split, score.subset)
-        table.add_row(*map(escape, texts), f"{score.rows:,}", *figures, style=style)
+        figures = [_figure(name, score.metrics[name]) if name in score.metrics else "-" for name in metrics]
+        table.add_row(escape(score.model), *figures, style="bold" if score.model == "this bundle" else "")
     return table
 
 
-def _stacked(figure: Estimate) -> str:
-    return f"{figure.value:.3f}\n[dim]{figure.low:.3f} to {figure.high:.3f}[/]"
+def _figure(name: str, figure: Estimate) -> str:
+    return estimate(figure) if name == "r2" else f"{figure.value:.3f}"
 
 
 def _provenance(manifest: Manifest) -> dict[str, str]:
