@@ -12,7 +12,7 @@
         ├── UnknownRoute            404
         ├── MethodNotAllowed        405
         ├── NotAcceptable           406
-        ├── SlowRequest             408  the body did not arrive in time
+        ├── SlowRequest             408  header fields or body did not arrive in time
         ├── BodyTooLarge            413
         ├── UriTooLong              414
         ├── UnsupportedMediaType    415
@@ -165,7 +165,7 @@ class NotAcceptable(ServiceError):
 
 
 class SlowRequest(ServiceError):
-    """The body did not arrive within its time."""
+    """Header fields or body did not arrive within their time."""
 
     status, code, title, retryable = 408, "slow_request", "The request arrived too slowly", True
 

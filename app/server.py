@@ -5,26 +5,34 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import time
 from types import FrameType
 
 import uvicorn
 from prometheus_client import start_http_server
 
+from app.connection import Connection, ConnectionLimits
 from app.main import Service
 
 log = logging.getLogger(__name__)
 
 KEEP_ALIVE_SECONDS = 75
+# How long callers have, once everything is answered, to take the last replies.
+LAST_REPLIES_SECONDS = 2
+TICKS_PER_LOOK = 5  # of uvicorn's main loop, which ticks ten times a second
 
 
 class DrainingServer(uvicorn.Server):
     """On the first SIGTERM or SIGINT new requests get 503 and those in flight are answered; only then it stops.
 
+    On the second it does not wait for results: what is still queued is answered with 503.
+
     Args:
         service: what is served.
+        limits: what its callers may do to a connection.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, limits: ConnectionLimits = Connection.limits) -> None:
         settings = service.settings
         super().__init__(
             uvicorn.Config(
@@ -34,43 +42,75 @@ class DrainingServer(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                http="httptools",
+                proxy_headers=False,  # nothing here depends on who asks from where
+                http=Connection.within(limits),
                 ws="none",
                 lifespan="on",
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                # Only for tasks that outlive their connections, which is not meant to happen.
+                timeout_graceful_shutdown=LAST_REPLIES_SECONDS + 1,
             )
         )
         self._service = service
         self._drain: asyncio.Task[None] | None = None
+        self._hurry = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         await super().serve(sockets)
 
+    async def on_tick(self, counter: int) -> bool:
+        if counter % TICKS_PER_LOOK == 0:
+            now = time.monotonic()
+            for connection in self._connections():
+                connection.hang_up_if_stalled(now)
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().call_later(LAST_REPLIES_SECONDS, self._abort_connections)
+        await super().shutdown(sockets)
+
+    def _abort_connections(self) -> None:
+        for connection in self._connections():
+            connection.transport.abort()
+
+    def _connections(self) -> list[Connection]:
+        return [connection for connection in self.server_state.connections if isinstance(connection, Connection)]
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         # Not handed on to uvicorn: it would close the listener at once and end with the signal's exit status.
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._begin_drain)
+            self._loop.call_soon_threadsafe(self._drain_or_hurry)
 
-    def _begin_drain(self) -> None:
+    def _drain_or_hurry(self) -> None:
         if self._drain is None:
             log.info("draining")
             self._drain = asyncio.ensure_future(self._drain_and_exit())
+        else:
+            self._hurry.set()
 
     async def _drain_and_exit(self) -> None:
-        await self._service.drain()
+        drained, hurried = asyncio.ensure_future(self._service.drain()), asyncio.ensure_future(self._hurry.wait())
+        await asyncio.wait((drained, hurried), return_when=asyncio.FIRST_COMPLETED)
+        for waiting in (drained, hurried):
+            waiting.cancel()
+        for model in self._service.predictor.models:
+            await model.queue.close()  # as draining does, had it been left to end
         self.should_exit = True
 
 
-def serve(service: Service, sockets: list[socket.socket] | None = None) -> None:
+def serve(
+    service: Service, sockets: list[socket.socket] | None = None, limits: ConnectionLimits = Connection.limits
+) -> None:
     """Serve until SIGTERM; returns when every request in flight has been answered.
 
     Args:
         service: what is served.
         sockets: bound ones to listen on, instead of the host and port of the settings.
+        limits: what callers may do to a connection.
     """
     settings = service.settings
     if settings.metrics_port is not None:
         start_http_server(settings.metrics_port, settings.host, service.metrics.registry)
-    DrainingServer(service).run(sockets)
+    DrainingServer(service, limits).run(sockets)

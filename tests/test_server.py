@@ -5,13 +5,16 @@ from __future__ import annotations
 import concurrent.futures
 import json
 import random
+import signal
 import socket
 import time
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.live import LiveServer
+from tests.test_connection import deaf_caller
 
 
 def _predict(url: str, sequences: list[str], model: str = "gc") -> httpx.Response:
@@ -100,6 +103,40 @@ def test_sigterm_answers_what_is_in_flight_and_ends_with_zero(slow_models: Path)
         assert httpx.get(f"{server.url}/readyz").status_code == 503
         assert [future.result().status_code for future in asked] == [200, 200, 200]
         assert server.exit_status() == 0
+
+
+def test_a_caller_who_does_not_read_his_replies_does_not_hold_up_the_end(toy_models: Path) -> None:
+    with LiveServer.start(toy_models, drain_ms=300) as server, deaf_caller(server.port) as caller:
+        server.terminate()
+        started = time.monotonic()
+        assert server.exit_status() == 0
+        assert 1.5 < time.monotonic() - started < 5  # it was given a chance
+        assert caller.recv(1024).startswith(b"HTTP/1.1 200 OK")
+
+
+def test_a_caller_in_the_middle_of_a_body_does_not_hold_up_the_end(toy_models: Path) -> None:
+    with LiveServer.start(toy_models, drain_ms=200) as server, socket.socket() as caller:
+        caller.connect(("127.0.0.1", server.port))
+        caller.sendall(_head(server.port, b"[" * 100)[:-50])
+        time.sleep(0.2)
+        server.terminate()
+        assert server.exit_status(5) == 0
+
+
+@pytest.mark.parametrize(("second", "pause"), [(signal.SIGTERM, 0.2), (signal.SIGINT, 0)])
+def test_a_second_signal_cuts_draining_short_with_an_answer_for_everybody(
+    slow_models: Path, second: signal.Signals, pause: float
+) -> None:
+    with LiveServer.start(slow_models) as server, concurrent.futures.ThreadPoolExecutor(16) as callers:
+        asked = [callers.submit(_predict, server.url, ["G" * length], "slow") for length in range(1, 17)]
+        time.sleep(0.4)
+        server.terminate()
+        time.sleep(pause)
+        server.process.send_signal(second)
+        statuses = [future.result().status_code for future in asked]
+        assert set(statuses) <= {200, 503}
+        assert 503 in statuses
+        assert server.exit_status(5) == 0
 
 
 def test_draining_ends_after_its_time_with_an_answer_for_everybody(slow_models: Path) -> None:

@@ -1,0 +1,153 @@
+"""One HTTP connection, within limits of its own.
+
+The application sees a request only when its head is there. What comes before that, and what a caller leaves in the
+buffers after it, is bounded here: uvicorn takes any number of header bytes, and waits for ever in both directions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from app.api.exchange import Exchange
+from app.api.problems import problem_response
+from app.errors import HeadersTooLarge, ServiceError, SlowRequest
+from app.joined_writes import JoinedWrites
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """How much a caller may send that is no body, and how long it may keep the server waiting.
+
+    Attributes:
+        head_bytes: request line and header fields; also whatever else comes between two bodies.
+        head_seconds: from when a connection opens, or a head begins, to the end of the head.
+        write_seconds: how long the caller may take nothing of a reply that is ready.
+        linger_seconds: how long what still comes is read, and ignored, after a refusal.
+        linger_bytes: how much of it.
+    """
+
+    head_bytes: int = 65_536
+    head_seconds: float = 10.0
+    write_seconds: float = 30.0
+    linger_seconds: float = 1.0
+    linger_bytes: int = 1_048_576
+
+
+class Connection(HttpToolsProtocol):
+    """uvicorn's protocol, for callers who may mean no good.
+
+    A request that arrives in one piece costs a few attribute accesses here and no timer.
+    """
+
+    limits = ConnectionLimits()
+
+    # On the class, because uvicorn calls a constructor whose signature is its own business.
+    _in_head = False
+    _idle_bytes = 0  # since the last that ended a head or belonged to a body
+    _refused = False
+    _timer: asyncio.TimerHandle | None = None
+    _unsent_bytes = 0
+    _last_taken = 0.0
+
+    @classmethod
+    def within(cls, limits: ConnectionLimits) -> type[Connection]:
+        """The class whose connections have these limits."""
+        return type(cls.__name__, (cls,), {"limits": limits})
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
+        super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type] # it stands in for one
+        self._start_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._idle_bytes += len(data)
+        if self._refused:
+            self._ignore()
+            return
+        super().data_received(data)
+        if (self._idle_bytes or self.cycle.response_complete) and not self.transport.is_closing():
+            self._check_idle_bytes()
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._stop_timer()
+        super().on_headers_complete()
+        self._idle_bytes = 0
+
+    def on_body(self, body: bytes) -> None:
+        self._idle_bytes = 0
+        super().on_body(body)
+
+    def hang_up_if_stalled(self, now: float) -> None:
+        """End the connection if its caller has taken nothing of its reply for too long; to be called now and then.
+
+        Looking at the buffer from time to time costs requests nothing. uvicorn's flow control would not do: it does
+        not notice a rest below the high-water mark, for which even a closed transport waits without end.
+        """
+        unsent = self.transport.get_write_buffer_size()
+        if not self._unsent_bytes or unsent < self._unsent_bytes:
+            self._last_taken = now
+        self._unsent_bytes = unsent
+        if unsent and now - self._last_taken >= self.limits.write_seconds:
+            self.transport.abort()
+
+    def _check_idle_bytes(self) -> None:
+        """After a read that brought no request on: header lines so far, trailers, or what follows a reply."""
+        if self._idle_bytes > self.limits.head_bytes:
+            self._refuse(HeadersTooLarge(f"Request line and headers have at most {self.limits.head_bytes} bytes here."))
+        elif self._timer is None and (self._in_head or not self._is_answering()):
+            self._start_timer()
+
+    def _start_timer(self) -> None:
+        self._timer = self.loop.call_later(self.limits.head_seconds, self._head_is_late)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _head_is_late(self) -> None:
+        if self._is_answering():
+            self._start_timer()  # a head behind another request: the answer to that one comes first
+        elif self._in_head:
+            self._refuse(SlowRequest(f"The header fields did not arrive within {self.limits.head_seconds:g} s."))
+        else:
+            self.transport.close()
+
+    def _is_answering(self) -> bool:
+        return not getattr(self.cycle, "response_complete", True)  # None before the first request
+
+    def _refuse(self, error: ServiceError) -> None:
+        """Answer in place of the application and hang up, without an answer if another one would be taken for it."""
+        self._stop_timer()
+        if self._is_answering() or not self._in_head:
+            self.transport.close()
+            return
+        self._refused, self._idle_bytes = True, 0
+        self.transport.write(self._document(error))
+        # To close with bytes unread resets the connection, and the caller would lose the answer.
+        self.transport.write_eof()
+        self._timer = self.loop.call_later(self.limits.linger_seconds, self.transport.abort)
+
+    def _ignore(self) -> None:
+        if self._idle_bytes > self.limits.linger_bytes:
+            self.transport.abort()
+
+    def _document(self, error: ServiceError) -> bytes:
+        request_id = Exchange.begin(None).request_id
+        reply = problem_response(error, request_id)
+        reply.headers["x-request-id"] = request_id
+        reply.headers["connection"] = "close"
+        fields = (*self.server_state.default_headers, *reply.raw_headers)
+        lines = [b"%s: %s\r\n" % field for field in fields]
+        return b"".join((STATUS_LINE[error.status], *lines, b"\r\n", reply.body))
