@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
 from app.client import Prediction
-from app.client.remote import connect
+from app.client.remote import HttpClient, connect
 from app.errors import (
     BodyTooLarge,
     DeadlineExceeded,
@@ -193,3 +195,40 @@ def test_among_several_models_one_must_be_named(live_server: LiveServer) -> None
         connect(live_server.url, "gc@2.0.0").__enter__()
     with connect(live_server.url, "gc@1.0.0") as client:
         assert client.targets == ("gc_fraction",)
+
+
+def test_an_answer_that_comes_while_the_request_is_still_sent_is_read() -> None:
+    document = json.dumps({"code": "body_too_large", "detail": "Send less."}).encode()
+    reply = b"HTTP/1.1 413 Too large\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%s" % (len(document), document)
+    with raw_server(reply) as url:
+        client = HttpClient(url)
+        client.model = "toy@1.0.0"
+        with pytest.raises(BodyTooLarge, match="Send less"):
+            client.predict(["A" * 60_000_000])
+        client.close()
+
+
+def test_a_server_that_hangs_up_while_the_request_is_still_sent_is_told() -> None:
+    with raw_server(b"") as url:
+        client = HttpClient(url)
+        with pytest.raises(ServerError, match=r"connection ended|reset|Broken pipe"):
+            client.predict(["A" * 60_000_000])
+        client.close()
+
+
+@contextmanager
+def raw_server(reply: bytes) -> Iterator[str]:
+    """Answers the first bytes of a request, takes no more and hangs up; gives its URL."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            caller = listener.accept()[0]
+            with caller:
+                caller.recv(65_536)
+                caller.sendall(reply)
+                time.sleep(0.2)  # the reply is there before the reset that closing with bytes unread sends
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        thread.join()

@@ -150,9 +150,28 @@ def _send(
     headers = {"accept": "application/json", "user-agent": f"basecast/{__version__}"}
     if body is not None:
         headers["content-type"] = "application/json"
-    connection.request(method, path, body, headers)
+    try:
+        connection.request(method, path, body, headers)
+    except (BrokenPipeError, ConnectionResetError):
+        return _early_answer(connection)
     response = connection.getresponse()
     return response, response.read()
+
+
+def _early_answer(connection: http.client.HTTPConnection) -> tuple[http.client.HTTPResponse, bytes]:
+    """What the server said before it hung up on a request of which it did not want the rest.
+
+    Raises:
+        ConnectionError: it said nothing.
+        HTTPException: what it said is no answer.
+    """
+    if connection.sock is None:
+        raise ConnectionResetError
+    try:
+        response = connection.getresponse()
+        return response, response.read()
+    finally:
+        connection.close()  # what it has not read of this request, it would take for the next
 
 
 def _error(url: str, response: http.client.HTTPResponse, problem: Mapping[str, Any]) -> Exception:
