@@ -93,12 +93,15 @@ class BatchLimits:
         max_tokens: padded tokens of a batch; a single longer job still goes, alone.
         max_padding: share of padded tokens that may be padding; 0 makes groups of equal length.
         window_jobs: how far behind the oldest job to look for company.
+        round_tokens: how much to hand to a compute thread at once, as several batches if need be; where a batch takes
+            less than a millisecond, the hop to the thread and back costs as much as the model.
     """
 
     max_sequences: int = 32
     max_tokens: int = 16_384
     max_padding: float = 0.0
     window_jobs: int = 256
+    round_tokens: int = 0
 
     def __post_init__(self) -> None:
         if min(self.max_sequences, self.max_tokens, self.window_jobs) < 1:

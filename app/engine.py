@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -40,6 +41,9 @@ class OnnxModel:
 
     Raises:
         BundleError: the graph does not load, has other inputs or outputs, or fails a golden example.
+
+    Attributes:
+        seconds_per_token: measured when the golden examples were checked.
     """
 
     def __init__(self, bundle: Bundle, device: Device = "cpu", threads: int = 1, allow_cpu: bool = True) -> None:
@@ -48,7 +52,7 @@ class OnnxModel:
         self._session = _open_session(bundle, device, threads, allow_cpu)
         _check_graph(self._session, self.manifest)
         self.provider: str = self._session.get_providers()[0]
-        check_golden(self, SequenceEncoder(bundle.manifest, bundle.files))
+        self.seconds_per_token = check_golden(self, SequenceEncoder(bundle.manifest, bundle.files))
 
     @property
     def on_cpu(self) -> bool:
@@ -92,8 +96,11 @@ def feed(rows: Sequence[Ids], rules: Input) -> Feed:
     return {"input_ids": input_ids, "attention_mask": attention_mask}
 
 
-def check_golden(model: OnnxModel, encoder: SequenceEncoder) -> None:
+def check_golden(model: OnnxModel, encoder: SequenceEncoder) -> float:
     """Predict each golden example, in a batch of two of it, and compare both rows.
+
+    Returns:
+        Seconds that the model takes for a token, now that it is warm.
 
     Raises:
         BundleError: an example is refused, fails, or differs by more than the manifest's tolerance.
@@ -113,6 +120,13 @@ def check_golden(model: OnnxModel, encoder: SequenceEncoder) -> None:
             f"{name}: golden examples differ by {worst:.3g} standard deviations "
             f"(tolerance {golden.tolerance:g}); the graph does not predict what its manifest says"
         )
+    return _seconds_per_token(model, accepted[-1])
+
+
+def _seconds_per_token(model: OnnxModel, row: Ids) -> float:
+    started = time.perf_counter()
+    model.predict([row, row])
+    return (time.perf_counter() - started) / (2 * len(row))
 
 
 def _first_line(error: Exception) -> str:

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -35,6 +35,8 @@ from app.settings import Settings
 from app.worker import Worker
 
 LAG_PERIOD_SECONDS = 0.5
+# Long beside the hop to a compute thread, short beside what a caller notices.
+ROUND_SECONDS = 0.004
 
 
 @dataclass(frozen=True)
@@ -118,15 +120,19 @@ def _load(
     queue = MemoryQueue(settings.max_queue_tokens, counted, settings.compute_threads)
     counted.watch_queue(queue.load)
     encoder = SequenceEncoder(bundle.manifest, bundle.files)
-    limits = CPU_LIMITS if model.on_cpu else GPU_LIMITS
+    limits = replace(CPU_LIMITS if model.on_cpu else GPU_LIMITS, round_tokens=_round_tokens(model))
     worker = Worker(queue, model, limits, device, settings.compute_threads, counted)
     return ServedModel(bundle.manifest, bundle.sha256, encoder, queue, counted), worker, model.provider
+
+
+def _round_tokens(model: OnnxModel) -> int:
+    return int(ROUND_SECONDS / model.seconds_per_token)
 
 
 def _http(settings: Settings, predictor: Predictor, workers: Sequence[Worker], metrics: Metrics) -> Boundary:
     predict = PredictRoute(
         predictor,
-        BodyLimits(settings.max_body_bytes, settings.body_timeout_ms, settings.max_sequences),
+        BodyLimits(settings.max_body_bytes, settings.max_sequences),
         DeadlineLimits(settings.default_deadline_ms, settings.max_deadline_ms),
     )
     models = ModelRoutes(predictor)
@@ -149,7 +155,7 @@ def _http(settings: Settings, predictor: Predictor, workers: Sequence[Worker], m
     if settings.metrics_port is None:
         api.add_api_route("/metrics", health.metrics, response_class=PlainTextResponse, tags=["operation"])
     describe(api, settings.max_sequences, settings.max_deadline_ms)
-    return Boundary(api, {("POST", "/predict"): predict.predict}, metrics)
+    return Boundary(api, {("POST", "/predict"): predict.predict}, metrics, settings.body_timeout_ms)
 
 
 @asynccontextmanager

@@ -77,16 +77,18 @@ class Worker:
 
     async def _serve(self) -> None:
         while True:
-            batch = await self._queue.take(self._limits)
-            outcomes = await self._run(batch)
-            await self._queue.settle(batch, outcomes)
+            batches = await self._queue.take(self._limits)
+            for batch, outcomes in zip(batches, await self._run(batches), strict=True):
+                await self._queue.settle(batch, outcomes)
 
-    async def _run(self, batch: Batch) -> list[Outcome]:
-        try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._device, self._compute, batch)
-        except Exception as error:  # noqa: BLE001 - logged once it is one item's own
-            return await self._run_halves(batch, error)
+    async def _run(self, batches: Sequence[Batch]) -> list[list[Outcome]]:
+        """One hop to a compute thread for all of them."""
+        loop = asyncio.get_running_loop()
+        results = await loop.run_in_executor(self._device, self._compute_each, batches)
+        return [
+            await self._run_halves(batch, result) if isinstance(result, Exception) else result
+            for batch, result in zip(batches, results, strict=True)
+        ]
 
     async def _run_halves(self, batch: Batch, error: Exception) -> list[Outcome]:
         """Smaller batches fit where a large one did not, and one bad item must not fail its batch mates."""
@@ -94,11 +96,20 @@ class Worker:
             self._metrics.out_of_memory.inc()
         if len(batch.jobs) == 1:
             return [_failure(error, batch.tokens)]
-        first, second = batch.halves()
-        return await self._run(first) + await self._run(second)
+        first, second = await self._run(batch.halves())
+        return first + second
 
-    def _compute(self, batch: Batch) -> list[Outcome]:
-        """Run a batch; this happens in a compute thread."""
+    def _compute_each(self, batches: Sequence[Batch]) -> list[list[Outcome] | Exception]:
+        """Run batches one after the other, in a compute thread; what one of them raises stays its own."""
+        return [self._compute(batch) for batch in batches]
+
+    def _compute(self, batch: Batch) -> list[Outcome] | Exception:
+        try:
+            return self._predict(batch)
+        except Exception as error:  # noqa: BLE001 - logged once it is one item's own
+            return error
+
+    def _predict(self, batch: Batch) -> list[Outcome]:
         started = time.monotonic()
         if all(job.deadline <= started for job in batch.jobs):  # it waited for a thread too long
             return [DeadlineExceeded("The deadline passed before a thread was free.") for _ in batch.jobs]

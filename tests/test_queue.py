@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from app.queue.memory import MemoryQueue
 from tests.toy import gc_manifest
 
 LIMITS = BatchLimits(max_sequences=4)
+ROUND = BatchLimits(max_sequences=4, round_tokens=20)
 ONE = BatchLimits(max_sequences=1)
 
 
@@ -64,17 +66,22 @@ def _answer(value: float, compute_seconds: float = 0.1) -> Answer:
     return Answer(np.array([value], dtype=np.float32), 0.0, compute_seconds)
 
 
+async def _take(queue: MemoryQueue, limits: BatchLimits = LIMITS) -> Batch:
+    (batch,) = await queue.take(limits)
+    return batch
+
+
 async def test_a_job_is_taken_settled_and_delivered_once(queue: MemoryQueue, clock: Clock) -> None:
     job, box = _job(clock), Letterbox()
     await queue.submit([job], box)
-    batch = await queue.take(LIMITS)
+    batch = await _take(queue)
     assert batch.jobs == (job,)
     await queue.settle(batch, [_answer(3)])
     assert box.outcomes == {job: [_answer(3)]}
 
 
 async def test_taking_waits_until_there_is_something(queue: MemoryQueue, clock: Clock) -> None:
-    taking = asyncio.create_task(queue.take(LIMITS))
+    taking = asyncio.create_task(_take(queue))
     await asyncio.sleep(0)
     assert not taking.done()
     job = _job(clock)
@@ -82,8 +89,22 @@ async def test_taking_waits_until_there_is_something(queue: MemoryQueue, clock: 
     assert (await taking).jobs == (job,)
 
 
+async def test_a_round_is_several_batches_until_it_is_worth_the_hop(queue: MemoryQueue, clock: Clock) -> None:
+    await queue.submit([_job(clock, tokens) for tokens in (9, 8, 9, 7, 6)], Letterbox())
+    # 18 tokens of nines are less than 20, 8 more are enough
+    assert [[job.tokens for job in batch.jobs] for batch in await queue.take(ROUND)] == [[9, 9], [8]]
+    assert [[job.tokens for job in batch.jobs] for batch in await queue.take(ROUND)] == [[7], [6]]
+
+
+async def test_a_round_leaves_work_for_the_other_threads(clock: Clock) -> None:
+    queue = MemoryQueue(max_tokens=100, metrics=_metrics(), threads=2, clock=clock)
+    await queue.submit([_job(clock, tokens) for tokens in (1, 2, 3, 4)], Letterbox())
+    assert len(await queue.take(ROUND)) == 2
+    assert len(await queue.take(ROUND)) == 1
+
+
 async def test_two_takers_never_get_the_same_job(queue: MemoryQueue, clock: Clock) -> None:
-    takers = [asyncio.create_task(queue.take(ONE)) for _ in range(2)]
+    takers = [asyncio.create_task(_take(queue, ONE)) for _ in range(2)]
     await asyncio.sleep(0)
     jobs = [_job(clock), _job(clock)]
     await queue.submit(jobs, Letterbox())
@@ -95,7 +116,7 @@ async def test_an_expired_job_is_delivered_as_such_and_never_taken(queue: Memory
     late, good, box = _job(clock, seconds=1), _job(clock), Letterbox()
     await queue.submit([late, good], box)
     clock.now += 2
-    assert (await queue.take(LIMITS)).jobs == (good,)
+    assert (await _take(queue)).jobs == (good,)
     assert isinstance(box.outcomes[late][0], DeadlineExceeded)
 
 
@@ -103,14 +124,14 @@ async def test_a_cancelled_job_is_neither_taken_nor_delivered(queue: MemoryQueue
     gone, good, box = _job(clock), _job(clock), Letterbox()
     await queue.submit([gone, good], box)
     queue.cancel([gone])
-    assert (await queue.take(LIMITS)).jobs == (good,)
+    assert (await _take(queue)).jobs == (good,)
     assert gone not in box.outcomes
 
 
 async def test_a_job_cancelled_while_it_is_computed_is_not_delivered(queue: MemoryQueue, clock: Clock) -> None:
     job, box = _job(clock), Letterbox()
     await queue.submit([job], box)
-    batch = await queue.take(LIMITS)
+    batch = await _take(queue)
     queue.cancel([job])
     await queue.settle(batch, [_answer(1)])
     assert box.outcomes == {}
@@ -133,8 +154,8 @@ async def _learn_speed(queue: MemoryQueue, clock: Clock) -> None:
     """One batch under load: ten tokens in a second."""
     first = _job(clock, tokens=10)
     await queue.submit([first, _job(clock, tokens=11)], Letterbox())
-    await queue.settle(await queue.take(LIMITS), [_answer(1, compute_seconds=1)])
-    await queue.settle(await queue.take(LIMITS), [_answer(1, compute_seconds=1)])
+    await queue.settle(await _take(queue), [_answer(1, compute_seconds=1)])
+    await queue.settle(await _take(queue), [_answer(1, compute_seconds=1)])
 
 
 async def test_a_request_that_would_wait_past_its_deadline_is_turned_away(queue: MemoryQueue, clock: Clock) -> None:
@@ -154,7 +175,7 @@ async def test_the_wait_is_shared_by_the_compute_threads(clock: Clock) -> None:
 
 async def test_the_speed_of_lone_sequences_says_nothing_of_full_batches(queue: MemoryQueue, clock: Clock) -> None:
     await queue.submit([_job(clock, tokens=1)], Letterbox())
-    await queue.settle(await queue.take(LIMITS), [_answer(1, compute_seconds=5)])
+    await queue.settle(await _take(queue), [_answer(1, compute_seconds=5)])
     await queue.submit([_job(clock, tokens=50)], Letterbox())
     await queue.submit([_job(clock, tokens=1, seconds=4)], Letterbox())
 
@@ -163,7 +184,7 @@ async def test_interactive_work_goes_first_and_bulk_leads_every_fourth_batch(que
     bulk = [_job(clock, priority="bulk") for _ in range(8)]
     interactive = [_job(clock) for _ in range(8)]
     await queue.submit([*bulk, *interactive], Letterbox())
-    order = [(await queue.take(ONE)).jobs[0].priority for _ in range(8)]
+    order = [(await _take(queue, ONE)).jobs[0].priority for _ in range(8)]
     assert order.count("bulk") == 2
     assert order[0] == "interactive"
 
@@ -171,7 +192,7 @@ async def test_interactive_work_goes_first_and_bulk_leads_every_fourth_batch(que
 async def test_bulk_work_goes_at_once_when_nothing_else_waits(queue: MemoryQueue, clock: Clock) -> None:
     job = _job(clock, priority="bulk")
     await queue.submit([job], Letterbox())
-    assert (await queue.take(ONE)).jobs == (job,)
+    assert (await _take(queue, ONE)).jobs == (job,)
 
 
 async def test_the_load_tells_jobs_tokens_and_age(queue: MemoryQueue, clock: Clock) -> None:
@@ -198,7 +219,7 @@ async def test_ping_returns(queue: MemoryQueue) -> None:
 class QueueMachine(RuleBasedStateMachine):
     """Whatever happens in whatever order, each job ends exactly once."""
 
-    batches: Bundle[Batch] = Bundle("batches")
+    batches: Bundle[Sequence[Batch]] = Bundle("batches")
     waiting_jobs: Bundle[Job] = Bundle("jobs")
 
     def __init__(self) -> None:
@@ -232,19 +253,26 @@ class QueueMachine(RuleBasedStateMachine):
             self.cancelled.add(job)
         self.queue.cancel([job])
 
-    @rule(target=batches, rows=st.integers(1, 4), padding=st.sampled_from([0.0, 0.5]))
-    def take(self, rows: int, padding: float) -> Batch:
-        limits = BatchLimits(max_sequences=rows, max_padding=padding, window_jobs=8)
-        batch = self.runner.run(_take_now(self.queue, limits))
-        assert all(job.deadline > self.clock.now for job in batch.jobs)
-        self.taken += batch.jobs
-        return batch
+    @rule(
+        target=batches,
+        rows=st.integers(1, 4),
+        padding=st.sampled_from([0.0, 0.5]),
+        round_tokens=st.sampled_from([0, 30]),
+    )
+    def take(self, rows: int, padding: float, round_tokens: int) -> Sequence[Batch]:
+        limits = BatchLimits(max_sequences=rows, max_padding=padding, window_jobs=8, round_tokens=round_tokens)
+        batches = self.runner.run(_take_now(self.queue, limits))
+        for batch in batches:
+            assert all(job.deadline > self.clock.now for job in batch.jobs)
+            self.taken += batch.jobs
+        return batches
 
-    @rule(batch=consumes(batches))
-    def settle(self, batch: Batch) -> None:
-        self.runner.run(self.queue.settle(batch, [_answer(0, 1e-6) for _ in batch.jobs]))
-        for job in set(batch.jobs) - self.cancelled:
-            assert len(self.box.outcomes[job]) == 1
+    @rule(batches=consumes(batches))
+    def settle(self, batches: Sequence[Batch]) -> None:
+        for batch in batches:
+            self.runner.run(self.queue.settle(batch, [_answer(0, 1e-6) for _ in batch.jobs]))
+            for job in set(batch.jobs) - self.cancelled:
+                assert len(self.box.outcomes[job]) == 1
 
     @rule(seconds=st.integers(1, 5))
     def pass_time(self, seconds: int) -> None:
@@ -262,14 +290,14 @@ class QueueMachine(RuleBasedStateMachine):
         assert self.queue.load()[:2] == (len(waiting), sum(job.tokens for job in waiting))
 
 
-async def _take_now(queue: MemoryQueue, limits: BatchLimits) -> Batch:
-    """The next batch, or an empty one when nothing waits."""
+async def _take_now(queue: MemoryQueue, limits: BatchLimits) -> Sequence[Batch]:
+    """The next round, or none when nothing waits."""
     taking = asyncio.create_task(queue.take(limits))
     await asyncio.sleep(0)
     if taking.done():
         return taking.result()
     taking.cancel()
-    return Batch(())
+    return []
 
 
 QueueMachine.TestCase.settings = hypothesis_settings(max_examples=60, stateful_step_count=30, deadline=None)

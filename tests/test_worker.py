@@ -162,7 +162,7 @@ async def test_a_batch_too_large_for_memory_is_halved_until_it_fits() -> None:
     model = FakeModel(two_at_most)
     async with _working(model) as (queue, _):
         assert _values(await _outcomes(queue, range(8))) == list(range(8))
-    assert model.batches == [8, 4, 2, 2, 4, 2, 2]
+    assert model.batches == [8, 4, 4, 2, 2, 2, 2]
 
 
 async def test_an_item_too_large_by_itself_is_told_so() -> None:

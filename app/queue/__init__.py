@@ -37,8 +37,11 @@ class JobQueue(Protocol):
     def cancel(self, jobs: Sequence[Job]) -> None:
         """Forget these jobs: they are not delivered, and not computed unless a worker already has them."""
 
-    async def take(self, limits: BatchLimits) -> Batch:
-        """Wait for jobs and return the next batch; expired jobs are delivered as such and never returned."""
+    async def take(self, limits: BatchLimits) -> Sequence[Batch]:
+        """Wait for jobs and return the next round: one batch, or several up to `limits.round_tokens`.
+
+        Expired jobs are delivered as such and never returned.
+        """
 
     async def settle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         """Deliver the outcomes of a batch, one per job, in its order."""

@@ -65,12 +65,20 @@ class MemoryQueue:
                 self._metrics.cancelled.inc()
             self._forget(job)
 
-    async def take(self, limits: BatchLimits) -> Batch:
-        while True:
-            if window := self._live_window(limits.window_jobs):
-                return self._batch(choose_batch(window, limits))
+    async def take(self, limits: BatchLimits) -> Sequence[Batch]:
+        while not (window := self._live_window(limits.window_jobs)):
             self._arrival.clear()
             await self._arrival.wait()
+        batches = [self._batch(choose_batch(window, limits))]
+        while self._goes_on(batches, limits) and (window := self._live_window(limits.window_jobs)):
+            batches.append(self._batch(choose_batch(window, limits)))
+        return batches
+
+    def _goes_on(self, batches: Sequence[Batch], limits: BatchLimits) -> bool:
+        """Whether the round is still small, and leaves enough for the other compute threads."""
+        taken = sum(len(batch.jobs) for batch in batches)
+        others = taken * (self._threads - 1)
+        return sum(batch.tokens for batch in batches) < limits.round_tokens and self._waiting_jobs > others
 
     async def settle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         self._learn_speed(batch, outcomes)
