@@ -5,6 +5,8 @@ Labels are route templates, codes, model names, outcomes, reasons, phases and pr
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
@@ -14,7 +16,6 @@ from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
-    Histogram,
     Info,
     PlatformCollector,
     ProcessCollector,
@@ -37,6 +38,7 @@ BATCH_TOKENS = tuple(float(2**power) for power in range(4, 21))  # 16 to 1,048,5
 PHASES = ("parse", "tokenize", "queue", "compute", "total")
 SHED_REASONS = ("queue_full", "deadline", "draining")
 OUTCOMES = ("ok", "refused", "error")
+PENDING_VALUES = 4096
 VALUE_EDGES = np.arange(-4, 4.5, 0.5)  # in standard deviations around the mean of the training targets
 
 
@@ -51,8 +53,7 @@ class Metrics:
         self._declare_requests()
         self._declare_batches()
         self._declare_queue()
-        self.values = ValueHistograms()
-        self.registry.register(self.values)
+        self.values = self._histograms("prediction_value", "Predicted values, in the target's unit.", "model", "target")
 
     def _declare_process(self) -> None:
         gauge = partial(Gauge, registry=self.registry)
@@ -65,10 +66,10 @@ class Metrics:
 
     def _declare_requests(self) -> None:
         counter = partial(Counter, registry=self.registry)
-        histogram = partial(Histogram, registry=self.registry, buckets=LATENCY_SECONDS)
         self.requests = counter("basecast_requests", "Requests answered.", ("route", "code"))
-        self.request_seconds = histogram("basecast_request_seconds", "Request to reply.", ("route",))
-        phases = histogram("basecast_phase_seconds", "Phases of prediction requests.", ("phase",))
+        self._requests: dict[tuple[str, str], Counter] = {}
+        self.request_seconds = self._histograms("request_seconds", "Request to reply.", "route")
+        phases = self._histograms("phase_seconds", "Phases of prediction requests.", "phase")
         self._phases = {phase: phases.labels(phase) for phase in PHASES}
         shed = counter("basecast_shed", "Requests turned away.", ("reason",))
         self._shed = {reason: shed.labels(reason) for reason in SHED_REASONS}
@@ -79,14 +80,13 @@ class Metrics:
 
     def _declare_batches(self) -> None:
         counter = partial(Counter, labelnames=("model",), registry=self.registry)
-        histogram = partial(Histogram, labelnames=("model",), registry=self.registry)
         self.tokens = counter("basecast_tokens", "Tokens computed, padding aside.")
         self.padded_tokens = counter("basecast_padded_tokens", "Tokens computed, padding included.")
         self.out_of_memory = counter("basecast_out_of_memory", "Batches the device could not hold.")
-        self.batch_sequences = histogram("basecast_batch_sequences", "Rows of a batch.", buckets=BATCH_ROWS)
-        self.batch_tokens = histogram("basecast_batch_tokens", "Padded tokens of a batch.", buckets=BATCH_TOKENS)
-        self.queue_wait = histogram("basecast_queue_wait_seconds", "Submitted to started.", buckets=LATENCY_SECONDS)
-        self.batch_seconds = histogram("basecast_batch_seconds", "Time in the model.", buckets=LATENCY_SECONDS)
+        self.batch_sequences = self._histograms("batch_sequences", "Rows of a batch.", "model", edges=BATCH_ROWS)
+        self.batch_tokens = self._histograms("batch_tokens", "Padded tokens of a batch.", "model", edges=BATCH_TOKENS)
+        self.queue_wait = self._histograms("queue_wait_seconds", "Submitted to started.", "model")
+        self.batch_seconds = self._histograms("batch_seconds", "Time in the model.", "model")
 
     def _declare_queue(self) -> None:
         counter = partial(Counter, labelnames=("model",), registry=self.registry)
@@ -96,6 +96,19 @@ class Metrics:
         self.queue_oldest = gauge("basecast_queue_oldest_seconds", "Age of the oldest waiting sequence.")
         self.expired = counter("basecast_expired", "Sequences whose deadline passed in the queue.")
         self.cancelled = counter("basecast_cancelled", "Sequences nobody waited for any more.")
+
+    def _histograms(
+        self, name: str, documentation: str, *labels: str, edges: Sequence[float] = LATENCY_SECONDS
+    ) -> Histograms:
+        return Histograms(f"basecast_{name}", documentation, labels, edges, self.registry)
+
+    def request(self, route: str, code: str, seconds: float) -> None:
+        """Count a request that was answered."""
+        child = self._requests.get((route, code))
+        if child is None:  # labels() takes longer than counting
+            child = self._requests[route, code] = self.requests.labels(route, code)
+        child.inc()
+        self.request_seconds.labels(route).observe(seconds)
 
     def shed(self, reason: str) -> None:
         """Count a request that was turned away."""
@@ -124,7 +137,7 @@ class ModelMetrics:
         self.cancelled = metrics.cancelled.labels(name)
         self.deduplicated = metrics.deduplicated.labels(name)
         self.out_of_memory = metrics.out_of_memory.labels(name)
-        self.values = metrics.values.add(name, manifest.targets)
+        self.values = [metrics.values.labels(name, it.name, edges=_value_edges(it)) for it in manifest.targets]
         self._sequences = {outcome: metrics.sequences.labels(name, outcome) for outcome in OUTCOMES}
         self._busy_seconds = metrics.busy_seconds
         self._tokens, self._padded_tokens = metrics.tokens.labels(name), metrics.padded_tokens.labels(name)
@@ -163,46 +176,79 @@ def _reading(load: Callable[[], tuple[int, int, float]], position: int) -> float
     return load()[position]
 
 
-class ValueHistogram:
-    """How one target's predictions are distributed, in buckets around its training targets.
+def _value_edges(target: Target) -> npt.NDArray[np.float64]:
+    """Edges around the training targets, so that drift shows as counts that move between them."""
+    return target.mean + VALUE_EDGES * target.standard_deviation
+
+
+class Histogram:
+    """Counts values by bucket; cheap to feed, for it sorts them many at a time.
+
+    The Prometheus client's own histogram searches and locks for each value, which costs a request more than reading it.
 
     Args:
-        target: gives the edges, so that drift shows as counts that move between them.
+        edges: upper edges of the buckets, without the last, which is infinite.
     """
 
-    def __init__(self, target: Target) -> None:
-        self._edges = target.mean + VALUE_EDGES * target.standard_deviation
-        self._counts = np.zeros(len(self._edges) + 1, dtype=np.int64)
+    def __init__(self, edges: npt.NDArray[np.float64]) -> None:
+        self._edges = edges
+        self._counts = np.zeros(len(edges) + 1, dtype=np.int64)
         self._sum = 0.0
+        self._pending: deque[float] = deque()  # its methods are atomic: threads feed it, a scrape empties it
+        self._sorting = threading.Lock()
 
-    def observe(self, values: npt.NDArray[np.float32]) -> None:
-        """Add the predictions of one request: (sequences,)."""
-        np.add.at(self._counts, np.searchsorted(self._edges, values), 1)
-        self._sum += float(values.sum(dtype=np.float64))
+    def observe(self, value: float) -> None:
+        """Add a value."""
+        self._pending.append(value)
+        if len(self._pending) >= PENDING_VALUES:
+            self._sort()
+
+    def observe_all(self, values: Iterable[float]) -> None:
+        """Add several."""
+        self._pending.extend(values)
+        if len(self._pending) >= PENDING_VALUES:
+            self._sort()
+
+    def _sort(self) -> None:
+        with self._sorting:
+            values = np.array([self._pending.popleft() for _ in range(len(self._pending))])
+            places = np.searchsorted(self._edges, values)  # a value on an edge belongs below it
+            self._counts += np.bincount(places, minlength=len(self._counts))
+            self._sum += float(values.sum())
 
     def buckets(self) -> tuple[list[tuple[str, float]], float]:
         """Cumulative counts by upper edge, as Prometheus wants them, and the sum of all values."""
+        self._sort()
         edges = [*(f"{edge:.6g}" for edge in self._edges), "+Inf"]
         return list(zip(edges, self._counts.cumsum().astype(float), strict=True)), self._sum
 
 
-class ValueHistograms(Collector):
-    """`basecast_prediction_value`: one histogram a model and target, each with edges of its own."""
+class Histograms(Collector):
+    """One metric with a histogram for each combination of its labels.
 
-    def __init__(self) -> None:
-        self._histograms: dict[tuple[str, str], ValueHistogram] = {}
+    Args:
+        name, documentation: of the metric.
+        labels: names of its labels.
+        edges: of the buckets, unless a histogram has its own.
+        registry: where it is registered.
+    """
 
-    def add(self, model: str, targets: Iterable[Target]) -> Sequence[ValueHistogram]:
-        """Begin to collect a model's targets; in their order."""
-        added = {(model, target.name): ValueHistogram(target) for target in targets}
-        self._histograms |= added
-        return tuple(added.values())
+    def __init__(
+        self, name: str, documentation: str, labels: Sequence[str], edges: Sequence[float], registry: CollectorRegistry
+    ) -> None:
+        self._name, self._documentation, self._labels = name, documentation, labels
+        self._edges = np.array(edges)
+        self._histograms: dict[tuple[str, ...], Histogram] = {}
+        registry.register(self)
+
+    def labels(self, *labels: str, edges: npt.NDArray[np.float64] | None = None) -> Histogram:
+        """The histogram of these labels."""
+        if labels not in self._histograms:
+            self._histograms[labels] = Histogram(self._edges if edges is None else edges)
+        return self._histograms[labels]
 
     def collect(self) -> Iterable[Metric]:
-        family = HistogramMetricFamily(
-            "basecast_prediction_value", "Predicted values, in the target's unit.", labels=("model", "target")
-        )
-        for labels, histogram in self._histograms.items():
-            buckets, total = histogram.buckets()
-            family.add_metric(labels, buckets, total)
+        family = HistogramMetricFamily(self._name, self._documentation, labels=self._labels)
+        for labels, histogram in list(self._histograms.items()):
+            family.add_metric(labels, *histogram.buckets())
         yield family

@@ -12,9 +12,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-import numpy.typing as npt
-
 from app.batching import Answer, Job, Outcome, Priority
 from app.bundle import Manifest
 from app.encoding import EncodedSequence, SequenceEncoder, SequenceRefused
@@ -26,7 +23,7 @@ from app.queue import JobQueue
 INLINE_BASES = 4096
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ServedModel:
     """One bundle as the API side sees it: how to encode for it, and the queue to its workers."""
 
@@ -51,14 +48,14 @@ class Predictions:
 
     Attributes:
         bases, tokens: length of each sequence, as sent and as read by the model.
-        values: (sequences, targets) float32 in the targets' units.
+        values: for each sequence its targets' values, in their units.
         seconds: time in the phases tokenize, queue and compute; the slowest sequence counts.
     """
 
     model: ServedModel
     bases: list[int]
     tokens: list[int]
-    values: npt.NDArray[np.float32]
+    values: list[list[float]]
     seconds: Mapping[str, float]
 
 
@@ -155,8 +152,8 @@ class Predictor:
     def _record(self, predictions: Predictions) -> Predictions:
         metrics = predictions.model.metrics
         metrics.sequences("ok", len(predictions.bases))
-        for histogram, column in zip(metrics.values, predictions.values.T, strict=True):
-            histogram.observe(column)
+        for histogram, column in zip(metrics.values, zip(*predictions.values, strict=True), strict=True):
+            histogram.observe_all(column)
         return predictions
 
 
@@ -309,7 +306,7 @@ def _predictions(
         "queue": max(answer.queue_seconds for answer in answers),
         "compute": max(answer.compute_seconds for answer in answers),
     }
-    values = np.stack([answer.values for answer in answers])
+    values = [answer.values.tolist() for answer in answers]
     return Predictions(model, [row.bases for row in encoded], [row.tokens for row in encoded], values, seconds)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 from prometheus_client import generate_latest
 
 from app.bundle import Manifest, Target
-from app.metrics import LATENCY_SECONDS, Metrics, ModelMetrics, ValueHistogram
+from app.metrics import LATENCY_SECONDS, PENDING_VALUES, Histogram, Metrics, ModelMetrics, _value_edges
 from tests.toy import gc_manifest
 
 # The names of the wire contract that this version feeds.
@@ -90,9 +92,20 @@ def test_value_buckets_lie_around_the_training_mean() -> None:
     target = Target(
         name="t", unit="1", scale="linear", higher_means="x", description="x", mean=10, standard_deviation=2
     )
-    histogram = ValueHistogram(target)
-    histogram.observe(np.array([1.9, 2.0, 10.0, 18.1], dtype=np.float32))
+    histogram = Histogram(_value_edges(target))
+    histogram.observe_all([1.9, 2.0, 10.0, 18.1])
     buckets, total = histogram.buckets()
     assert (buckets[0], buckets[-2], buckets[-1]) == (("2", 2.0), ("18", 3.0), ("+Inf", 4.0))
     assert dict(buckets)["10"] == 3  # an edge belongs to its bucket
     np.testing.assert_allclose(total, 32.0, rtol=1e-6)
+
+
+def test_a_histogram_holds_no_more_values_than_it_sorts_at_once_and_loses_none() -> None:
+    histogram = Histogram(np.array([0.5]))
+    threads = [threading.Thread(target=lambda: [histogram.observe(1.0) for _ in range(10_000)]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        histogram.buckets()
+    assert len(histogram._pending) < PENDING_VALUES
+    assert histogram.buckets() == ([("0.5", 0.0), ("+Inf", 40_000.0)], 40_000.0)

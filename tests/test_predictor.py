@@ -40,13 +40,14 @@ class Bench:
         async def values() -> list[float]:
             deadline = asyncio.get_running_loop().time() + seconds
             predictions = await self.predictor.predict("gc", sequences, deadline)
-            return [float(value) for value in predictions.values[:, 0]]
+            return [values[0] for values in predictions.values]
 
         return asyncio.create_task(values())
 
     async def take(self) -> Batch:
         async with asyncio.timeout(2):
-            return await self.queue.take(LIMITS)
+            (batch,) = await self.queue.take(LIMITS)
+            return batch
 
     async def answer(self, batch: Batch) -> None:
         """Answer each job with the code of its first base."""
