@@ -17,6 +17,7 @@ from app.errors import BundleError, ItemError
 
 IUPAC_AMBIGUOUS = "RYSWKMBDHVN"
 REFUSED = ord("!")
+CODE_OF_LETTER = bytes.maketrans(b"ACGTN", bytes(range(5)))
 
 Ids = npt.NDArray[np.integer]  # (length,) uint8 or uint16: token ids, or base codes A0 C1 G2 T3 N4
 
@@ -131,8 +132,7 @@ def _normalising_table(rules: Input) -> bytes:
 
 
 def _base_codes(normalised: bytes) -> Ids:
-    codes = normalised.translate(bytes.maketrans(b"ACGTN", bytes(range(5))))
-    return np.frombuffer(codes, dtype=np.uint8)
+    return np.frombuffer(normalised.translate(CODE_OF_LETTER), dtype=np.uint8)
 
 
 def _read_tokenizer(manifest: Manifest, files: Mapping[str, bytes]) -> Tokenizer:

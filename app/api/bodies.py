@@ -22,7 +22,6 @@ from app.errors import (
     ItemError,
     MalformedJson,
     MalformedRequest,
-    SlowRequest,
     Unprocessable,
 )
 from app.errors import UnsupportedMediaType as Unsupported
@@ -39,10 +38,9 @@ Receive = Callable[[], Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class BodyLimits:
-    """How large a body may be, how long it may take, and how many sequences it may hold."""
+    """How large a body may be, and how many sequences it may hold."""
 
     max_bytes: int = 8 * 1024 * 1024
-    timeout_ms: int = 30_000
     max_sequences: int = 4096
 
 
@@ -69,16 +67,13 @@ async def read_body(headers: Headers, receive: Receive, limits: BodyLimits) -> b
 
     Raises:
         BodyTooLarge: by its declared or its real length.
-        SlowRequest: it did not arrive in time.
+        ClientGone: it ended early.
     """
     declared = headers.get("content-length", "0")
     try:
         if declared.isdigit() and int(declared) > limits.max_bytes:
             raise _too_large(limits)
-        async with asyncio.timeout(limits.timeout_ms / 1000):
-            return await _collect(receive, limits)
-    except TimeoutError:
-        raise SlowRequest(f"The body did not arrive within {limits.timeout_ms} ms.") from None
+        return await _collect(receive, limits)
     except BodyTooLarge:
         await _discard(receive, 2 * limits.max_bytes)
         raise

@@ -12,14 +12,13 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.exchange import SCOPE_KEY, Exchange
 from app.api.problems import problem_response
-from app.errors import ClientGone, HeadersTooLarge, InternalError, ServiceError, UriTooLong
+from app.errors import ClientGone, HeadersTooLarge, InternalError, ServiceError, SlowRequest, UriTooLong
 from app.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -40,10 +39,18 @@ class Boundary:
         app: FastAPI, for everything that is not hot.
         hot: (method, path) to the handler that is called without routing.
         metrics: where requests are counted.
+        body_timeout_ms: how long a body may take to arrive.
     """
 
-    def __init__(self, app: ASGIApp, hot: Mapping[tuple[str, str], Handler], metrics: Metrics) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        hot: Mapping[tuple[str, str], Handler],
+        metrics: Metrics,
+        body_timeout_ms: int = 30_000,
+    ) -> None:
         self._app, self._hot, self._metrics = app, hot, metrics
+        self._body_timeout_ms = body_timeout_ms
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -76,7 +83,7 @@ class Boundary:
             if handler is None:
                 await self._app(scope, receive, reply.send)
             else:
-                await _call_watched(handler, scope, receive, reply)
+                await _call_watched(handler, scope, receive, reply, self._body_timeout_ms)
         except ServiceError as error:
             await _refuse(error, scope, receive, reply)
         except Exception:
@@ -85,9 +92,7 @@ class Boundary:
 
     def _count(self, scope: Scope, exchange: Exchange, status: int) -> None:
         total = time.monotonic() - exchange.started
-        route = self._route(scope)
-        self._metrics.requests.labels(route, str(status)).inc()
-        self._metrics.request_seconds.labels(route).observe(total)
+        self._metrics.request(self._route(scope), str(status), total)
         for phase, seconds in exchange.seconds.items():
             self._metrics.phase(phase, seconds)
         if exchange.seconds:
@@ -112,9 +117,11 @@ class Reply:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started, self.status = True, message["status"]
-            headers = MutableHeaders(scope=message)
-            headers["x-request-id"] = self.exchange.request_id
-            headers["server-timing"] = self.exchange.server_timing()
+            ours = (
+                (b"x-request-id", self.exchange.request_id.encode()),
+                (b"server-timing", self.exchange.server_timing()),
+            )
+            message["headers"] = [*message["headers"], *ours]
         await self._send(message)
 
 
@@ -131,13 +138,15 @@ class BodyEnd:
         return message
 
 
-async def _call_watched(handler: Handler, scope: Scope, receive: Receive, reply: Reply) -> None:
-    """Call a hot handler; if its caller goes away meanwhile, it is cancelled."""
+async def _call_watched(handler: Handler, scope: Scope, receive: Receive, reply: Reply, body_timeout_ms: int) -> None:
+    """Call a hot handler; if its body does not arrive, or its caller goes away, it is cancelled."""
     body = BodyEnd(receive)
-    watch = Watch(body, receive)
+    watch = Watch(body, receive, reply.exchange.started + body_timeout_ms / 1000)
     try:
         response = await handler(Request(scope, body.receive))
     except asyncio.CancelledError:
+        if watch.too_slow:
+            raise SlowRequest(f"The body did not arrive within {body_timeout_ms} ms.") from None
         if not watch.gone:
             raise
         return  # nobody is there to hear of it; counted as 499
@@ -147,25 +156,38 @@ async def _call_watched(handler: Handler, scope: Scope, receive: Receive, reply:
 
 
 class Watch:
-    """Cancels the current task when its caller disconnects, from a moment on when that is worth watching for."""
+    """Cancels the current task when its body is late or its caller disconnects; quick requests pay a timer for it.
 
-    def __init__(self, body: BodyEnd, receive: Receive) -> None:
-        self.gone = False
-        self._body, self._receive = body, receive
-        self._request = asyncio.current_task()
+    Args:
+        body: tells whether the body has arrived.
+        receive: tells of a disconnect.
+        body_due: when the body must have arrived, in seconds of the monotonic clock.
+    """
+
+    def __init__(self, body: BodyEnd, receive: Receive, body_due: float) -> None:
+        self.gone = self.too_slow = False
+        self._body, self._receive, self._body_due = body, receive, body_due
+        self._loop = asyncio.get_running_loop()
+        self._request = asyncio.current_task(self._loop)
         self._task: asyncio.Task[None] | None = None
-        self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER_SECONDS, self._begin)
+        self._timer = self._loop.call_later(WATCH_AFTER_SECONDS, self._look)
 
-    def _begin(self) -> None:
+    def _look(self) -> None:
         if self._body.reached:
-            self._task = asyncio.create_task(self._wait_for_disconnect())
+            self._task = self._loop.create_task(self._wait_for_disconnect())
+        elif time.monotonic() >= self._body_due:
+            self.too_slow = True
+            self._cancel()
         else:
-            self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER_SECONDS, self._begin)
+            self._timer = self._loop.call_later(WATCH_AFTER_SECONDS, self._look)
 
     async def _wait_for_disconnect(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
         self.gone = True
+        self._cancel()
+
+    def _cancel(self) -> None:
         if self._request is not None:
             self._request.cancel()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import re
 import time
-import uuid
 from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,16 +33,17 @@ class Exchange:
         known = given_id is not None and REQUEST_ID.fullmatch(given_id)
         return cls(given_id if given_id and known else _new_id(), time.monotonic())
 
-    def server_timing(self) -> str:
+    def server_timing(self) -> bytes:
         """The value of the Server-Timing header, in milliseconds."""
         total = time.monotonic() - self.started
         phases = (*self.seconds.items(), ("total", total))
-        return ", ".join(f"{phase};dur={seconds * 1000:.3f}" for phase, seconds in phases)
+        return ", ".join([f"{phase};dur={seconds * 1000:.3f}" for phase, seconds in phases]).encode()
 
 
 def _new_id() -> str:
-    """A version 4 UUID; it must only be unlikely to come twice, so it need not wait for the kernel's entropy."""
-    return str(uuid.UUID(int=_random.getrandbits(128), version=4))
+    """Written as a UUID; it must only be unlikely to come twice, so it need not be the kernel's randomness."""
+    digits = f"{_random.getrandbits(128):032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def exchange_of(scope: MutableMapping[str, Any]) -> Exchange:

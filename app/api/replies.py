@@ -90,8 +90,13 @@ def shortest(value: float) -> float:
 
 
 def _as_json(predictions: Predictions, ids: Sequence[str]) -> bytes:
-    document = {"model": model_info(predictions.model), "predictions": list(_rows(predictions, ids))}
-    return to_json(document)
+    rows = to_json(list(_rows(predictions, ids)))
+    return b'{"model":%b,"predictions":%b}' % (_model_json(predictions.model), rows)
+
+
+@lru_cache(maxsize=64)
+def _model_json(model: ServedModel) -> bytes:
+    return to_json(model_info(model))
 
 
 def _as_ndjson(predictions: Predictions, ids: Sequence[str]) -> bytes:
