@@ -26,8 +26,8 @@ def data_folder() -> Path:
     given = os.environ.get("BASECAST_DATA")
     if given and Path(given).is_dir():
         return Path(given)
-    if os.environ.get("BASECAST_REQUIRE_DATA"):
-        pytest.fail("BASECAST_REQUIRE_DATA is set, but BASECAST_DATA names no folder")
+    if os.environ.get("REQUIRE_DATA"):
+        pytest.fail("REQUIRE_DATA is set, but BASECAST_DATA names no folder")
     pytest.skip("needs real data: set BASECAST_DATA to the folder of data sets")
 
 

@@ -13,6 +13,7 @@ from app.commands.terminal import messages, say
 from app.settings import CONFIG_VARIABLE, Settings, load_settings
 
 PREFIX = "BASECAST_"
+DATA_VARIABLE = "BASECAST_DATA"  # training and the tests find data sets by it
 
 config = typer.Typer(no_args_is_help=True, help="Look at the settings.")
 
@@ -59,7 +60,7 @@ def _variables() -> dict[str, str]:
 
 
 def _unknown_variables() -> list[str]:
-    known = {CONFIG_VARIABLE, *_variables()}
+    known = {CONFIG_VARIABLE, DATA_VARIABLE, *_variables()}
     return [found for found in os.environ if found.upper().startswith(PREFIX) and found.upper() not in known]
 
 
