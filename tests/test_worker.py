@@ -40,6 +40,16 @@ def _first_ids(rows: Sequence[Ids]) -> Values:
     return np.array([[row[0]] for row in rows], dtype=np.float32)
 
 
+def _after(release: threading.Event) -> Predict:
+    """Predicts when it is let."""
+
+    def wait_then_predict(rows: Sequence[Ids]) -> Values:
+        release.wait(10)
+        return _first_ids(rows)
+
+    return wait_then_predict
+
+
 @asynccontextmanager
 async def _working(model: FakeModel, threads: int = 1) -> AsyncIterator[tuple[MemoryQueue, Worker]]:
     queue = MemoryQueue(10_000, _metrics())
@@ -88,11 +98,7 @@ async def test_prediction_happens_off_the_event_loop() -> None:
 async def test_jobs_pile_up_while_the_device_is_busy_and_then_go_together() -> None:
     release = threading.Event()
 
-    def wait_then_predict(rows: Sequence[Ids]) -> Values:
-        release.wait(10)
-        return _first_ids(rows)
-
-    model = FakeModel(wait_then_predict)
+    model = FakeModel(_after(release))
     async with _working(model) as (queue, _):
         first = asyncio.create_task(_outcomes(queue, [1]))
         await asyncio.sleep(0.05)
@@ -137,11 +143,7 @@ async def test_a_model_that_answers_too_few_rows_fails_its_items_and_the_worker_
 async def test_a_batch_that_has_expired_before_its_turn_is_not_computed() -> None:
     release = threading.Event()
 
-    def wait_then_predict(rows: Sequence[Ids]) -> Values:
-        release.wait(10)
-        return _first_ids(rows)
-
-    model = FakeModel(wait_then_predict)
+    model = FakeModel(_after(release))
     async with _working(model) as (queue, _):
         blocking = asyncio.create_task(_outcomes(queue, [1]))
         await asyncio.sleep(0.02)
