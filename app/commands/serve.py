@@ -112,7 +112,7 @@ def _banner(console: Console, service: Service, url: str) -> None:
     for model in models:
         manifest = model.manifest
         console.print(f"  [bold cyan]{manifest.name}[/] {manifest.version}  {', '.join(manifest.target_names)}")
-    console.print(f"\n  [bold]{url}[/]  documentation at {url}/docs, Ctrl-C stops\n")
+    console.print(f"\n  [bold]{url}[/]  Ctrl-C stops\n  {url}/docs  documentation\n")
     console.print("Try it:")
     say(console, f"  curl {url}/predict -H 'content-type: application/json' \\")
     say(console, f"    -d '{_example(models[0], only=len(models) == 1)}'\n".rstrip())
