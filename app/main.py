@@ -23,8 +23,8 @@ from app.api.openapi import describe, predict_documentation, problem_responses, 
 from app.api.predict import DeadlineLimits, PredictRoute
 from app.api.problems import handle_http_exception, handle_service_error
 from app.api.schemas import Health, ModelList
-from app.batching import CPU_LIMITS, GPU_LIMITS
-from app.bundle import Bundle, find_bundles, read_bundle
+from app.batching import CPU_LIMITS, GPU_LIMITS, BatchLimits
+from app.bundle import Bundle, Manifest, find_bundles, read_bundle
 from app.encoding import SequenceEncoder
 from app.engine import OnnxModel
 from app.errors import BundleError, ServiceError
@@ -120,13 +120,16 @@ def _load(
     queue = MemoryQueue(settings.max_queue_tokens, counted, settings.compute_threads)
     counted.watch_queue(queue.load)
     encoder = SequenceEncoder(bundle.manifest, bundle.files)
-    limits = replace(CPU_LIMITS if model.on_cpu else GPU_LIMITS, round_tokens=_round_tokens(model))
+    limits = batch_limits(bundle.manifest, on_cpu=model.on_cpu, seconds_per_token=model.seconds_per_token)
     worker = Worker(queue, model, limits, device, settings.compute_threads, counted)
     return ServedModel(bundle.manifest, bundle.sha256, encoder, queue, counted), worker, model.provider
 
 
-def _round_tokens(model: OnnxModel) -> int:
-    return int(ROUND_SECONDS / model.seconds_per_token)
+def batch_limits(manifest: Manifest, *, on_cpu: bool, seconds_per_token: float) -> BatchLimits:
+    """How batches are formed for a model on a device."""
+    limits = replace(CPU_LIMITS if on_cpu else GPU_LIMITS, round_tokens=int(ROUND_SECONDS / seconds_per_token))
+    masked = manifest.input.encoding == "tokens"  # other graphs have no mask, so nothing may be padded
+    return limits if masked else replace(limits, max_padding=0.0)
 
 
 def _http(settings: Settings, predictor: Predictor, workers: Sequence[Worker], metrics: Metrics) -> Boundary:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from app.bundle import read_manifest
 from app.errors import BundleError
-from app.main import create_app, create_service
+from app.main import batch_limits, create_app, create_service
 from app.settings import Settings
 from tests.toy import write_toy_bundle
 
@@ -34,6 +35,21 @@ def test_one_version_in_two_folders_is_refused(tmp_path: Path) -> None:
     write_toy_bundle(tmp_path / "copy", "gc").rename(tmp_path / "gc-copy")
     with pytest.raises(BundleError, match=r"gc@1\.0\.0 is there in 2 folders"):
         create_app(Settings(models=tmp_path, threads=1))
+
+
+@pytest.mark.parametrize("on_cpu", [True, False])
+def test_rows_are_never_padded_for_a_graph_without_a_mask(toy_models: Path, on_cpu: bool) -> None:
+    one_hot = read_manifest(toy_models / "gc")
+    assert batch_limits(one_hot, on_cpu=on_cpu, seconds_per_token=1e-3).max_padding == 0
+
+
+def test_on_a_gpu_rows_are_padded_and_batches_are_large(toy_models: Path) -> None:
+    tokens = read_manifest(toy_models / "mean-id")
+    on_cpu = batch_limits(tokens, on_cpu=True, seconds_per_token=1e-3)
+    on_gpu = batch_limits(tokens, on_cpu=False, seconds_per_token=1e-6)
+    assert (on_cpu.max_padding, on_cpu.round_tokens) == (0, 4)
+    assert (on_gpu.max_padding, on_gpu.round_tokens) == (0.2, 4000)
+    assert on_gpu.max_tokens > on_cpu.max_tokens
 
 
 async def test_readiness_and_its_metrics_follow_the_workers(toy_models: Path) -> None:
