@@ -157,6 +157,25 @@ async def test_a_handler_ends_soon_after_its_caller_has_gone() -> None:
     assert metrics.registry.get_sample_value("basecast_requests_total", {"route": "/endless", "code": "499"}) == 1
 
 
+async def test_a_caller_who_goes_in_the_middle_of_his_body_is_counted_as_gone(service: Service) -> None:
+    messages = [{"type": "http.request", "body": b'{"model"', "more_body": True}, {"type": "http.disconnect"}]
+
+    async def receive() -> Any:
+        return messages.pop(0) if messages else {"type": "http.disconnect"}
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/predict", "query_string": b"", "headers": headers}
+    await service.app(scope, receive, send)
+    assert sent[0]["status"] == 499
+    counted = service.metrics.registry.get_sample_value
+    assert counted("basecast_requests_total", {"route": "/predict", "code": "499"}) == 1
+
+
 async def test_a_slow_answer_still_reaches_a_caller_who_stays() -> None:
     async def slow(request: Request) -> Response:
         await request.body()

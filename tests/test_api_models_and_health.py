@@ -49,6 +49,7 @@ async def test_while_it_drains_it_is_not_ready_and_takes_nothing_new(
     assert (await client.get("/readyz")).status_code == 503
     refused = await client.post("/predict", json={"model": "gc", "sequences": ["GC"]})
     assert (refused.status_code, refused.json()["code"], refused.headers["retry-after"]) == (503, "draining", "1")
+    assert refused.headers["connection"] == "close"
 
 
 async def test_metrics_count_what_happened(client: httpx.AsyncClient) -> None:

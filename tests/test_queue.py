@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -143,6 +145,35 @@ async def test_a_full_queue_turns_away_and_says_when_to_return(queue: MemoryQueu
         await queue.submit([_job(clock, tokens=20)], Letterbox())
     assert 1000 <= (caught.value.retry_after_ms or 0) <= 30_000
     assert queue.load().jobs == 1
+
+
+async def test_those_who_were_turned_away_together_do_not_come_back_together(queue: MemoryQueue, clock: Clock) -> None:
+    await queue.submit([_job(clock, tokens=90)], Letterbox())
+    waits = set()
+    for _ in range(50):
+        with pytest.raises(Overloaded) as caught:
+            await queue.submit([_job(clock, tokens=20)], Letterbox())
+        waits.add(caught.value.retry_after_ms)
+    assert len(waits) > 10
+
+
+async def test_a_scrape_in_another_thread_never_meets_a_half_changed_queue(queue: MemoryQueue, clock: Clock) -> None:
+    stop, loads = threading.Event(), []
+    scraper = threading.Thread(target=lambda: [loads.append(queue.load()) for _ in iter(stop.is_set, True)])
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        scraper.start()
+        for _ in range(3000):
+            job = _job(clock)
+            await queue.submit([job], Letterbox())
+            queue.cancel([job])
+    finally:
+        stop.set()
+        scraper.join()
+        sys.setswitchinterval(before)
+    assert loads
+    assert all(load.jobs in (0, 1) for load in loads)
 
 
 async def test_an_empty_queue_takes_a_request_of_any_size(queue: MemoryQueue, clock: Clock) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import http.client
 import json
 import random
 import signal
@@ -54,6 +55,14 @@ def test_a_body_far_too_large_costs_no_memory(live_server: LiveServer) -> None:
         pass  # the server has closed the connection while we still wrote
     assert live_server.resident_bytes() - before < 2 * 8 * 2**20
     assert _predict(live_server.url, ["GC"]).status_code == 200
+
+
+def test_a_client_that_sends_everything_before_it_listens_sees_why_it_was_refused(live_server: LiveServer) -> None:
+    caller = http.client.HTTPConnection("127.0.0.1", live_server.port, timeout=20)
+    caller.request("POST", "/predict", b"A" * 9_000_000, {"content-type": "application/json"})
+    answer = caller.getresponse()
+    assert (answer.status, json.loads(answer.read())["code"]) == (413, "body_too_large")
+    caller.close()
 
 
 def test_requests_that_are_no_http_do_not_disturb_others(live_server: LiveServer) -> None:
