@@ -164,7 +164,7 @@ async def test_a_scrape_in_another_thread_never_meets_a_half_changed_queue(queue
     sys.setswitchinterval(1e-6)
     try:
         scraper.start()
-        for _ in range(3000):
+        for _ in range(20_000):
             job = _job(clock)
             await queue.submit([job], Letterbox())
             queue.cancel([job])
