@@ -86,9 +86,9 @@ class MemoryQueue:
             self._settle_one(job, outcome)
 
     def load(self) -> QueueLoad:
-        oldest = min((next(iter(jobs)).submitted_at for jobs in self._waiting.values() if jobs), default=self._clock())
-        jobs = sum(len(jobs) for jobs in self._waiting.values())
-        return QueueLoad(jobs, self._waiting_tokens, self._clock() - oldest)
+        now = self._clock()
+        oldest = min(_oldest(jobs, now) for jobs in self._waiting.values())
+        return QueueLoad(self._waiting_jobs, self._waiting_tokens, now - oldest)
 
     async def ping(self) -> None:
         """Nothing to reach."""
