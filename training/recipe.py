@@ -42,9 +42,27 @@ class ModelConfig:
     half_dilations: tuple[int, ...] = ()
     """One residual block each, after max-pooling by 2 (convolution)."""
 
-    pooling: Literal["mean", "attention"] = "mean"
+    pooled_bases: int = 1
+    """Neighbours that are averaged before the pooled blocks (convolution)."""
+
+    pooled_dilations: tuple[int, ...] = ()
+    """One residual block each, after averaging (convolution)."""
+
+    window_bases: int = 0
+    """The one length of the input, in bases, which `places` and pooling by `bins` need (convolution)."""
+
+    phases: int = 0
+    """Kinds of position that take turns from the first base on, 3 for a reading frame; 0: all alike (convolution)."""
+
+    places: bool = False
+    """Whether each position has a learnt state of its own (convolution)."""
+
+    pooling: Literal["mean", "attention", "bins"] = "mean"
     pooling_heads: int = 1
     """Attention pooling only."""
+
+    pooling_bins: int = 1
+    """Equal parts of the window that are pooled each by itself; pooling by bins only."""
 
     head_width: int = 0
     """Hidden units of the head; 0: one linear layer."""
@@ -56,6 +74,10 @@ class ModelConfig:
             raise ConfigError("model: dnabert2 needs layers and inner_width, and a width that heads divides")
         if self.backbone == "convolution" and (self.stem_bases % 2 == 0 or self.kernel_bases % 2 == 0):
             raise ConfigError("model: stem_bases and kernel_bases must be odd, so that positions stay where they are")
+        if (self.places or self.pooling == "bins") and (self.backbone != "convolution" or self.positions < 1):
+            raise ConfigError("model: places and pooling by bins belong to a convolution of one window_bases")
+        if self.pooling == "bins" and not 1 <= self.pooling_bins <= self.positions:
+            raise ConfigError(f"model: pooling_bins must be 1 to {self.positions}, the positions that are pooled")
 
     @property
     def encoding(self) -> Literal["tokens", "one_hot"]:
@@ -63,15 +85,25 @@ class ModelConfig:
         return "tokens" if self.backbone == "dnabert2" else "one_hot"
 
     @property
+    def positions(self) -> int:
+        """States of a window of `window_bases`, after all pooling (convolution)."""
+        halved = (self.window_bases + 1) // 2 if self.half_dilations else self.window_bases
+        return halved // self.pooled_bases
+
+    @property
     def description(self) -> str:
         """The architecture in a sentence."""
-        pooled = "masked mean" if self.pooling == "mean" else f"attention pooling ({self.pooling_heads} heads)"
+        pooled = {
+            "mean": "masked mean",
+            "attention": f"attention pooling ({self.pooling_heads} heads)",
+            "bins": f"mean and maximum of {self.pooling_bins} equal parts",
+        }[self.pooling]
         if self.backbone == "dnabert2":
             return (
                 f"DNABERT-2's architecture (ALiBi, gated MLP) at {self.layers} layers of width {self.width} "
                 f"and {self.heads} heads over BPE tokens, trained from scratch; {pooled}."
             )
-        blocks = len(self.full_dilations) + len(self.half_dilations)
+        blocks = len(self.full_dilations) + len(self.half_dilations) + len(self.pooled_dilations)
         return f"{blocks} residual blocks of dilated convolutions of width {self.width} over one-hot bases; {pooled}."
 
 

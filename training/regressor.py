@@ -6,6 +6,8 @@ them. `forward`, which is what is exported, answers for the targets only, in the
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -56,6 +58,32 @@ class AttentionPooling(nn.Module):
         return torch.matmul(weights.transpose(1, 2), states).flatten(1)
 
 
+class BinPooling(nn.Module):
+    """The mean and the largest state of each of several equal parts of the input, side by side.
+
+    So it matters where something stands. For inputs of one length, without padding.
+    """
+
+    def __init__(self, positions: int, bins: int) -> None:
+        super().__init__()
+        # Written out, since adaptive pooling does not export: bin b reads from edge b to edge b + 1.
+        self.edges = [positions * edge // bins for edge in range(bins + 1)]
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Pool.
+
+        Args:
+            states: (batch, positions, width).
+            mask: (batch, positions), all 1.0.
+
+        Returns:
+            (batch, 2 * bins * width).
+        """
+        del mask
+        parts = [states[:, start:end] for start, end in pairwise(self.edges)]
+        return torch.cat([part.mean(1) for part in parts] + [part.amax(1) for part in parts], dim=1)
+
+
 class Regressor(nn.Module):
     """One model.
 
@@ -70,9 +98,8 @@ class Regressor(nn.Module):
         super().__init__()
         self.targets, self.width = targets, config.width
         self.backbone = _backbone(config, vocabulary)
-        attention = config.pooling == "attention"
-        self.pooling = AttentionPooling(config.width, config.pooling_heads) if attention else MaskedMean()
-        self.head = _head(config, config.width * (config.pooling_heads if attention else 1), outputs)
+        self.pooling, width = _pooling(config)
+        self.head = _head(config, width, outputs)
         self.register_buffer("mean", torch.zeros(outputs))
         self.register_buffer("standard_deviation", torch.ones(outputs))
         self.mean: Tensor
@@ -124,8 +151,21 @@ def _backbone(config: ModelConfig, vocabulary: int) -> nn.Module:
             config.full_dilations,
             config.half_dilations,
             config.dropout,
+            config.pooled_dilations,
+            config.pooled_bases,
+            config.phases,
+            config.positions if config.places else 0,
         )
     )
+
+
+def _pooling(config: ModelConfig) -> tuple[nn.Module, int]:
+    """The pooling, and the width of what it answers."""
+    if config.pooling == "attention":
+        return AttentionPooling(config.width, config.pooling_heads), config.width * config.pooling_heads
+    if config.pooling == "bins":
+        return BinPooling(config.positions, config.pooling_bins), 2 * config.width * config.pooling_bins
+    return MaskedMean(), config.width
 
 
 def _head(config: ModelConfig, width: int, outputs: int) -> nn.Module:
