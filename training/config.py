@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from training.datasets.options import GroupingOptions, SourceName, WindowOptions
 from training.errors import ConfigError
 from training.reading import read_dataclass
 from training.recipe import DistillationConfig, FitConfig, ModelConfig, TeacherConfig
@@ -56,9 +57,15 @@ class BundleConfig:
 class DataConfig:
     """Which data set, and how its rows count."""
 
-    source: Literal["utrseq"]
+    source: SourceName
     folder: str
     """Name of the data set's folder inside the data folder given on the command line."""
+
+    targets: tuple[str, ...] = ()
+    """Which of the data set's quantities are predicted (epd_gtex: tissues); empty: the data set's own choice."""
+
+    window: WindowOptions = field(default_factory=WindowOptions)
+    grouping: GroupingOptions = field(default_factory=GroupingOptions)
 
     half_weight_umis: float = 0.0
     """Coverage at which a row counts half, in UMIs; 0: all rows count the same."""

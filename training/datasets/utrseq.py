@@ -29,7 +29,7 @@ SEQUENCES = "orig_utrseq_reporter_seq.txt.gz"
 COUNTS_APLUS = "umi_counts_Aplus_SAP_40A.tsv.gz"
 COUNTS_AMINUS = "umi_counts_Aminus_SPE_0A.tsv.gz"
 SPLIT_ROWS = "deeputr_split_row_indices.csv.gz"
-SOURCE = (
+OBTAINED = (
     "UTR-Seq is public: Rabani et al. 2017, Mol Cell 68:1083; sequences from github.com/rabanilab/UTR-Seq, "
     "UMI counts and the split from github.com/OrensteinLab/DeepUTR"
 )
@@ -227,4 +227,4 @@ def _split_rows(lines: Iterator[list[str]]) -> Iterator[tuple[str, int]]:
 def _require(folder: Path, *names: str) -> None:
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
-        raise DataError(f"{folder} lacks {', '.join(missing)} (and {JOINED}). {SOURCE}.")
+        raise DataError(f"{folder} lacks {', '.join(missing)} (and {JOINED}). {OBTAINED}.")
