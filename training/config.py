@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from training.datasets.options import GroupingOptions, SourceName, WindowOptions
+from training.datasets.options import GroupingOptions, LevelsOptions, SourceName, TableOptions, WindowOptions
 from training.errors import ConfigError
 from training.reading import read_dataclass
 from training.recipe import DistillationConfig, FitConfig, ModelConfig, TeacherConfig
@@ -66,6 +66,8 @@ class DataConfig:
 
     window: WindowOptions = field(default_factory=WindowOptions)
     grouping: GroupingOptions = field(default_factory=GroupingOptions)
+    table: TableOptions = field(default_factory=TableOptions)
+    levels: LevelsOptions = field(default_factory=LevelsOptions)
 
     half_weight_umis: float = 0.0
     """Coverage at which a row counts half, in UMIs; 0: all rows count the same."""

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.config import SplitConfig
+from training.datasets.homology import Pairs, chained_rows, equal_rows
 from training.datasets.table import SPLITS, Table
 from training.errors import SplitError
 
@@ -35,19 +36,23 @@ def assign_splits(table: Table, config: SplitConfig) -> Table:
 
 
 def refuse_leaks(table: Table) -> None:
-    """Check that no group stands in two splits.
+    """Check that neither a group nor a sequence stands in two splits.
 
     Raises:
         SplitError: one does.
     """
-    pairs = np.unique(np.stack([table.groups.astype(np.str_), table.splits]), axis=1)
-    groups, counts = np.unique(pairs[0], return_counts=True)
-    if np.any(counts > 1):
-        raise SplitError(
-            f"{np.sum(counts > 1)} homology groups stand in more than one split, "
-            f"such as {groups[counts > 1][0]}; "
-            "use split.by = 'group'"
-        )
+    _refuse_pairs(table, chained_rows(table.groups), "homology groups stand")
+    _refuse_pairs(table, equal_rows(table.sequences), "sequences stand")
+
+
+def _refuse_pairs(table: Table, related: Pairs, what: str) -> None:
+    """Refuse a table in which any two rows of a pair have different labels."""
+    apart = related[table.splits[related[:, 0]] != table.splits[related[:, 1]]]
+    if not len(apart):
+        return
+    one, other = (f"{table.ids[row]} ({table.splits[row]})" for row in apart[0])
+    many = len(np.unique(table.groups[apart[:, 0]]))
+    raise SplitError(f"{many} {what} in more than one split, such as that of {one} and {other}; use split.by = 'group'")
 
 
 def _by_group(table: Table, config: SplitConfig) -> npt.NDArray[np.str_]:

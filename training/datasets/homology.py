@@ -73,7 +73,7 @@ def related_pairs(sequences: Sequence[str], stretch: Stretch = REPORTER_STRETCH)
     Returns:
         (pairs, 2) int64 rows.
     """
-    pairs = np.concatenate([_equal_rows(sequences), _chained(*_stretches(sequences, stretch))])
+    pairs = np.concatenate([equal_rows(sequences), _chained(*_stretches(sequences, stretch))])
     # Neighbours share many stretches in a row: one number a pair makes dropping the copies cheap.
     first, second = np.divmod(np.unique(pairs[:, 0] * len(sequences) + pairs[:, 1]), max(1, len(sequences)))
     return np.stack([first, second], axis=1)
@@ -100,16 +100,8 @@ def chained_rows(labels: npt.NDArray[np.generic]) -> Pairs:
     return _chained(labels, np.arange(len(labels)))
 
 
-def _chained(labels: npt.NDArray[np.generic], rows: Groups) -> Pairs:
-    order = np.argsort(labels, kind="stable")
-    ordered = labels[order]
-    shared = np.flatnonzero(ordered[1:] == ordered[:-1])
-    pairs: Pairs = np.stack([rows[order[shared]], rows[order[shared + 1]]], axis=1)
-    different: Pairs = pairs[pairs[:, 0] != pairs[:, 1]]
-    return different
-
-
-def _equal_rows(sequences: Sequence[str]) -> Pairs:
+def equal_rows(sequences: Sequence[str]) -> Pairs:
+    """(pairs, 2) int64: each row with the next of the same sequence."""
     last_row_of: dict[str, int] = {}
     pairs = []
     for row, sequence in enumerate(sequences):
@@ -117,6 +109,15 @@ def _equal_rows(sequences: Sequence[str]) -> Pairs:
             pairs.append((last_row_of[sequence], row))
         last_row_of[sequence] = row
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+
+
+def _chained(labels: npt.NDArray[np.generic], rows: Groups) -> Pairs:
+    order = np.argsort(labels, kind="stable")
+    ordered = labels[order]
+    shared = np.flatnonzero(ordered[1:] == ordered[:-1])
+    pairs: Pairs = np.stack([rows[order[shared]], rows[order[shared + 1]]], axis=1)
+    different: Pairs = pairs[pairs[:, 0] != pairs[:, 1]]
+    return different
 
 
 def _stretches(sequences: Sequence[str], stretch: Stretch) -> tuple[Words, Groups]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from training.errors import ConfigError
 
-SourceName = Literal["utrseq", "plasmodium", "epd_gtex"]
+SourceName = Literal["utrseq", "plasmodium", "epd_gtex", "table", "levels"]
 
 
 @dataclass(frozen=True)
@@ -38,3 +38,79 @@ class GroupingOptions:
     def __post_init__(self) -> None:
         if self.block_bases < 1:
             raise ConfigError("data.grouping.block_bases must be at least 1")
+
+
+@dataclass(frozen=True)
+class TargetOptions:
+    """A column of a user's table that is predicted."""
+
+    column: str
+    unit: str
+    scale: Literal["linear", "log2", "log10", "ln", "other"]
+    higher_means: str
+    """What a larger value stands for, such as "more stable"."""
+
+    description: str
+    name: str = ""
+    """On the wire and in reports; empty: the column's."""
+
+    pseudocount: float = 0.0
+    """What was added before the logarithm was taken."""
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """A user's own table (table). All but file, id, sequence and targets may be left out."""
+
+    file: str = ""
+    """CSV, TSV or Parquet, by its ending; .gz and .xz are inflated."""
+
+    id: str = "id"
+    """Column of unique names."""
+
+    sequence: str = "sequence"
+    """Column of bases: A, C, G, T or U, and N."""
+
+    targets: tuple[TargetOptions, ...] = ()
+    group: str = ""
+    """Column that says which rows are related; empty: those that share a stretch of bases."""
+
+    weight: str = ""
+    """Column of how much a row counts in the loss, at least 0; empty: all the same."""
+
+    split: str = ""
+    """Column of train, valid and test, for split.by = "column"."""
+
+    missing: Literal["refuse", "drop"] = "refuse"
+    """What happens to a target that was not measured: `drop` leaves the value out, and a row that has no other."""
+
+    shared_bases: int = 20
+    """Rows that share a stretch of this many bases are related, unless a group column is named; 0: only equal rows."""
+
+    different_words: int = 0
+    """Least number of different three-base words in such a stretch, so that repeats do not relate everything."""
+
+    strand_specific: bool = True
+    """Whether a sequence and its reverse complement mean different things."""
+
+
+@dataclass(frozen=True)
+class LevelsOptions:
+    """A user's two files of levels over time and of sequences (levels), joined by id."""
+
+    levels_file: str = ""
+    sequences_file: str = ""
+    id: str = "id"
+    """Column of unique names, in both files."""
+
+    sequence: str = "seq"
+    """Column of bases, in the file of sequences."""
+
+    level_column: str = "{hour}h"
+    """What the columns of levels in log2 are called; those of 1, 2, 6 and 8 hours are read."""
+
+    missing: Literal["refuse", "drop"] = "refuse"
+    """What happens to a level that was not measured: `drop` leaves out what it is needed for."""
+
+    unmatched: Literal["refuse", "drop"] = "refuse"
+    """What happens to an id that stands in one of the files only: `drop` leaves it out."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.config import DataConfig
-from training.datasets import epd_gtex, plasmodium, utrseq
+from training.datasets import epd_gtex, levels, own_table, plasmodium, utrseq
 from training.datasets.files import require
 from training.datasets.options import SourceName
 from training.datasets.table import Table
@@ -60,7 +60,7 @@ def read_source(config: DataConfig, data: Path) -> Table:
 
 def is_strand_specific(config: DataConfig) -> bool:
     """Whether a sequence of this data set and its reverse complement mean different things."""
-    return SOURCES[config.source].strand_specific
+    return config.table.strand_specific if config.source == "table" else SOURCES[config.source].strand_specific
 
 
 def _utrseq(folder: Path, config: DataConfig) -> Table:
@@ -75,8 +75,18 @@ def _epd_gtex(folder: Path, config: DataConfig) -> Table:
     return epd_gtex.read_epd_gtex(folder, config.targets or epd_gtex.DEFAULT_TISSUES, config.auxiliary)
 
 
+def _table(folder: Path, config: DataConfig) -> Table:
+    return own_table.read_own_table(folder, config.table)
+
+
+def _levels(folder: Path, config: DataConfig) -> Table:
+    return levels.read_levels(folder, config.levels)
+
+
 SOURCES: Mapping[SourceName, Source] = {
     "utrseq": Source(_utrseq, utrseq.OBTAINED),
     "plasmodium": Source(_plasmodium, plasmodium.OBTAINED, plasmodium.FILES),
     "epd_gtex": Source(_epd_gtex, epd_gtex.OBTAINED, epd_gtex.FILES),
+    "table": Source(_table, own_table.OBTAINED),
+    "levels": Source(_levels, levels.OBTAINED),
 }
