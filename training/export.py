@@ -157,6 +157,7 @@ def _targets(pipeline: Pipeline, model: Regressor) -> tuple[Target, ...]:
             name=quantity.name,
             unit=quantity.unit,
             scale=quantity.scale,
+            pseudocount=quantity.pseudocount,
             higher_means=quantity.higher_means,
             description=quantity.description,
             mean=means[column],

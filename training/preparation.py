@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.checkpoint import write_atomically
-from training.config import Config, DataConfig
+from training.config import Config
+from training.datasets.registry import read_source
 from training.datasets.table import Table, load_table
-from training.datasets.utrseq import read_utrseq
 from training.errors import DataError
 from training.splits import assign_splits
 from training.tokenizers import train_bpe
@@ -62,16 +62,3 @@ def load_prepared(config: Config, folder: Path) -> Prepared:
         return Prepared(table, (folder / TOKENIZER_FILE).read_bytes())
     except OSError:
         raise DataError(f"{folder / TOKENIZER_FILE} is missing: run `python -m training prepare` first") from None
-
-
-def read_source(config: DataConfig, data: Path) -> Table:
-    """Read the data set that the configuration names.
-
-    Raises:
-        DataError: its folder or files are missing.
-    """
-    folder = data / config.folder
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; name the folder that holds {config.folder}/ with --data")
-    readers = {"utrseq": read_utrseq}
-    return readers[config.source](folder, config.half_weight_umis, config.auxiliary)

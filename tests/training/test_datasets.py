@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.datasets.homology import homology_groups
+from training.datasets.homology import Stretch, homology_groups
 from training.datasets.table import Columns, Quantity, Table, load_table
 from training.datasets.utrseq import COUNTS_APLUS, JOINED, SEQUENCES, SPLIT_ROWS, read_utrseq
 from training.errors import DataError
@@ -89,9 +89,9 @@ def test_missing_files_are_named_with_where_to_find_them(tmp_path: Path) -> None
 def test_sequences_that_share_a_stretch_are_one_group_and_so_are_chains_of_them() -> None:
     left, middle, right, alone = "AAAACCCC", "CCCCGGGG", "GGGGTTTT", "ACACACAC"
 
-    assert homology_groups([left, alone, middle, right], shared_bases=4).tolist() == [0, 1, 0, 0]
-    assert homology_groups([left, alone, middle, right], shared_bases=5).tolist() == [0, 1, 2, 3]
-    assert homology_groups(["ACG", "ACG", "AC"], shared_bases=5).tolist() == [0, 0, 1]
+    assert homology_groups([left, alone, middle, right], Stretch(4)).tolist() == [0, 1, 0, 0]
+    assert homology_groups([left, alone, middle, right], Stretch(5)).tolist() == [0, 1, 2, 3]
+    assert homology_groups(["ACG", "ACG", "AC"], Stretch(5)).tolist() == [0, 0, 1]
 
 
 def test_original_files_give_the_joined_table(utrseq_folder: Path, tmp_path: Path) -> None:
