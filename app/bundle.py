@@ -128,6 +128,8 @@ class Score(Frozen):
         split: how the rows were held out.
         subset: which of them, such as `all` or `>= 20 UMIs`.
         metrics: name (`r2`, `pearson`, `spearman`, `mse`, `mae`, `rmse`) to estimate.
+        difference: the same names to this bundle's figure minus the model's, resample by resample; empty for this
+            bundle itself, and in manifests that were written before it was measured.
     """
 
     model: str
@@ -136,6 +138,7 @@ class Score(Frozen):
     subset: str
     rows: Annotated[int, Field(ge=1)]
     metrics: dict[str, Estimate]
+    difference: dict[str, Estimate] = {}
 
 
 class Parity(Frozen):

@@ -10,14 +10,17 @@ import torch
 import typer
 from rich.console import Console
 
-from training.config import Config, read_config
-from training.errors import TrainingError
-from training.evaluate import evaluate as evaluate_models
-from training.evaluate import evaluation_path, load_evaluation, show
+from training.config import read_config
+from training.crossvalidation import combine, crossvalidation_path, is_done, with_pooled_scores
+from training.errors import ConfigError, TrainingError
+from training.evaluate import evaluation_path, load_evaluation, predict_split, score
 from training.export import export as export_bundle
+from training.folds import all_folds, run_folder, with_fold
 from training.pipeline import Pipeline
+from training.predictions import predictions_path
 from training.preparation import load_prepared
 from training.preparation import prepare as prepare_data
+from training.showing import show_scores
 from training.watching import Watcher
 
 app = typer.Typer(
@@ -45,47 +48,64 @@ Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 …; auto takes CUD
 Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves the choice to torch.")]
 MadeBy = Annotated[str, typer.Option(help="For the manifest: the command that trains it again, if it is another.")]
 Scored = Annotated[ScoredSplit, typer.Option(help="Rows to score; test is for the final figures only.")]
+Fold = Annotated[int | None, typer.Option(help="The fold to test, from 0, for a configuration with split.folds.")]
 
 DATA, RUNS, MODELS = Path("data"), Path("runs"), Path("models")
 
 
 @app.command()
-def prepare(config: ConfigFile, data: Data = DATA, runs: Runs = RUNS) -> None:
+def prepare(config: ConfigFile, data: Data = DATA, runs: Runs = RUNS, fold: Fold = None) -> None:
     """Read the data set, split it and train the tokenizer on the training rows."""
-    settings = read_config(config)
-    prepared = prepare_data(settings, data, _run_folder(settings, runs))
+    settings = with_fold(read_config(config), fold)
+    prepared = prepare_data(settings, data, run_folder(settings, runs))
     counts = {name: len(prepared.table.split(name)) for name in ("train", "valid", "test")}
     shown = ", ".join(f"{count:,} {name}" for name, count in counts.items())
     console.print(f"{settings.bundle.name}: {shown} rows; table {prepared.table.sha256()[:12]}")
 
 
 @app.command()
-def fit(config: ConfigFile, runs: Runs = RUNS, device: Device = "auto", threads: Threads = 0) -> None:
+def fit(
+    config: ConfigFile, runs: Runs = RUNS, device: Device = "auto", threads: Threads = 0, fold: Fold = None
+) -> None:
     """Train the teachers, if there are any, and the model; a killed run goes on where it stopped."""
-    _pipeline(config, runs).fit(_device(device, threads), Watcher(console))
+    _pipeline(config, runs, fold).fit(_device(device, threads), Watcher(console))
 
 
 @app.command()
-def evaluate(config: ConfigFile, runs: Runs = RUNS, split: Scored = ScoredSplit.test, threads: Threads = 0) -> None:
-    """Score the model beside its baselines on the same rows, with bootstrap intervals."""
+def evaluate(
+    config: ConfigFile,
+    runs: Runs = RUNS,
+    split: Scored = ScoredSplit.test,
+    threads: Threads = 0,
+    fold: Fold = None,
+) -> None:
+    """Score the model beside its baselines on the same rows, with bootstrap intervals; keep what all predicted."""
     _device("cpu", threads)
-    pipeline = _pipeline(config, runs)
-    others = [_pipeline(config.parent / name, runs) for name in pipeline.config.evaluation.beside]
+    pipeline = _pipeline(config, runs, fold)
+    others = [_pipeline(config.parent / name, runs, fold) for name in pipeline.config.evaluation.beside]
     beside = {other.config.bundle.name: other for other in others}
-    evaluation = evaluate_models(pipeline, beside, split.value)
+    predictions = predict_split(pipeline, beside, split.value)
+    predictions.save(predictions_path(pipeline.folder, split.value))
+    evaluation = score(pipeline, predictions, split.value)
     evaluation.save(evaluation_path(pipeline.folder, split.value))
-    show(evaluation, console)
+    show_scores(evaluation.scores, console)
 
 
 @app.command()
 def export(
-    config: ConfigFile, runs: Runs = RUNS, models: Models = MODELS, threads: Threads = 0, made_by: MadeBy = ""
+    config: ConfigFile,
+    runs: Runs = RUNS,
+    models: Models = MODELS,
+    threads: Threads = 0,
+    made_by: MadeBy = "",
+    fold: Fold = None,
 ) -> None:
     """Write the bundle, after checking that ONNX Runtime predicts what torch does."""
     _device("cpu", threads)
-    pipeline = _pipeline(config, runs)
-    command = made_by or f"python -m training run {_shown(config)}"
-    written = export_bundle(pipeline, load_evaluation(pipeline.folder), models, command)
+    pipeline = _pipeline(config, runs, fold)
+    command = made_by or f"python -m training run {_shown(config)}" + (f" --fold {fold}" if fold is not None else "")
+    evaluation = with_pooled_scores(load_evaluation(pipeline.folder), pipeline.config, runs)
+    written = export_bundle(pipeline, evaluation, models, command)
     parity = written.manifest.parity.largest_difference
     console.print(f"{written.folder}: written; torch and ONNX Runtime differ by {parity:.1e} standard deviations")
 
@@ -98,12 +118,35 @@ def run(
     models: Models = MODELS,
     device: Device = "auto",
     threads: Threads = 0,
+    fold: Fold = None,
 ) -> None:
     """All of it in order: prepare, fit, evaluate on the test rows, export."""
-    prepare(config, data, runs)
-    fit(config, runs, device, threads)
-    evaluate(config, runs, ScoredSplit.test, threads)
-    export(config, runs, models, threads)
+    prepare(config, data, runs, fold)
+    fit(config, runs, device, threads, fold)
+    evaluate(config, runs, ScoredSplit.test, threads, fold)
+    export(config, runs, models, threads, fold=fold)
+
+
+@app.command()
+def crossvalidate(
+    config: ConfigFile, data: Data = DATA, runs: Runs = RUNS, device: Device = "auto", threads: Threads = 0
+) -> None:
+    """Prepare, fit and evaluate every fold, and score all rows together; folds that are done are not done again."""
+    settings = read_config(config)
+    if not settings.split.folds:
+        raise ConfigError(f"{config}: split.folds is 0, so there is nothing to cross-validate; set it to 5, say")
+    for fold_settings in all_folds(settings):
+        fold = fold_settings.split.fold
+        if is_done(fold_settings, runs):
+            console.print(f"{settings.bundle.name}, fold {fold}: done before")
+            continue
+        for path in (*(config.parent / name for name in settings.evaluation.beside), config):
+            prepare(path, data, runs, fold)
+            fit(path, runs, device, threads, fold)
+        evaluate(config, runs, ScoredSplit.test, threads, fold)
+    combined = combine(settings, runs)
+    combined.save(crossvalidation_path(settings, runs))
+    show_scores(combined.scores, console)
 
 
 def main() -> None:
@@ -115,14 +158,10 @@ def main() -> None:
         raise SystemExit(1) from None
 
 
-def _pipeline(config: Path, runs: Path) -> Pipeline:
-    settings = read_config(config)
-    folder = _run_folder(settings, runs)
+def _pipeline(config: Path, runs: Path, fold: int | None) -> Pipeline:
+    settings = with_fold(read_config(config), fold)
+    folder = run_folder(settings, runs)
     return Pipeline(settings, load_prepared(settings, folder), folder)
-
-
-def _run_folder(config: Config, runs: Path) -> Path:
-    return runs / config.bundle.name
 
 
 def _device(name: str, threads: int) -> torch.device:

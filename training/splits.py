@@ -2,10 +2,15 @@
 
 Related rows stay together: a model that saw a sequence's neighbour in the tiled library would be measured on its
 memory. A random split is here only to compare with published numbers that used one.
+
+With folds, every row is tested in exactly one of them. Groups are dealt largest first, each to the fold with the fewest
+rows so far, equal ones in random order; so folds differ by no more rows than the largest group has, and a group larger
+than its share fills a fold alone.
 """
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import replace
 
 import numpy as np
@@ -24,7 +29,10 @@ def assign_splits(table: Table, config: SplitConfig) -> Table:
         SplitError: a split is empty, or a group stands in two of them (unless the split is `random`).
     """
     labels = table.splits
-    if config.by != "column":
+    if config.folds:
+        related = table.groups if config.by == "group" else np.arange(len(table))
+        labels = _by_fold(related, config)
+    elif config.by != "column":
         labels = {"group": _by_group, "chromosome": _by_chromosome, "random": _by_row}[config.by](table, config)
     elif "valid" not in labels:
         labels = _with_valid(table, config)
@@ -56,6 +64,45 @@ def _refuse_pairs(table: Table, related: Pairs, what: str) -> None:
     one, other = (f"{table.ids[row]} ({table.splits[row]})" for row in apart[0])
     many = len(np.unique(table.groups[apart[:, 0]]))
     raise SplitError(f"{many} {what} in more than one split, such as that of {one} and {other}; use split.by = 'group'")
+
+
+def deal_folds(groups: npt.NDArray[np.int64], folds: int, seed: int) -> npt.NDArray[np.int64]:
+    """Deal whole groups into folds of nearly equal size.
+
+    Args:
+        groups: (rows,), equal for rows that stay together.
+        folds: how many.
+        seed: of the order of groups of one size, and of the folds' numbers.
+
+    Returns:
+        (rows,) int64, the fold of each row.
+    """
+    generator = np.random.default_rng(seed)
+    _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    smallest_first = [(0, int(fold)) for fold in generator.permutation(folds)]
+    heapq.heapify(smallest_first)
+    fold_of = np.empty(len(sizes), dtype=np.int64)
+    for number in np.lexsort((generator.random(len(sizes)), -sizes)):
+        rows, fold = smallest_first[0]
+        fold_of[number] = fold
+        heapq.heapreplace(smallest_first, (rows + int(sizes[number]), fold))
+    return fold_of[group]
+
+
+def _by_fold(groups: npt.NDArray[np.int64], config: SplitConfig) -> npt.NDArray[np.str_]:
+    """One fold is the test split; of the other rows whole groups at random are the validation rows."""
+    tested = deal_folds(groups, config.folds, config.seed) == config.fold
+    rest = groups[~tested]
+    names, group, sizes = np.unique(rest, return_inverse=True, return_counts=True)
+    generator = np.random.default_rng([config.seed, config.fold])
+    order = generator.permutation(len(names))
+    wanted = config.valid_fraction * len(rest)
+    order = np.concatenate([order[sizes[order] <= wanted / 2], order[sizes[order] > wanted / 2]])
+    is_valid = np.zeros(len(names), dtype=np.bool_)
+    is_valid[order] = np.cumsum(sizes[order]) - sizes[order] < wanted
+    labels = np.full(len(groups), "test", dtype="<U5")
+    labels[~tested] = np.where(is_valid[group], "valid", "train")
+    return labels
 
 
 def _by_group(table: Table, config: SplitConfig) -> npt.NDArray[np.str_]:

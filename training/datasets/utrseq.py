@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import gzip
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -53,6 +53,10 @@ QUANTITIES = (
         "Half the change of the reporter's level from 1 to 6 hours after injection.",
     ),
 )
+
+
+# Later hour, earlier hour, and what their change is multiplied by.
+CHANGES = {"log2_change_8h_2h": (8, 2, 1.0), "half_log2_change_6h_1h": (6, 1, 0.5)}
 
 
 @dataclass(frozen=True)
@@ -142,6 +146,16 @@ def _table(folder: Path, reporters: Reporters, half_weight_umis: float, auxiliar
         groups=reporters.groups,
         splits=reporters.splits,
     )
+
+
+def read_umis(folder: Path, ids: Sequence[str]) -> Counts:
+    """The adenylated library's UMIs of these reporters, NaN for those that were not counted.
+
+    Raises:
+        DataError: the file is missing.
+    """
+    _require(folder, COUNTS_APLUS)
+    return _read_counts(folder / COUNTS_APLUS).of(list(ids))
 
 
 def _change(levels: npt.NDArray[np.float64], to_hour: int, from_hour: int) -> npt.NDArray[np.float64]:
