@@ -66,5 +66,5 @@ def load_trained(stage: Stage, feeder: Feeder) -> Regressor:
         FitError: the run has no weights yet.
     """
     model = stage.new_model(feeder.vocabulary)
-    model.load_state_dict(RunFolder(stage.folder, stage.identity).load_best())
+    model.load_state_dict(RunFolder(stage.folder, stage.identity, writes=False).load_best())
     return model.eval()

@@ -21,6 +21,10 @@ class Watcher:
     def __init__(self, console: Console) -> None:
         self.console = console
 
+    def say(self, line: str) -> None:
+        """One line for people."""
+        self.console.print(line, highlight=False)
+
     @contextmanager
     def watching(self, name: str, steps: int) -> Iterator[Advance]:
         """Show a bar while the block runs.

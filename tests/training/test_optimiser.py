@@ -1,12 +1,9 @@
-"""The learning rate warms up and falls; the average forgets its random start."""
-
-from dataclasses import replace
+"""The learning rate warms up and falls."""
 
 import pytest
-import torch
 from torch import nn
 
-from training.optimiser import MovingAverage, adamw, learning_rate
+from training.optimiser import adamw, learning_rate
 from training.recipe import FitConfig
 
 CONFIG = FitConfig(epochs=1, batch=1, learning_rate=1.0, warmup_fraction=0.1, weight_decay=0.5)
@@ -28,25 +25,3 @@ def test_only_matrices_decay() -> None:
     assert [tuple(parameter.shape) for parameter in matrices["params"]] == [(3, 2)]
     assert matrices["weight_decay"] == 0.5
     assert vectors["weight_decay"] == 0.0
-
-
-def test_the_average_follows_quickly_at_first_and_slowly_later() -> None:
-    model = nn.Linear(1, 1, bias=False)
-    nn.init.zeros_(model.weight)
-    average = MovingAverage(model, decay=0.9)
-    nn.init.ones_(model.weight)
-
-    average.update(model)  # decay (1 + 1) / (10 + 1)
-    assert average.state["weight"].item() == pytest.approx(9 / 11)
-    average.update(model)  # decay (1 + 2) / (10 + 2)
-    assert average.state["weight"].item() == pytest.approx(9 / 11 + 0.75 * 2 / 11)
-
-
-def test_no_decay_keeps_the_weights_themselves() -> None:
-    model = nn.Linear(1, 1)
-    average = MovingAverage(model, decay=replace(CONFIG).average_decay)
-    nn.init.ones_(model.weight)
-
-    average.update(model)
-
-    assert torch.equal(average.state["weight"], model.weight)
