@@ -18,6 +18,7 @@ from training.export import export as export_bundle
 from training.pipeline import Pipeline
 from training.preparation import load_prepared
 from training.preparation import prepare as prepare_data
+from training.processes import launched, refuse_several_processes
 from training.watching import Watcher
 
 app = typer.Typer(
@@ -44,6 +45,7 @@ Models = Annotated[Path, typer.Option(help="Folder of bundles.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 …; auto takes CUDA where there is one.")]
 Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves the choice to torch.")]
 MadeBy = Annotated[str, typer.Option(help="For the manifest: the command that trains it again, if it is another.")]
+Steps = Annotated[int, typer.Option(min=0, help="A dry run: end after so many steps, beside the real run; 0: train.")]
 Scored = Annotated[ScoredSplit, typer.Option(help="Rows to score; test is for the final figures only.")]
 
 DATA, RUNS, MODELS = Path("data"), Path("runs"), Path("models")
@@ -60,9 +62,14 @@ def prepare(config: ConfigFile, data: Data = DATA, runs: Runs = RUNS) -> None:
 
 
 @app.command()
-def fit(config: ConfigFile, runs: Runs = RUNS, device: Device = "auto", threads: Threads = 0) -> None:
-    """Train the teachers, if there are any, and the model; a killed run goes on where it stopped."""
-    _pipeline(config, runs).fit(_device(device, threads), Watcher(console))
+def fit(config: ConfigFile, runs: Runs = RUNS, device: Device = "auto", threads: Threads = 0, steps: Steps = 0) -> None:
+    """Train the teachers, if there are any, and the model; a killed run goes on where it stopped.
+
+    On several GPUs: torchrun --nproc-per-node 4 -m training fit CONFIG.toml, or the same with accelerate launch.
+    """
+    with launched(_device(device, threads)) as processes:
+        watcher = Watcher(console if processes.is_main else Console(quiet=True))
+        _pipeline(config, runs, steps).fit(processes.device, watcher, processes)
 
 
 @app.command()
@@ -100,6 +107,7 @@ def run(
     threads: Threads = 0,
 ) -> None:
     """All of it in order: prepare, fit, evaluate on the test rows, export."""
+    refuse_several_processes()
     prepare(config, data, runs)
     fit(config, runs, device, threads)
     evaluate(config, runs, ScoredSplit.test, threads)
@@ -115,10 +123,10 @@ def main() -> None:
         raise SystemExit(1) from None
 
 
-def _pipeline(config: Path, runs: Path) -> Pipeline:
+def _pipeline(config: Path, runs: Path, steps: int = 0) -> Pipeline:
     settings = read_config(config)
     folder = _run_folder(settings, runs)
-    return Pipeline(settings, load_prepared(settings, folder), folder)
+    return Pipeline(settings, load_prepared(settings, folder), folder, steps)
 
 
 def _run_folder(config: Config, runs: Path) -> Path:

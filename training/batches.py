@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from training.errors import FitError
 from training.examples import Material
 from training.feeder import Feeder
 from training.recipe import FitConfig
@@ -76,7 +77,17 @@ class Maker:
     pin: bool = False
 
     def steps(self, batches: Sequence[Rows], generator: np.random.Generator) -> Iterator[list[Part]]:
-        """The parts of each step, in order; all random draws come from the generator, in that order too."""
+        """The parts of each step, in order; all random draws come from the generator, in that order too.
+
+        Raises:
+            FitError: a step has fewer rows than parts.
+        """
+        parts = self.processes * self.config.accumulate
+        if (fewest := min(map(len, batches))) < parts:
+            raise FitError(
+                f"a step has {fewest} rows, too few for {self.processes} processes with fit.accumulate = "
+                f"{self.config.accumulate} parts each; raise fit.batch or lower fit.accumulate"
+            )
         return ahead((self._parts(rows, generator) for rows in batches), STEPS_AHEAD)
 
     def _parts(self, rows: Rows, generator: np.random.Generator) -> list[Part]:

@@ -20,6 +20,7 @@ CHECKPOINT = "checkpoint.pt"
 BEST = "best.pt"
 IDENTITY = "config.json"
 METRICS = "metrics.csv"
+FACTS = "run.json"
 
 State = Mapping[str, Tensor]
 
@@ -87,6 +88,11 @@ class RunFolder:
         if not self._writes:
             return
         _write(self.path / BEST, lambda file: torch.save(dict(weights), file))
+
+    def save_facts(self, facts: Mapping[str, object]) -> None:
+        """Write, for people, how the run came to be; unlike its identity, this may change when it is resumed."""
+        if self._writes:
+            write_atomically(self.path / FACTS, json.dumps(facts, indent=2).encode() + b"\n")
 
     def load_best(self) -> dict[str, Tensor]:
         """The weights with the best validation figures.

@@ -25,8 +25,7 @@ from training.tokenizers import PAD, SPECIAL_TOKENS
 
 SPECIAL_TOKENS_PER_SEQUENCE = 2
 PREDICTION_BATCH = 256
-# On a GPU: so many positions at once, padding included. A few GB for the widest backbone, whose attention has the
-# square of a row's length.
+# At once, padding included: a few GB for the widest backbone, whose attention has the square of a row's length.
 PREDICTION_POSITIONS = 32_768
 
 
@@ -41,6 +40,7 @@ def input_rules(model: ModelConfig, bundle: BundleConfig) -> Input:
         # At worst each base is a token of its own.
         max_tokens=bundle.max_bases + (SPECIAL_TOKENS_PER_SEQUENCE if tokens else 0),
         pad_token_id=PAD if tokens else None,
+        reverse_complement_averaged=model.reverse_complement_averaged,
     )
 
 
@@ -161,7 +161,8 @@ def batches_of_similar_length(rows: Sequence[Ids], most_positions: int) -> Itera
 
 def _batches_of_one_length(rows: Sequence[Ids]) -> Iterator[list[int]]:
     by_length = sorted(range(len(rows)), key=lambda row: len(rows[row]))
-    for _, same in groupby(by_length, key=lambda row: len(rows[row])):
+    for length, same in groupby(by_length, key=lambda row: len(rows[row])):
         indices = list(same)
-        for start in range(0, len(indices), PREDICTION_BATCH):
-            yield indices[start : start + PREDICTION_BATCH]
+        size = min(PREDICTION_BATCH, max(1, PREDICTION_POSITIONS // length))
+        for start in range(0, len(indices), size):
+            yield indices[start : start + size]

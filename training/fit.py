@@ -6,6 +6,7 @@ run that was killed and resumed ends with the very weights of one that was not.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -18,16 +19,18 @@ from training.averaging import MovingAverage
 from training.batches import Maker, Part
 from training.checkpoint import Progress, RunFolder
 from training.datasets.table import Floats
-from training.distillation import StateMatcher
-from training.errors import FitError
 from training.examples import Examples, Material
+from training.facts import run_facts, run_results
+from training.failures import last_loss, memory_named
 from training.feeder import Feeder, predict
-from training.objective import Objective
+from training.lora import merged
+from training.objective import new_objective
 from training.optimiser import adamw, clip_gradient, learning_rate, set_learning_rate
 from training.precision import Precision
 from training.processes import ALONE, Processes
 from training.regressor import Regressor
 from training.stage import Stage, load_trained
+from training.tensorboard import tensorboard_log
 from training.validation import is_stale, validation_figures
 from training.watching import Watcher
 
@@ -65,12 +68,19 @@ def fit(
     run = Run(stage, feeder, device, processes)
     if run.precision.note:
         watcher.say(f"{stage.name}: {run.precision.note}")
-    with watcher.watching(stage.name, run.all_steps(train)) as advance:
-        advance(run.average.steps, run.latest)
+    with (
+        memory_named(stage.name, stage.fit),
+        watcher.watching(stage.name, run.all_steps(train)) as advance,
+        tensorboard_log(stage.folder, run.steps, processes.is_main) as log,
+    ):
+        advance(run.steps, run.latest)
         while not run.finished:
             for figures in run.train_one_epoch(train):
-                advance(1, run.latest | figures)
-            run.validate(valid)
+                advance(1, figures)
+                log(run.steps, figures)
+            run.validate(valid, last=run.steps == run.all_steps(train))
+            advance(0, run.latest)
+            log(run.steps, run.latest)
             run.save()
     return load_trained(stage, feeder)
 
@@ -89,14 +99,15 @@ class Run:
         self.stage, self.feeder, self.device, self.processes = stage, feeder, device, processes
         self.folder = RunFolder(stage.folder, stage.identity, writes=processes.is_main)
         self.precision = Precision.on(device, stage.fit.precision)
-        self.model = stage.new_model(feeder.vocabulary)
-        self.objective = Objective(self.model, _matcher(stage, feeder), stage, self.precision).to(device)
+        self.objective = new_objective(stage, feeder, self.precision).to(device)
+        self.model = self.objective.model
         self.average = MovingAverage(self.model, stage.fit.average_decay)
         self.optimizer = adamw(self.objective, stage.fit)
         self.scaler = self.precision.scaler()
         self.epochs = 0
         self.history: list[dict[str, float]] = []
         self.finished = False
+        self.facts = run_facts(stage, self.model, self.precision, processes.count)
         self._resume()
         self._loss_of = processes.prepare(self.objective)
 
@@ -105,48 +116,53 @@ class Run:
         """Figures of the last finished epoch."""
         return self.history[-1] if self.history else {}
 
+    @property
+    def steps(self) -> int:
+        """How many were taken."""
+        return self.average.steps
+
     def steps_per_epoch(self, train: Material) -> int:
         """Whole batches; what is left over has its turn in another epoch's order."""
         return max(1, len(train) // self.stage.fit.batch)
 
     def all_steps(self, train: Material) -> int:
-        """Steps of all epochs."""
-        return self.stage.fit.epochs * self.steps_per_epoch(train)
+        """Steps of all epochs, or of the dry run."""
+        return min(self.stage.fit.epochs * self.steps_per_epoch(train), self.stage.steps or sys.maxsize)
 
     def train_one_epoch(self, train: Material) -> Iterator[dict[str, float]]:
-        """Take one pass over the rows, yielding after each step the figures that are known by then."""
-        started = time.monotonic()
+        """Take one pass over the rows, yielding after each step the figures that became known with it."""
+        started, rate = time.monotonic(), 0.0
         torch.manual_seed(self._epoch_seed() + self.processes.rank)
         generator = np.random.default_rng(self._epoch_seed())
-        steps = self.steps_per_epoch(train)
-        batches = np.array_split(generator.permutation(len(train))[: steps * self.stage.fit.batch], steps)
         losses: list[Tensor] = []
-        figures: dict[str, float] = {}
         self.model.train()
-        for parts in self._maker(train).steps(batches, self._draws(generator)):
-            rate = learning_rate(self.average.steps, self.all_steps(train), self.stage.fit)
+        for left, parts in self._steps_of_epoch(train, generator):
+            rate = learning_rate(self.steps, self.all_steps(train), self.stage.fit)
             set_learning_rate(self.optimizer, rate)
             losses.append(self._step(parts))
-            if self._is_read(len(losses)) or len(losses) == steps:
-                figures = {"loss": self._checked(losses), "learning_rate": rate}
-            yield figures
+            yield self._figures(losses, rate) if self._is_read(left) else {}
         self.epochs += 1
         loss = float(self.processes.mean(torch.stack(losses).double().mean()))
         seconds = round(time.monotonic() - started, 3)
         self.history.append({"epoch": self.epochs, "train_loss": loss, "learning_rate": rate, "seconds": seconds})
 
-    def validate(self, valid: Examples) -> None:
-        """Score the averaged weights; keep them when they are the best so far."""
+    def validate(self, valid: Examples, last: bool = False) -> None:
+        """Score the averaged weights; keep them when they are the best so far.
+
+        Args:
+            valid: the rows.
+            last: no step is left to take.
+        """
         started = time.monotonic()
         best = min((row["valid_loss"] for row in self.history[:-1]), default=float("inf"))
         self.processes.as_main(self.average.state)
         with self.average.applied(self.model):
-            predicted = self._predicted(valid)
-            self.latest.update(validation_figures(predicted, valid, self.stage.targets))
+            self.latest.update(validation_figures(self._predicted(valid), valid, self.stage.targets))
             if self.latest["valid_loss"] < best:
-                self.folder.save_best(self.model.state_dict())
+                plain = merged(self.model) if self.stage.fit.lora else self.model
+                self.folder.save_best(plain.state_dict())
         self.latest["seconds"] += round(time.monotonic() - started, 3)
-        self.finished = self.epochs == self.stage.fit.epochs or is_stale(self.history, self.stage.fit.patience_epochs)
+        self.finished = last or is_stale(self.history, self.stage.fit.patience_epochs)
 
     def save(self) -> None:
         """Write where the run stands."""
@@ -162,6 +178,7 @@ class Run:
             finished=self.finished,
         )
         self.folder.save(progress)
+        self.folder.save_facts(self.facts | run_results(self.history, self.steps, self.finished))
         self.processes.wait()
 
     def _step(self, parts: list[Part]) -> Tensor:
@@ -181,9 +198,14 @@ class Run:
         self.average.update(self.model)
         return torch.stack(losses).sum()
 
-    def _maker(self, train: Material) -> Maker:
+    def _steps_of_epoch(self, train: Material, generator: np.random.Generator) -> Iterator[tuple[int, list[Part]]]:
+        """The parts of each step, and how many steps of the epoch follow it."""
+        steps = min(self.steps_per_epoch(train), self.all_steps(train) - self.steps)
+        rows = generator.permutation(len(train))[: self.steps_per_epoch(train) * self.stage.fit.batch]
+        batches = np.array_split(rows, self.steps_per_epoch(train))[:steps]
         processes, pin = self.processes, self.device.type == "cuda"
-        return Maker(train, self.feeder, self.stage.fit, processes.rank, processes.count, pin)
+        maker = Maker(train, self.feeder, self.stage.fit, processes.rank, processes.count, pin)
+        return zip(reversed(range(steps)), maker.steps(batches, self._draws(generator)), strict=False)
 
     def _draws(self, generator: np.random.Generator) -> np.random.Generator:
         """What this process's parts are drawn with: the main one goes on with the generator of the order."""
@@ -196,20 +218,12 @@ class Run:
         with self.precision.autocast():
             return self.processes.joined(predict(self.model, self.feeder, valid.rows(rows).sequences, True))
 
-    def _is_read(self, step: int) -> bool:
-        return step % STEPS_PER_READING.get(self.device.type, STEPS_PER_READING_ELSEWHERE) == 0
+    def _is_read(self, left: int) -> bool:
+        return left % STEPS_PER_READING.get(self.device.type, STEPS_PER_READING_ELSEWHERE) == 0
 
-    def _checked(self, losses: list[Tensor]) -> float:
-        """The last loss."""
-        recent = torch.stack(losses[-STEPS_PER_READING_ELSEWHERE:]).tolist()
-        for place, loss in enumerate(recent):
-            if not np.isfinite(loss):
-                step = self.average.steps - len(recent) + place + 1
-                raise FitError(
-                    f"{self.stage.name}: the loss is no longer finite at step {step}; lower fit.learning_rate, "
-                    "warm up for longer or lower fit.clip_norm"
-                )
-        return float(recent[-1])
+    def _figures(self, losses: list[Tensor], rate: float) -> dict[str, float]:
+        unread = losses[-STEPS_PER_READING_ELSEWHERE:]
+        return {"loss": last_loss(unread, self.steps, self.stage.name), "learning_rate": rate}
 
     def _epoch_seed(self) -> int:
         return self.stage.seed * 1_000_003 + self.epochs
@@ -223,9 +237,3 @@ class Run:
         self.optimizer.load_state_dict(progress.optimizer)
         self.scaler.load_state_dict(progress.scaler)
         self.epochs, self.history, self.finished = progress.epochs, progress.history, progress.finished
-
-
-def _matcher(stage: Stage, feeder: Feeder) -> StateMatcher | None:
-    if not stage.state_weight:
-        return None
-    return StateMatcher(stage.model.width, stage.teacher_width, feeder.token_bases)

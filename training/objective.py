@@ -9,8 +9,11 @@ from torch.nn import functional
 from training.batches import Part
 from training.distillation import StateMatcher
 from training.errors import ConfigError
+from training.feeder import Feeder
+from training.lora import add_adapters
 from training.precision import Precision
 from training.recipe import FitConfig
+from training.recomputing import recompute_layers
 from training.regressor import Regressor
 from training.stage import Stage
 
@@ -40,6 +43,19 @@ class Objective(nn.Module):
         if self.matcher is not None and part.states is not None:
             loss = loss + self._state_weight * self.matcher(states, part.inputs[0], part.states)
         return loss * part.share
+
+
+def new_objective(stage: Stage, feeder: Feeder, precision: Precision) -> Objective:
+    """What a run starts with: the model as it is trained, with adapters and less memory where that is asked for."""
+    model = stage.new_model(feeder.vocabulary)
+    if stage.fit.gradient_checkpointing:
+        recompute_layers(model.backbone)
+    if stage.fit.lora is not None:
+        add_adapters(model, stage.fit.lora, stage.model)
+    matcher = None
+    if stage.state_weight:
+        matcher = StateMatcher(stage.model.width, stage.teacher_width, feeder.token_bases)
+    return Objective(model, matcher, stage, precision)
 
 
 def weighted_error(predicted: Tensor, values: Tensor, weights: Tensor, config: FitConfig) -> Tensor:

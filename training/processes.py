@@ -25,11 +25,13 @@ class Processes:
     """This process among those that train together.
 
     Args:
+        device: where this one computes; what was asked for when it is alone, else a device of its own.
         accelerator: connects them; None when this process is alone.
     """
 
-    def __init__(self, accelerator: Accelerator | None = None) -> None:
+    def __init__(self, device: torch.device, accelerator: Accelerator | None = None) -> None:
         self._accelerator = accelerator
+        self.device: torch.device = device if accelerator is None else accelerator.device
         self.rank = 0 if accelerator is None else accelerator.process_index
         self.count = 1 if accelerator is None else accelerator.num_processes
 
@@ -37,10 +39,6 @@ class Processes:
     def is_main(self) -> bool:
         """Whether it is this process that writes files and talks to people."""
         return self.rank == 0
-
-    def device(self, wanted: torch.device) -> torch.device:
-        """Where this process computes: what was asked for when it is alone, else a device of its own."""
-        return wanted if self._accelerator is None else self._accelerator.device
 
     def prepare(self, module: nn.Module) -> nn.Module:
         """The module, whose gradients are then the mean over the processes."""
@@ -83,7 +81,22 @@ class Processes:
             self._accelerator.wait_for_everyone()
 
 
-ALONE = Processes()
+ALONE = Processes(torch.device("cpu"))
+
+
+def started_together() -> int:
+    """How many processes the launcher says it started."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def refuse_several_processes() -> None:
+    """For commands that several processes would only do several times.
+
+    Raises:
+        FitError: more than one was started.
+    """
+    if started_together() > 1:
+        raise FitError("only `fit` runs in several processes: start prepare, evaluate and export by themselves")
 
 
 @contextmanager
@@ -96,8 +109,8 @@ def launched(device: torch.device) -> Iterator[Processes]:
     Raises:
         FitError: several processes were started without `accelerate`.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield ALONE
+    if started_together() == 1:
+        yield Processes(device)
         return
     try:
         from accelerate import Accelerator  # noqa: PLC0415 - slow to import, and seldom needed
@@ -105,6 +118,6 @@ def launched(device: torch.device) -> Iterator[Processes]:
         raise FitError("several processes need accelerate: pip install 'basecast[train]'") from None
     accelerator = Accelerator(cpu=device.type == "cpu")
     try:
-        yield Processes(accelerator)
+        yield Processes(device, accelerator)
     finally:
         accelerator.end_training()

@@ -51,11 +51,19 @@ class ModelConfig:
 
     head_dropout: float = 0.0
 
+    reverse_complement_averaged: bool = False
+    """The graph answers with the mean over both strands; in training each row is read as it is drawn (one_hot only)."""
+
     def __post_init__(self) -> None:
         if self.backbone == "dnabert2" and (self.layers < 1 or self.inner_width < 1 or self.width % self.heads):
             raise ConfigError("model: dnabert2 needs layers and inner_width, and a width that heads divides")
         if self.backbone == "convolution" and (self.stem_bases % 2 == 0 or self.kernel_bases % 2 == 0):
             raise ConfigError("model: stem_bases and kernel_bases must be odd, so that positions stay where they are")
+        if self.reverse_complement_averaged and self.encoding != "one_hot":
+            raise ConfigError(
+                "model.reverse_complement_averaged: the other strand has other tokens, which a graph cannot make; "
+                "use fit.augmentation.reverse_complement_probability"
+            )
 
     @property
     def encoding(self) -> Literal["tokens", "one_hot"]:
@@ -97,13 +105,17 @@ class AugmentationConfig:
     reverse_complement_probability: float = 0.0
     """Share of rows that are read from the other strand; never for a data set that is strand-specific."""
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.reverse_complement_probability <= 1:
+            raise ConfigError("fit.augmentation.reverse_complement_probability: a number from 0 to 1")
+
 
 @dataclass(frozen=True)
 class LoraConfig:
     """Low-rank changes that are trained beside frozen matrices (Hu et al. 2021, arXiv:2106.09685)."""
 
     rank: int = 8
-    alpha: float = 16.0
+    alpha: int = 16
     """The change is scaled by alpha / rank."""
 
     dropout: float = 0.05
@@ -113,8 +125,8 @@ class LoraConfig:
     """Names of the linear layers that are changed; empty: those that the backbone is known for."""
 
     def __post_init__(self) -> None:
-        if self.rank < 1 or self.alpha <= 0 or not 0 <= self.dropout < 1:
-            raise ConfigError("fit.lora: rank must be at least 1, alpha above 0, dropout at least 0 and below 1")
+        if self.rank < 1 or self.alpha < 1 or not 0 <= self.dropout < 1:
+            raise ConfigError("fit.lora: rank and alpha must be at least 1, dropout at least 0 and below 1")
 
 
 @dataclass(frozen=True)
