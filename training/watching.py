@@ -72,9 +72,10 @@ def _bar(console: Console) -> Progress:
 
 
 def _as_text(figures: Mapping[str, float]) -> str:
-    """The figures that a person watches: how the loss and the rate stand, and how well the last epoch predicts."""
-    shown = [f"{name.replace('_', ' ')} {figures[name]:.3g}" for name in ("loss", "learning_rate") if name in figures]
-    scores = {name: value for name, value in figures.items() if name.startswith("r2_")}
-    return "  ".join(
-        [*shown, *(f"{name.replace('r2_', 'valid R2 ', 1)} {value:.3f}" for name, value in scores.items())]
-    )
+    """The figures that a person watches: how loss and learning rate stand, and how well the last epoch predicts."""
+    shown = []
+    if "loss" in figures:
+        shown.append(f"loss {figures['loss']:.3f}, rate {figures['learning_rate']:.1e}")
+    if scores := [f"{value:.3f}" for name, value in figures.items() if name.startswith("r2_")]:
+        shown.append(f"valid R2 {' '.join(scores)}")
+    return ", ".join(shown)
