@@ -20,6 +20,7 @@ from training.pipeline import Pipeline
 from training.predictions import predictions_path
 from training.preparation import load_prepared
 from training.preparation import prepare as prepare_data
+from training.processes import launched, refuse_several_processes
 from training.showing import show_scores
 from training.watching import Watcher
 
@@ -47,6 +48,7 @@ Models = Annotated[Path, typer.Option(help="Folder of bundles.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 …; auto takes CUDA where there is one.")]
 Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves the choice to torch.")]
 MadeBy = Annotated[str, typer.Option(help="For the manifest: the command that trains it again, if it is another.")]
+Steps = Annotated[int, typer.Option(min=0, help="A dry run: end after so many steps, beside the real run; 0: train.")]
 Scored = Annotated[ScoredSplit, typer.Option(help="Rows to score; test is for the final figures only.")]
 Fold = Annotated[int | None, typer.Option(help="The fold to test, from 0, for a configuration with split.folds.")]
 
@@ -65,10 +67,20 @@ def prepare(config: ConfigFile, data: Data = DATA, runs: Runs = RUNS, fold: Fold
 
 @app.command()
 def fit(
-    config: ConfigFile, runs: Runs = RUNS, device: Device = "auto", threads: Threads = 0, fold: Fold = None
+    config: ConfigFile,
+    runs: Runs = RUNS,
+    device: Device = "auto",
+    threads: Threads = 0,
+    steps: Steps = 0,
+    fold: Fold = None,
 ) -> None:
-    """Train the teachers, if there are any, and the model; a killed run goes on where it stopped."""
-    _pipeline(config, runs, fold).fit(_device(device, threads), Watcher(console))
+    """Train the teachers, if there are any, and the model; a killed run goes on where it stopped.
+
+    On several GPUs: torchrun --nproc-per-node 4 -m training fit CONFIG.toml, or the same with accelerate launch.
+    """
+    with launched(_device(device, threads)) as processes:
+        watcher = Watcher(console if processes.is_main else Console(quiet=True))
+        _pipeline(config, runs, fold, steps).fit(processes.device, watcher, processes)
 
 
 @app.command()
@@ -121,8 +133,9 @@ def run(
     fold: Fold = None,
 ) -> None:
     """All of it in order: prepare, fit, evaluate on the test rows, export."""
+    refuse_several_processes()
     prepare(config, data, runs, fold)
-    fit(config, runs, device, threads, fold)
+    fit(config, runs, device, threads, fold=fold)
     evaluate(config, runs, ScoredSplit.test, threads, fold)
     export(config, runs, models, threads, fold=fold)
 
@@ -132,6 +145,7 @@ def crossvalidate(
     config: ConfigFile, data: Data = DATA, runs: Runs = RUNS, device: Device = "auto", threads: Threads = 0
 ) -> None:
     """Prepare, fit and evaluate every fold, and score all rows together; folds that are done are not done again."""
+    refuse_several_processes()
     settings = read_config(config)
     if not settings.split.folds:
         raise ConfigError(f"{config}: split.folds is 0, so there is nothing to cross-validate; set it to 5, say")
@@ -142,7 +156,7 @@ def crossvalidate(
             continue
         for path in (*(config.parent / name for name in settings.evaluation.beside), config):
             prepare(path, data, runs, fold)
-            fit(path, runs, device, threads, fold)
+            fit(path, runs, device, threads, fold=fold)
         evaluate(config, runs, ScoredSplit.test, threads, fold)
     combined = combine(settings, runs)
     combined.save(crossvalidation_path(settings, runs))
@@ -158,10 +172,10 @@ def main() -> None:
         raise SystemExit(1) from None
 
 
-def _pipeline(config: Path, runs: Path, fold: int | None) -> Pipeline:
+def _pipeline(config: Path, runs: Path, fold: int | None, steps: int = 0) -> Pipeline:
     settings = with_fold(read_config(config), fold)
     folder = run_folder(settings, runs)
-    return Pipeline(settings, load_prepared(settings, folder), folder)
+    return Pipeline(settings, load_prepared(settings, folder), folder, steps)
 
 
 def _device(name: str, threads: int) -> torch.device:

@@ -20,6 +20,7 @@ CHECKPOINT = "checkpoint.pt"
 BEST = "best.pt"
 IDENTITY = "config.json"
 METRICS = "metrics.csv"
+FACTS = "run.json"
 
 State = Mapping[str, Tensor]
 
@@ -31,7 +32,7 @@ class Progress:
     Attributes:
         identity: what the run is (configuration, seed, data digest); another identity may not go on from here.
         epochs: how many are done.
-        weights, average, optimizer: states after them.
+        weights, average, optimizer, scaler: states after them.
         average_steps: steps the average has taken in.
         history: one row of figures per epoch.
         finished: no epoch is left to do.
@@ -43,6 +44,7 @@ class Progress:
     average: State
     average_steps: int
     optimizer: dict[str, Any]
+    scaler: dict[str, Any]
     history: list[dict[str, float]]
     finished: bool
 
@@ -53,18 +55,20 @@ class RunFolder:
     Args:
         path: created when it is not there.
         identity: what the run is, as JSON types.
+        writes: False in all but one of several processes, whose saving then does nothing.
 
     Raises:
         FitError: the folder holds a run of another identity.
     """
 
-    def __init__(self, path: Path, identity: dict[str, Any]) -> None:
-        self.path = path
+    def __init__(self, path: Path, identity: dict[str, Any], writes: bool = True) -> None:
+        self.path, self._writes = path, writes
         # Through JSON and back, so that a tuple equals the list it is read back as.
         self.identity: dict[str, Any] = json.loads(json.dumps(identity))
-        path.mkdir(parents=True, exist_ok=True)
         self._refuse_another_run()
-        write_atomically(path / IDENTITY, json.dumps(self.identity, indent=2).encode() + b"\n")
+        if writes:
+            path.mkdir(parents=True, exist_ok=True)
+            write_atomically(path / IDENTITY, json.dumps(self.identity, indent=2).encode() + b"\n")
 
     def load(self) -> Progress | None:
         """Where the run stands; None when it has not finished an epoch yet."""
@@ -74,12 +78,21 @@ class RunFolder:
 
     def save(self, progress: Progress) -> None:
         """Write the checkpoint and, for people, the history as CSV."""
+        if not self._writes:
+            return
         _write(self.path / CHECKPOINT, lambda file: torch.save(vars(progress), file))
         write_atomically(self.path / METRICS, _as_csv(progress.history))
 
     def save_best(self, weights: State) -> None:
         """Write the weights with the best validation figures so far."""
+        if not self._writes:
+            return
         _write(self.path / BEST, lambda file: torch.save(dict(weights), file))
+
+    def save_facts(self, facts: Mapping[str, object]) -> None:
+        """Write, for people, how the run came to be; unlike its identity, this may change when it is resumed."""
+        if self._writes:
+            write_atomically(self.path / FACTS, json.dumps(facts, indent=2).encode() + b"\n")
 
     def load_best(self) -> dict[str, Tensor]:
         """The weights with the best validation figures.

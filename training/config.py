@@ -23,6 +23,9 @@ from training.errors import ConfigError
 from training.reading import read_dataclass
 from training.recipe import DistillationConfig, FitConfig, ModelConfig, TeacherConfig
 
+# Data sets whose other strand is another molecule.
+STRAND_SPECIFIC_SOURCES = ("utrseq",)
+
 
 @dataclass(frozen=True)
 class BundleConfig:
@@ -87,6 +90,13 @@ class DataConfig:
 
     well_covered_umis: float = 20.0
     """Rows with at least this coverage are also measured by themselves, in UMIs."""
+
+    strand_specific: bool = True
+    """What is measured belongs to the strand that is read (RNA, promoters); false only where both are one thing."""
+
+    def __post_init__(self) -> None:
+        if self.source in STRAND_SPECIFIC_SOURCES and not self.strand_specific:
+            raise ConfigError(f"data.strand_specific: {self.source} measures one strand; leave it true")
 
 
 @dataclass(frozen=True)
@@ -172,15 +182,27 @@ class Config:
             raise ConfigError("fit.augmentation.shift_bases: tokens have no position to be shifted from")
         if bool(self.teachers) != (self.distillation is not None):
             raise ConfigError("distillation: [[teachers]] and [distillation] belong together")
+        if self.data.strand_specific:
+            self._check_strands()
         if self.distillation is not None:
             self._check_distillation(self.distillation)
+
+    def _check_strands(self) -> None:
+        """Neither the model nor a teacher may take a strand-specific sequence for its reverse complement."""
+        why = "the data set is strand-specific (data.strand_specific): the other strand has another value"
+        for model, fit in [(self.model, self.fit), *((teacher.model, teacher.fit) for teacher in self.teachers)]:
+            if model.reverse_complement_averaged:
+                raise ConfigError(f"model.reverse_complement_averaged: {why}")
+            if fit.augmentation.reverse_complement_probability:
+                raise ConfigError(f"fit.augmentation.reverse_complement_probability: {why}")
 
     def _check_distillation(self, distillation: DistillationConfig) -> None:
         if any(teacher.model.encoding != "one_hot" for teacher in self.teachers):
             raise ConfigError("teachers: a teacher reads bases, so that its states belong to bases")
         if distillation.state_weight and self.model.encoding != "tokens":
             raise ConfigError("distillation.state_weight: only a model of tokens can imitate its teacher's states")
-        if self.fit.augmentation.crop_probability or self.fit.augmentation.mutation_rate:
+        changed = self.fit.augmentation
+        if changed.crop_probability or changed.mutation_rate or changed.reverse_complement_probability:
             raise ConfigError("fit.augmentation: teachers label what is read; crop and mutate in [distillation]")
 
     def as_dict(self) -> dict[str, Any]:

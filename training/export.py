@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +26,7 @@ from app.bundle import (
 )
 from app.engine import OnnxModel
 from training.card import model_card
+from training.code_version import code_version
 from training.datasets.table import Floats
 from training.errors import ExportRefused
 from training.evaluate import Evaluation, weights_sha256
@@ -176,16 +175,6 @@ def _golden(pipeline: Pipeline, model: Regressor) -> Golden:
         for sequence, values in zip(sequences, predicted, strict=True)
     )
     return Golden(tolerance=GOLDEN_TOLERANCE, examples=examples)
-
-
-def code_version() -> str:
-    """The package's version, with the commit when it runs from a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--exclude=*"]
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603 - fixed words
-    except (OSError, subprocess.CalledProcessError):
-        return version("basecast")
-    return f"{version('basecast')}+{found}"
 
 
 def _write(folder: Path, files: dict[str, bytes]) -> Path:

@@ -25,6 +25,8 @@ from training.tokenizers import PAD, SPECIAL_TOKENS
 
 SPECIAL_TOKENS_PER_SEQUENCE = 2
 PREDICTION_BATCH = 256
+# At once, padding included: a few GB for the widest backbone, whose attention has the square of a row's length.
+PREDICTION_POSITIONS = 32_768
 
 
 def input_rules(model: ModelConfig, bundle: BundleConfig) -> Input:
@@ -38,6 +40,7 @@ def input_rules(model: ModelConfig, bundle: BundleConfig) -> Input:
         # At worst each base is a token of its own.
         max_tokens=bundle.max_bases + (SPECIAL_TOKENS_PER_SEQUENCE if tokens else 0),
         pad_token_id=PAD if tokens else None,
+        reverse_complement_averaged=model.reverse_complement_averaged,
     )
 
 
@@ -110,7 +113,7 @@ class Feeder:
 
 @torch.no_grad()
 def predict(model: Regressor, feeder: Feeder, sequences: Sequence[str], standardised: bool = False) -> Floats:
-    """Predict without padding: in batches of rows of one length.
+    """Predict in batches of rows of one length; on a GPU, which gains by larger batches, tokens of similar length.
 
     Args:
         model: on any device; it is put into evaluation mode.
@@ -125,21 +128,41 @@ def predict(model: Regressor, feeder: Feeder, sequences: Sequence[str], standard
     answer = model.standardised if standardised else model
     device = model.mean.device
     rows = feeder.encode(sequences)
-    batches = list(_batches_of_one_length(rows))
+    pads = device.type != "cpu" and feeder.rules.encoding == "tokens"
+    batches = list(batches_of_similar_length(rows, PREDICTION_POSITIONS) if pads else _batches_of_one_length(rows))
     answers = [_answer(answer, feeder.tensors([rows[row] for row in batch]), device) for batch in batches]
-    predicted = np.empty((len(rows), answers[0].shape[1]), dtype=np.float32)
-    predicted[np.concatenate(batches)] = np.concatenate(answers)
+    answered: Floats = torch.cat(answers).cpu().numpy()
+    predicted = np.empty_like(answered)
+    predicted[np.concatenate(batches)] = answered
     return predicted
 
 
-def _answer(model: Callable[..., Tensor], inputs: Sequence[Tensor], device: torch.device) -> Floats:
-    answer: Floats = model(*(tensor.to(device) for tensor in inputs)).float().cpu().numpy()
-    return answer
+def _answer(model: Callable[..., Tensor], inputs: Sequence[Tensor], device: torch.device) -> Tensor:
+    """Still on the device: reading each answer by itself would wait for it."""
+    return model(*(tensor.to(device, non_blocking=True) for tensor in inputs)).float()
+
+
+def batches_of_similar_length(rows: Sequence[Ids], most_positions: int) -> Iterator[list[int]]:
+    """Indices of rows, sorted by length, in batches of at most so many positions, padding included; one row at least.
+
+    Args:
+        rows: encoded sequences.
+        most_positions: rows of a batch times its longest row.
+    """
+    batch: list[int] = []
+    for row in sorted(range(len(rows)), key=lambda row: len(rows[row])):
+        if batch and (len(batch) + 1) * len(rows[row]) > most_positions:
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
 
 
 def _batches_of_one_length(rows: Sequence[Ids]) -> Iterator[list[int]]:
     by_length = sorted(range(len(rows)), key=lambda row: len(rows[row]))
-    for _, same in groupby(by_length, key=lambda row: len(rows[row])):
+    for length, same in groupby(by_length, key=lambda row: len(rows[row])):
         indices = list(same)
-        for start in range(0, len(indices), PREDICTION_BATCH):
-            yield indices[start : start + PREDICTION_BATCH]
+        size = min(PREDICTION_BATCH, max(1, PREDICTION_POSITIONS // length))
+        for start in range(0, len(indices), size):
+            yield indices[start : start + size]

@@ -97,6 +97,7 @@ class Regressor(nn.Module):
     def __init__(self, config: ModelConfig, outputs: int, targets: int, vocabulary: int = 0) -> None:
         super().__init__()
         self.targets, self.width = targets, config.width
+        self.averages_strands = config.reverse_complement_averaged
         self.backbone = _backbone(config, vocabulary)
         self.pooling, width = _pooling(config)
         self.head = _head(config, width, outputs)
@@ -115,7 +116,18 @@ class Regressor(nn.Module):
         return self.with_states(*inputs)[0]
 
     def with_states(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """What `standardised` returns, and the states it was pooled from: (batch, positions, width)."""
+        """What `standardised` returns, and the states it was pooled from: (batch, positions, width).
+
+        Of a model that averages both strands, the answers are the mean, outside of training; the states are those of
+        the strand that is given.
+        """
+        answers, states = self._read(*inputs)
+        if self.averages_strands and not self.training:
+            # Turned along the sequence and along A C G T, one-hot bases are their reverse complement.
+            answers = (answers + self._read(inputs[0].flip(1, 2))[0]) / 2
+        return answers, states
+
+    def _read(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
         states, mask = self.backbone(*inputs)
         answers: Tensor = self.head(self.pooling(states, mask))
         return answers.float(), states

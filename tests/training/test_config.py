@@ -32,6 +32,24 @@ def test_shipped_configurations_are_valid_and_named_after_their_bundle(path: Pat
         ('backbone = "convolution"', 'backbone = "dnabert2"', r"dnabert2 needs layers"),
         ("epochs = 3", "epochs =", r"not TOML"),
         ("min_bases = 10", "min_bases = 50", r"min_bases <= max_bases"),
+        ("epochs = 3", "epochs = 3\naccumulate = 17", r"fit\.accumulate: 1 to fit\.batch"),
+        ("epochs = 3", "epochs = 3\nlayer_decay = 1.5", r"layer_decay above 0 and at most 1"),
+        ("epochs = 3", "epochs = 3\nwarmup_steps = -1", r"warmup_steps must not be negative"),
+        ("epochs = 3", "epochs = 3\nhuber_delta = 0", r"huber_delta must be above 0"),
+        ("epochs = 3", 'epochs = 3\nprecision = "fp8"', r"fit: precision: 'fp8' is none of fp32, bf16, fp16"),
+        ("epochs = 3", "epochs = 3\nlora = { rank = 0 }", r"fit\.lora: rank and alpha must be at least 1"),
+        ("shift_bases = 2", "reverse_complement_probability = 2", r"a number from 0 to 1"),
+        (
+            "shift_bases = 2",
+            "reverse_complement_probability = 0.5",
+            r"fit\.augmentation\.reverse_complement_probability: the data set is strand-specific",
+        ),
+        (
+            "head_width = 8",
+            "reverse_complement_averaged = true",
+            r"model\.reverse_complement_averaged: the data set is strand-specific .*the other strand has another value",
+        ),
+        ('folder = "toy"', 'folder = "toy"\nstrand_specific = false', r"utrseq measures one strand"),
     ],
 )
 def test_a_wrong_key_is_named(toy_toml: str, tmp_path: Path, line: str, changed: str, message: str) -> None:
@@ -54,6 +72,14 @@ def test_tokens_need_a_tokenizer(toy_token_toml: str, tmp_path: Path) -> None:
     path.write_text(toy_token_toml.replace("[tokenizer]\nvocabulary = 32", ""))
 
     with pytest.raises(ConfigError, match=r"needs a \[tokenizer\] table"):
+        read_config(path)
+
+
+def test_tokens_of_the_other_strand_cannot_be_made_in_a_graph(toy_token_toml: str, tmp_path: Path) -> None:
+    path = tmp_path / "changed.toml"
+    path.write_text(toy_token_toml.replace("layers = 2", "layers = 2\nreverse_complement_averaged = true"))
+
+    with pytest.raises(ConfigError, match=r"use fit\.augmentation\.reverse_complement_probability"):
         read_config(path)
 
 

@@ -1,6 +1,7 @@
 """Pooling ignores padding, and values leave in their target's unit."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -95,3 +96,22 @@ def test_a_window_of_places_and_bins_answers_and_depends_on_where_a_base_stands(
 def test_places_and_bins_need_a_window_they_fit_into(wrong: dict[str, Any], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         ModelConfig("convolution", 4, **wrong)
+
+
+def test_the_mean_over_both_strands_is_the_same_for_both() -> None:
+    model = Regressor(replace(ONE_HOT, reverse_complement_averaged=True), outputs=1, targets=1)
+    bases = torch.eye(5)[:, :4][torch.tensor([[0, 0, 1, 2, 4, 3]])]  # AACGNT
+    turned = torch.eye(5)[:, :4][torch.tensor([[0, 4, 1, 2, 3, 3]])]  # ANCGTT
+
+    one_strand = (model.train(False)._read(bases)[0] + model._read(turned)[0]) / 2
+
+    assert torch.equal(model(bases), model(turned))
+    assert torch.equal(model(bases), one_strand)
+
+
+def test_a_model_that_averages_is_trained_on_the_strand_it_is_given() -> None:
+    torch.manual_seed(0)
+    model = Regressor(replace(ONE_HOT, dropout=0.0, reverse_complement_averaged=True), outputs=1, targets=1).train()
+    bases = torch.eye(4)[torch.tensor([[0, 0, 1, 2, 3], [2, 0, 0, 2, 3]])]
+
+    assert torch.allclose(model.standardised(bases), model._read(bases)[0])
