@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from training.backbones.bert import Bert, BertShape
 from training.backbones.convolution import Convolution, ConvolutionShape
 from training.backbones.dnabert2 import Dnabert2, Dnabert2Shape
 from training.datasets.table import Columns
@@ -110,12 +111,13 @@ def scale_of(columns: Columns) -> tuple[Tensor, Tensor]:
 
 
 def _backbone(config: ModelConfig, vocabulary: int) -> nn.Module:
+    if config.encoding == "tokens" and not vocabulary:
+        raise ConfigError(f"model: a {config.backbone} backbone needs a tokenizer")
+    sizes = (vocabulary, config.width, config.layers, config.heads, config.inner_width)
+    if config.backbone == "bert":
+        return Bert(BertShape(*sizes, config.positions, config.dropout))
     if config.backbone == "dnabert2":
-        if not vocabulary:
-            raise ConfigError("model: a dnabert2 backbone needs a tokenizer")
-        return Dnabert2(
-            Dnabert2Shape(vocabulary, config.width, config.layers, config.heads, config.inner_width, config.dropout)
-        )
+        return Dnabert2(Dnabert2Shape(*sizes, config.dropout))
     return Convolution(
         ConvolutionShape(
             config.width,
