@@ -13,6 +13,7 @@ from typing import Any, Literal
 from training.errors import ConfigError
 from training.reading import read_dataclass
 from training.recipe import DistillationConfig, FitConfig, ModelConfig, TeacherConfig
+from training.tokenizers.recipe import TokenizerConfig
 
 
 @dataclass(frozen=True)
@@ -94,14 +95,6 @@ class SplitConfig:
 
 
 @dataclass(frozen=True)
-class TokenizerConfig:
-    """A BPE vocabulary learnt from the training rows."""
-
-    vocabulary: int
-    """Entries, the five special tokens included."""
-
-
-@dataclass(frozen=True)
 class EvaluationConfig:
     """What is measured beside the model, on the same rows in the same run."""
 
@@ -130,13 +123,25 @@ class Config:
 
     def __post_init__(self) -> None:
         if self.tokenizer is None and self.model.encoding == "tokens":
-            raise ConfigError("tokenizer: a dnabert2 backbone needs a [tokenizer] table")
+            raise ConfigError(f"tokenizer: a {self.model.backbone} backbone needs a [tokenizer] table")
+        if self.tokenizer is not None:
+            self._check_tokenizer(self.tokenizer)
         if self.model.encoding == "tokens" and self.fit.augmentation.shift_bases:
             raise ConfigError("fit.augmentation.shift_bases: tokens have no position to be shifted from")
         if bool(self.teachers) != (self.distillation is not None):
             raise ConfigError("distillation: [[teachers]] and [distillation] belong together")
         if self.distillation is not None:
             self._check_distillation(self.distillation)
+
+    def _check_tokenizer(self, tokenizer: TokenizerConfig) -> None:
+        if tokenizer.kind == "checkpoint" and not self.model.checkpoint:
+            raise ConfigError("tokenizer.kind: a checkpoint's tokenizer needs model.checkpoint, a folder")
+        if tokenizer.kind == "motifs" and tokenizer.motifs.bases > self.bundle.max_bases:
+            raise ConfigError("tokenizer.motifs.bases is larger than bundle.max_bases")
+        if tokenizer.kind == "motifs" and self.distillation is not None and self.distillation.state_weight:
+            raise ConfigError("distillation.state_weight: motifs overlap, so no states of bases belong to one alone")
+        if tokenizer.max_tokens > (self.model.longest_tokens or tokenizer.max_tokens):
+            raise ConfigError(f"tokenizer.max_tokens: the model reads at most {self.model.longest_tokens} tokens")
 
     def _check_distillation(self, distillation: DistillationConfig) -> None:
         if any(teacher.model.encoding != "one_hot" for teacher in self.teachers):
