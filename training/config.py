@@ -22,9 +22,7 @@ from training.datasets.options import (
 from training.errors import ConfigError
 from training.reading import read_dataclass
 from training.recipe import DistillationConfig, FitConfig, ModelConfig, TeacherConfig
-
-# Data sets whose other strand is another molecule.
-STRAND_SPECIFIC_SOURCES = ("utrseq",)
+from training.tokenizers.recipe import TokenizerConfig
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ class DataConfig:
     """What is measured belongs to the strand that is read (RNA, promoters); false only where both are one thing."""
 
     def __post_init__(self) -> None:
-        if self.source in STRAND_SPECIFIC_SOURCES and not self.strand_specific:
+        if self.source != "table" and not self.strand_specific:
             raise ConfigError(f"data.strand_specific: {self.source} measures one strand; leave it true")
 
 
@@ -141,14 +139,6 @@ class SplitConfig:
 
 
 @dataclass(frozen=True)
-class TokenizerConfig:
-    """A BPE vocabulary learnt from the training rows."""
-
-    vocabulary: int
-    """Entries, the five special tokens included."""
-
-
-@dataclass(frozen=True)
 class EvaluationConfig:
     """What is measured beside the model, on the same rows in the same run."""
 
@@ -177,7 +167,9 @@ class Config:
 
     def __post_init__(self) -> None:
         if self.tokenizer is None and self.model.encoding == "tokens":
-            raise ConfigError("tokenizer: a dnabert2 backbone needs a [tokenizer] table")
+            raise ConfigError(f"tokenizer: a {self.model.backbone} backbone needs a [tokenizer] table")
+        if self.tokenizer is not None:
+            self._check_tokenizer(self.tokenizer)
         if self.model.encoding == "tokens" and self.fit.augmentation.shift_bases:
             raise ConfigError("fit.augmentation.shift_bases: tokens have no position to be shifted from")
         if bool(self.teachers) != (self.distillation is not None):
@@ -195,6 +187,16 @@ class Config:
                 raise ConfigError(f"model.reverse_complement_averaged: {why}")
             if fit.augmentation.reverse_complement_probability:
                 raise ConfigError(f"fit.augmentation.reverse_complement_probability: {why}")
+
+    def _check_tokenizer(self, tokenizer: TokenizerConfig) -> None:
+        if tokenizer.kind == "checkpoint" and not self.model.checkpoint:
+            raise ConfigError("tokenizer.kind: a checkpoint's tokenizer needs model.checkpoint, a folder")
+        if tokenizer.kind == "motifs" and tokenizer.motifs.bases > self.bundle.max_bases:
+            raise ConfigError("tokenizer.motifs.bases is larger than bundle.max_bases")
+        if tokenizer.kind == "motifs" and self.distillation is not None and self.distillation.state_weight:
+            raise ConfigError("distillation.state_weight: motifs overlap, so no states of bases belong to one alone")
+        if tokenizer.max_tokens > (self.model.longest_tokens or tokenizer.max_tokens):
+            raise ConfigError(f"tokenizer.max_tokens: the model reads at most {self.model.longest_tokens} tokens")
 
     def _check_distillation(self, distillation: DistillationConfig) -> None:
         if any(teacher.model.encoding != "one_hot" for teacher in self.teachers):

@@ -13,7 +13,6 @@ from app.bundle import (
     CARD,
     GRAPH,
     MANIFEST,
-    TOKENIZER,
     Bundle,
     Golden,
     GoldenExample,
@@ -68,9 +67,7 @@ def export(pipeline: Pipeline, evaluation: Evaluation, models: Path, command: st
     if evaluation.weights_sha256 != weights_sha256(pipeline):
         raise ExportRefused("the model was trained again after its figures were taken; run evaluate once more")
     model, feeder = pipeline.load(), pipeline.feeder
-    files = {GRAPH: export_graph(model, feeder)}
-    if feeder.tokenizer_json is not None:
-        files[TOKENIZER] = feeder.tokenizer_json
+    files = {GRAPH: export_graph(model, feeder), **feeder.files}
     draft = _manifest(pipeline, evaluation, model, files, command)
     parity = measure_parity(model, feeder, OnnxModel(Bundle(draft, "", files)))
     manifest = draft.model_copy(update={"parity": parity})
@@ -134,7 +131,7 @@ def _manifest(
         parity=Parity(largest_difference=0, shapes=()),
         golden=_golden(pipeline, model),
         provenance=Provenance(
-            architecture=pipeline.config.model.description,
+            architecture=_architecture(pipeline),
             parameters=sum(parameter.numel() for parameter in model.parameters()),
             config=pipeline.config.as_dict(),
             data_sha256=pipeline.data_sha256,
@@ -147,6 +144,11 @@ def _manifest(
         limits=bundle.limits,
         files=digests(files),
     )
+
+
+def _architecture(pipeline: Pipeline) -> str:
+    tokenizer = pipeline.prepared.tokenizer if pipeline.config.model.encoding == "tokens" else None
+    return pipeline.config.model.description + (f" Tokens: {tokenizer.source}" if tokenizer else "")
 
 
 def _targets(pipeline: Pipeline, model: Regressor) -> tuple[Target, ...]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor
 
 from app.bundle import TOKENIZER, Input, Manifest
@@ -21,27 +20,43 @@ from training.errors import DataError
 from training.examples import Codes, as_text
 from training.recipe import AugmentationConfig, ModelConfig
 from training.regressor import Regressor
-from training.tokenizers import PAD, SPECIAL_TOKENS
+from training.tokenizers.building import TrainedTokenizer
+from training.tokenizers.layout import Layout, read_layout
 
-SPECIAL_TOKENS_PER_SEQUENCE = 2
 PREDICTION_BATCH = 256
 # At once, padding included: a few GB for the widest backbone, whose attention has the square of a row's length.
 PREDICTION_POSITIONS = 32_768
 
 
-def input_rules(model: ModelConfig, bundle: BundleConfig) -> Input:
-    """What the model accepts, as its manifest says it."""
-    tokens = model.encoding == "tokens"
-    return Input(
-        encoding=model.encoding,
+def input_rules(
+    model: ModelConfig, bundle: BundleConfig, tokenizer: TrainedTokenizer | None, max_tokens: int = 0
+) -> Input:
+    """What the model accepts, as its manifest says it.
+
+    Args:
+        model: what reads it.
+        bundle: says which letters and how many bases.
+        tokenizer: for the encoding `tokens`.
+        max_tokens: longest input in tokens; 0: what the longest sequence can give at worst. The model may allow less.
+    """
+    rules = Input(
+        encoding="one_hot",
         ambiguous=bundle.ambiguous,
         min_bases=bundle.min_bases,
         max_bases=bundle.max_bases,
-        # At worst each base is a token of its own.
-        max_tokens=bundle.max_bases + (SPECIAL_TOKENS_PER_SEQUENCE if tokens else 0),
-        pad_token_id=PAD if tokens else None,
+        max_tokens=bundle.max_bases,
         reverse_complement_averaged=model.reverse_complement_averaged,
     )
+    if tokenizer is None:
+        return rules
+    most = tokenizer.most_tokens(bundle.max_bases, only_bases=bundle.ambiguous == "refused")
+    tokens = {
+        "encoding": "tokens",
+        "max_tokens": min(limit for limit in (most, max_tokens, model.longest_tokens) if limit),
+        "pad_token_id": read_layout(tokenizer.files[TOKENIZER]).pad_token_id,
+        "motifs": tokenizer.motifs,
+    }
+    return Input.model_validate(rules.model_dump() | tokens)
 
 
 class Feeder:
@@ -49,29 +64,24 @@ class Feeder:
 
     Args:
         rules: what the model accepts.
-        tokenizer_json: content of `tokenizer.json`, for the encoding `tokens`.
+        files: name to content of the files that its encoding needs, as they stand in the bundle.
     """
 
-    def __init__(self, rules: Input, tokenizer_json: bytes | None) -> None:
-        self.rules = rules
-        self.tokenizer_json = tokenizer_json
-        files = {} if tokenizer_json is None else {TOKENIZER: tokenizer_json}
+    def __init__(self, rules: Input, files: Mapping[str, bytes]) -> None:
+        self.rules, self.files = rules, files
         # The encoder reads only these two fields; the rest of the manifest is not known before the model is trained.
         self._encoder = SequenceEncoder(Manifest.model_construct(name="in-training", input=rules), files)
-        self._tokenizer = None if tokenizer_json is None else Tokenizer.from_buffer(tokenizer_json)
+        self._layout: Layout | None = read_layout(files[TOKENIZER]) if rules.encoding == "tokens" else None
 
     @property
     def vocabulary(self) -> int:
         """Entries of the tokenizer; 0 without one."""
-        return 0 if self._tokenizer is None else self._tokenizer.get_vocab_size()
+        return 0 if self._layout is None else self._layout.vocabulary
 
     @property
     def token_bases(self) -> npt.NDArray[np.int64]:
         """(vocabulary,) int64: bases in each token, 0 for special tokens; empty without a tokenizer."""
-        bases = np.zeros(self.vocabulary, dtype=np.int64)
-        for token, number in self._tokenizer.get_vocab().items() if self._tokenizer else ():
-            bases[number] = 0 if token in SPECIAL_TOKENS else len(token)
-        return bases
+        return np.zeros(0, dtype=np.int64) if self._layout is None else self._layout.token_bases
 
     def encode(self, sequences: Sequence[str]) -> list[Ids]:
         """Encode as the service does.
@@ -100,15 +110,33 @@ class Feeder:
             lengths: (batch,), in bases.
             config: how to augment.
             generator: where the draws come from.
+
+        Raises:
+            DataError: a sequence gives more tokens than the model reads.
         """
         bases, lengths = augment(bases, lengths, config, generator)
-        if self._tokenizer is None:
+        if self._layout is None:
             return self.tensors(list(bases))
         texts = as_text(bases, lengths)
-        if config.cut_rate:
-            texts = [cut(text, config.cut_rate, generator) for text in texts]
-        encodings = self._tokenizer.encode_batch_fast(texts)
-        return self.tensors([np.array(encoding.ids, dtype=np.uint16) for encoding in encodings])
+        if not config.cut_rate:
+            return self.tensors(self._readable(texts))
+        rows = self._encoder.encode_checked([cut(text, config.cut_rate, generator) for text in texts])
+        # A row that is too long once it is cut is read as it was.
+        return self.tensors(
+            [self._readable([text])[0] if self._too_long(row) else row for row, text in zip(rows, texts, strict=True)]
+        )
+
+    def _readable(self, texts: Sequence[str]) -> list[Ids]:
+        rows = self._encoder.encode_checked(texts)
+        if longest := max((len(row) for row in rows if self._too_long(row)), default=0):
+            raise DataError(
+                f"a training sequence gives {longest} tokens; the model reads at most {self.rules.max_tokens} "
+                "(tokenizer.max_tokens, model.positions)"
+            )
+        return rows
+
+    def _too_long(self, row: Ids) -> bool:
+        return len(row) > self.rules.max_tokens
 
 
 @torch.no_grad()

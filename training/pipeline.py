@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from app.bundle import digests
 from training.config import Config
 from training.datasets.table import Split
 from training.distillation import Distilled, Teachers
@@ -124,8 +125,15 @@ class Pipeline:
         return Distilled(train, self.teachers(device), self.config.distillation)
 
     def _feeder(self, model: ModelConfig) -> Feeder:
-        tokenizer_json = self.prepared.tokenizer_json if model.encoding == "tokens" else None
-        return Feeder(input_rules(model, self.config.bundle), tokenizer_json)
+        tokenizer = self.prepared.tokenizer if model.encoding == "tokens" else None
+        max_tokens = self.config.tokenizer.max_tokens if self.config.tokenizer else 0
+        rules = input_rules(model, self.config.bundle, tokenizer, max_tokens)
+        return Feeder(rules, tokenizer.files if tokenizer else {})
+
+    def _tokens_of(self, model: ModelConfig) -> dict[str, object]:
+        """What a run of another tokenizer differs in."""
+        tokenizer = self.prepared.tokenizer if model.encoding == "tokens" else None
+        return {"tokenizer": digests(tokenizer.files)} if tokenizer else {}
 
     def _stage(
         self,
@@ -143,7 +151,7 @@ class Pipeline:
             fit=fit_config,
             seed=seed,
             data_sha256=self._data_sha256,
-            materials=materials,
+            materials=materials | self._tokens_of(model),
             mean=self._mean.astype(np.float32),
             standard_deviation=self._standard_deviation.astype(np.float32),
             targets=self.prepared.table.targets.names,

@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.checkpoint import write_atomically
 from training.config import Config
 from training.datasets.registry import read_source
 from training.datasets.table import Table, load_table
-from training.errors import DataError
 from training.splits import assign_splits
-from training.tokenizers import train_bpe
+from training.tokenizers.building import TrainedTokenizer, build_tokenizer, load_tokenizer
 
 TABLE = "table.npz"
-TOKENIZER_FILE = "tokenizer.json"
 
 
 @dataclass(frozen=True)
@@ -23,11 +20,11 @@ class Prepared:
 
     Attributes:
         table: with split labels.
-        tokenizer_json: content of `tokenizer.json`; None when no model reads tokens.
+        tokenizer: None when no model reads tokens.
     """
 
     table: Table
-    tokenizer_json: bytes | None
+    tokenizer: TrainedTokenizer | None
 
 
 def prepare(config: Config, data: Path, folder: Path) -> Prepared:
@@ -39,14 +36,15 @@ def prepare(config: Config, data: Path, folder: Path) -> Prepared:
         folder: of this bundle's runs.
     """
     table = assign_splits(read_source(config.data, data), config.split)
-    tokenizer_json = None
+    tokenizer = None
     if config.tokenizer is not None:
-        tokenizer_json = train_bpe(table.split("train").sequences, config.tokenizer.vocabulary)
+        checkpoint = Path(config.model.checkpoint) if config.model.checkpoint else None
+        tokenizer = build_tokenizer(config.tokenizer, table.split("train"), data, checkpoint)
     folder.mkdir(parents=True, exist_ok=True)
     table.save(folder / TABLE)
-    if tokenizer_json is not None:
-        write_atomically(folder / TOKENIZER_FILE, tokenizer_json)
-    return Prepared(table, tokenizer_json)
+    if tokenizer is not None:
+        tokenizer.save(folder)
+    return Prepared(table, tokenizer)
 
 
 def load_prepared(config: Config, folder: Path) -> Prepared:
@@ -56,9 +54,4 @@ def load_prepared(config: Config, folder: Path) -> Prepared:
         DataError: it has not been run.
     """
     table = load_table(folder / TABLE)
-    if config.tokenizer is None:
-        return Prepared(table, None)
-    try:
-        return Prepared(table, (folder / TOKENIZER_FILE).read_bytes())
-    except OSError:
-        raise DataError(f"{folder / TOKENIZER_FILE} is missing: run `python -m training prepare` first") from None
+    return Prepared(table, load_tokenizer(folder) if config.tokenizer else None)

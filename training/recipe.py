@@ -15,20 +15,26 @@ class ModelConfig:
     `width` and `dropout` belong to every backbone; the other sizes to the one that their docstring names.
     """
 
-    backbone: Literal["dnabert2", "convolution"]
+    backbone: Literal["dnabert2", "bert", "convolution"]
     width: int
     """Channels of the states."""
 
     dropout: float = 0.1
 
     layers: int = 0
-    """Transformer layers (dnabert2)."""
+    """Transformer layers (dnabert2, bert)."""
 
     heads: int = 1
-    """Attention heads per layer (dnabert2)."""
+    """Attention heads per layer (dnabert2, bert)."""
 
     inner_width: int = 0
-    """Channels inside the gated MLP (dnabert2)."""
+    """Channels inside the MLP (dnabert2, bert)."""
+
+    positions: int = 512
+    """Longest input, in tokens (bert)."""
+
+    checkpoint: str = ""
+    """Folder of the published model that the weights come from; empty: random weights."""
 
     stem_bases: int = 9
     """Width of the first convolution, in bases, odd (convolution)."""
@@ -73,14 +79,19 @@ class ModelConfig:
     """The graph answers with the mean over both strands; in training each row is read as it is drawn (one_hot only)."""
 
     def __post_init__(self) -> None:
-        if self.backbone == "dnabert2" and (self.layers < 1 or self.inner_width < 1 or self.width % self.heads):
-            raise ConfigError("model: dnabert2 needs layers and inner_width, and a width that heads divides")
+        sized = self.layers >= 1 and self.inner_width >= 1 and self.width % self.heads == 0
+        if self.encoding == "tokens" and not sized:
+            raise ConfigError(f"model: {self.backbone} needs layers and inner_width, and a width that heads divides")
+        if self.pooled_positions < 1:
+            raise ConfigError("model.positions must be at least 1")
         if self.backbone == "convolution" and (self.stem_bases % 2 == 0 or self.kernel_bases % 2 == 0):
             raise ConfigError("model: stem_bases and kernel_bases must be odd, so that positions stay where they are")
-        if (self.places or self.pooling == "bins") and (self.backbone != "convolution" or self.positions < 1):
+        if (self.places or self.pooling == "bins") and (self.backbone != "convolution" or self.pooled_positions < 1):
             raise ConfigError("model: places and pooling by bins belong to a convolution of one window_bases")
-        if self.pooling == "bins" and not 1 <= self.pooling_bins <= self.positions:
-            raise ConfigError(f"model: pooling_bins must be 1 to {self.positions}, the positions that are pooled")
+        if self.pooling == "bins" and not 1 <= self.pooling_bins <= self.pooled_positions:
+            raise ConfigError(
+                f"model: pooling_bins must be 1 to {self.pooled_positions}, the positions that are pooled"
+            )
         if self.reverse_complement_averaged and self.encoding != "one_hot":
             raise ConfigError(
                 "model.reverse_complement_averaged: the other strand has other tokens, which a graph cannot make; "
@@ -90,10 +101,15 @@ class ModelConfig:
     @property
     def encoding(self) -> Literal["tokens", "one_hot"]:
         """What the backbone reads."""
-        return "tokens" if self.backbone == "dnabert2" else "one_hot"
+        return "one_hot" if self.backbone == "convolution" else "tokens"
 
     @property
-    def positions(self) -> int:
+    def longest_tokens(self) -> int | None:
+        """Most tokens that the backbone can read; None: any number."""
+        return self.positions if self.backbone == "bert" else None
+
+    @property
+    def pooled_positions(self) -> int:
         """States of a window of `window_bases`, after all pooling (convolution)."""
         halved = (self.window_bases + 1) // 2 if self.half_dilations else self.window_bases
         return halved // self.pooled_bases
@@ -109,7 +125,12 @@ class ModelConfig:
         if self.backbone == "dnabert2":
             return (
                 f"DNABERT-2's architecture (ALiBi, gated MLP) at {self.layers} layers of width {self.width} "
-                f"and {self.heads} heads over BPE tokens, trained from scratch; {pooled}."
+                f"and {self.heads} heads over tokens, trained from scratch; {pooled}."
+            )
+        if self.backbone == "bert":
+            return (
+                f"BERT at {self.layers} layers of width {self.width} and {self.heads} heads with "
+                f"{self.positions} learnt positions over tokens, trained from scratch; {pooled}."
             )
         blocks = len(self.full_dilations) + len(self.half_dilations) + len(self.pooled_dilations)
         return f"{blocks} residual blocks of dilated convolutions of width {self.width} over one-hot bases; {pooled}."

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from training.backbones.bert import Bert, BertShape
 from training.backbones.convolution import Convolution, ConvolutionShape
 from training.backbones.dnabert2 import Dnabert2, Dnabert2Shape
 from training.datasets.table import Columns
@@ -149,12 +150,13 @@ def scale_of(columns: Columns) -> tuple[Tensor, Tensor]:
 
 
 def _backbone(config: ModelConfig, vocabulary: int) -> nn.Module:
+    if config.encoding == "tokens" and not vocabulary:
+        raise ConfigError(f"model: a {config.backbone} backbone needs a tokenizer")
+    sizes = (vocabulary, config.width, config.layers, config.heads, config.inner_width)
+    if config.backbone == "bert":
+        return Bert(BertShape(*sizes, config.positions, config.dropout))
     if config.backbone == "dnabert2":
-        if not vocabulary:
-            raise ConfigError("model: a dnabert2 backbone needs a tokenizer")
-        return Dnabert2(
-            Dnabert2Shape(vocabulary, config.width, config.layers, config.heads, config.inner_width, config.dropout)
-        )
+        return Dnabert2(Dnabert2Shape(*sizes, config.dropout))
     return Convolution(
         ConvolutionShape(
             config.width,
@@ -166,7 +168,7 @@ def _backbone(config: ModelConfig, vocabulary: int) -> nn.Module:
             config.pooled_dilations,
             config.pooled_bases,
             config.phases,
-            config.positions if config.places else 0,
+            config.pooled_positions if config.places else 0,
         )
     )
 
@@ -176,7 +178,7 @@ def _pooling(config: ModelConfig) -> tuple[nn.Module, int]:
     if config.pooling == "attention":
         return AttentionPooling(config.width, config.pooling_heads), config.width * config.pooling_heads
     if config.pooling == "bins":
-        return BinPooling(config.positions, config.pooling_bins), 2 * config.width * config.pooling_bins
+        return BinPooling(config.pooled_positions, config.pooling_bins), 2 * config.width * config.pooling_bins
     return MaskedMean(), config.width
 
 

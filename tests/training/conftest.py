@@ -169,6 +169,12 @@ def toy_toml() -> str:
     return CONFIG + ONE_HOT
 
 
+@pytest.fixture(scope="session")
+def toy_head() -> str:
+    """A configuration without its model."""
+    return CONFIG
+
+
 @pytest.fixture
 def toy_token_toml() -> str:
     """The token toy's configuration, to be changed."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from training.config import DataConfig, SplitConfig
 from training.datasets.options import TableOptions, TargetOptions
 from training.datasets.own_table import read_own_table
-from training.datasets.registry import is_strand_specific, read_source
+from training.datasets.registry import read_source
 from training.datasets.table import Table
 from training.errors import ConfigError, DataError, SplitError
 from training.splits import assign_splits
@@ -177,8 +177,8 @@ def test_a_users_split_that_leaks_is_refused(read: Read) -> None:
 def test_a_user_says_whether_strands_differ(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "own.csv").write_text(ROWS)
-    config = DataConfig("table", "mine", table=replace(OPTIONS, missing="drop", strand_specific=False))
+    config = DataConfig("table", "mine", table=replace(OPTIONS, missing="drop"), strand_specific=False)
 
     assert read_source(config, tmp_path).ids == ("a", "b", "d")
-    assert not is_strand_specific(config)
-    assert is_strand_specific(DataConfig("utrseq", "utrseq"))
+    with pytest.raises(ConfigError, match="utrseq measures one strand"):
+        DataConfig("utrseq", "utrseq", strand_specific=False)

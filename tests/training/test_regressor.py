@@ -84,7 +84,7 @@ def test_a_window_of_places_and_bins_answers_and_depends_on_where_a_base_stands(
     model = Regressor(config, outputs=1, targets=1).eval()
     bases = torch.nn.functional.one_hot(torch.arange(13)[None] % 4, 4).float()
 
-    assert config.positions == 4
+    assert config.pooled_positions == 4
     assert model(bases).shape == (1, 1)
     assert not torch.allclose(model(bases), model(bases.flip(1)))
 

@@ -124,9 +124,6 @@ class TableOptions:
     different_words: int = 0
     """Least number of different three-base words in such a stretch, so that repeats do not relate everything."""
 
-    strand_specific: bool = True
-    """Whether a sequence and its reverse complement mean different things."""
-
 
 @dataclass(frozen=True)
 class LevelsOptions:

@@ -26,14 +26,11 @@ class Source:
         read: makes its table from its folder.
         obtained: a sentence on where a person gets the files.
         files: that must be in the folder; what depends on the configuration is checked by the reader.
-        strand_specific: whether a sequence and its reverse complement mean different things, so that neither
-            augmentation nor averaging may take one for the other.
     """
 
     read: Callable[[Path, DataConfig], Table]
     obtained: str
     files: tuple[str, ...] = ()
-    strand_specific: bool = True
 
 
 def read_source(config: DataConfig, data: Path) -> Table:
@@ -56,11 +53,6 @@ def read_source(config: DataConfig, data: Path) -> Table:
         return source.read(folder, config)
     except UNREADABLE as error:
         raise DataError(f"{folder}: not the files of {config.source}: {error}. {source.obtained}") from None
-
-
-def is_strand_specific(config: DataConfig) -> bool:
-    """Whether a sequence of this data set and its reverse complement mean different things."""
-    return config.table.strand_specific if config.source == "table" else SOURCES[config.source].strand_specific
 
 
 def _utrseq(folder: Path, config: DataConfig) -> Table:

@@ -1,4 +1,4 @@
-"""Tokenizers, trained on training rows only and written as the `tokenizer.json` that the service reads."""
+"""Byte-pair encoding: the most frequent neighbours become one token, again and again."""
 
 from __future__ import annotations
 
