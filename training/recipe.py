@@ -90,7 +90,7 @@ class ModelConfig:
             raise ConfigError("model: places and pooling by bins belong to a convolution of one window_bases")
         if self.pooling == "bins" and not 1 <= self.pooling_bins <= self.pooled_positions:
             raise ConfigError(
-                f"model: pooling_bins must be 1 to {self.pooled_positions}, the positions that are pooled"
+                f"model: pooling_bins must be 1 to {self.pooled_positions}, the pooled positions"
             )
         if self.reverse_complement_averaged and self.encoding != "one_hot":
             raise ConfigError(
