@@ -10,7 +10,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from training.datasets.options import GroupingOptions, LevelsOptions, SourceName, TableOptions, WindowOptions
+from training.datasets.options import (
+    GenomeOptions,
+    GroupingOptions,
+    LevelsOptions,
+    SourceName,
+    TableOptions,
+    UtrseqOptions,
+    WindowOptions,
+)
 from training.errors import ConfigError
 from training.reading import read_dataclass
 from training.recipe import DistillationConfig, FitConfig, ModelConfig, TeacherConfig
@@ -62,10 +70,12 @@ class DataConfig:
     """Name of the data set's folder inside the data folder given on the command line."""
 
     targets: tuple[str, ...] = ()
-    """Which of the data set's quantities are predicted (epd_gtex: tissues); empty: the data set's own choice."""
+    """Which of the data set's tissues, cell lines or media are predicted; empty: the data set's own choice."""
 
     window: WindowOptions = field(default_factory=WindowOptions)
     grouping: GroupingOptions = field(default_factory=GroupingOptions)
+    utrseq: UtrseqOptions = field(default_factory=UtrseqOptions)
+    genome: GenomeOptions = field(default_factory=GenomeOptions)
     table: TableOptions = field(default_factory=TableOptions)
     levels: LevelsOptions = field(default_factory=LevelsOptions)
 
@@ -83,14 +93,19 @@ class DataConfig:
 class SplitConfig:
     """How rows are held out."""
 
-    by: Literal["column", "group", "random"] = "column"
-    """`column`: as the data set says; `group`: whole groups at random; `random`: single rows, leaking by design."""
+    by: Literal["column", "group", "chromosome", "random"] = "column"
+    """`column`: as the data set says; `group`: whole groups at random; `chromosome`: whole chromosomes, without the
+    rows that are related to one held out; `random`: single rows, leaking by design."""
 
     valid_fraction: float = 0.1
     """Share of the rows, for `group` and `random`."""
 
     test_fraction: float = 0.1
     """Share of the rows, for `group` and `random`."""
+
+    valid_chromosomes: tuple[str, ...] = ()
+    test_chromosomes: tuple[str, ...] = ()
+    """By name, for `chromosome`; empty: drawn by the fractions."""
 
     seed: int = 0
 
@@ -100,6 +115,8 @@ class SplitConfig:
     def __post_init__(self) -> None:
         if min(self.valid_fraction, self.test_fraction) <= 0 or self.valid_fraction + self.test_fraction >= 1:
             raise ConfigError("split: valid_fraction and test_fraction must be above 0 and below 1 together")
+        if bool(self.valid_chromosomes) != bool(self.test_chromosomes):
+            raise ConfigError("split: valid_chromosomes and test_chromosomes belong together")
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def test_other_tissues_are_targets_or_auxiliary(folder: Path) -> None:
 
 
 def test_an_unknown_tissue_is_refused_with_those_there_are(folder: Path) -> None:
-    with pytest.raises(ConfigError, match="liver is none of the tissues pituitary, "):
+    with pytest.raises(ConfigError, match="liver is none of pituitary, "):
         read_epd_gtex(folder, ("liver",))
 
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from training.datasets.files import opened
 from training.datasets.homology import chained_rows, connected, related_pairs
+from training.datasets.options import refuse_unknown_targets
 from training.datasets.table import Columns, Quantity, Table
-from training.errors import ConfigError
 
 JOINED = "promoter60_gtex7_joined.tsv.gz"
 FILES = (JOINED,)
@@ -50,8 +50,7 @@ def read_epd_gtex(folder: Path, tissues: tuple[str, ...] = DEFAULT_TISSUES, auxi
     Raises:
         ConfigError: a tissue is unknown.
     """
-    if unknown := [tissue for tissue in tissues if tissue not in TISSUES]:
-        raise ConfigError(f"data.targets: {unknown[0]} is none of the tissues {', '.join(TISSUES)}")
+    refuse_unknown_targets(tissues, TISSUES)
     with opened(folder / JOINED) as lines:
         rows = [row for row in csv.DictReader(lines, delimiter="\t") if row["is_primary"] == "1"]
     sequences = tuple(row["sequence"] for row in rows)
@@ -78,7 +77,7 @@ def quantity(tissue: str, pseudocount: float) -> Quantity:
     """What is predicted for a tissue."""
     return Quantity(
         target_name(tissue),
-        f"log10(TPM + {pseudocount:g})",
+        f"log10(TPM + {pseudocount:g})" if pseudocount else "log10(TPM)",
         "log10",
         "more expressed",
         f"Median expression of the gene in {tissue.replace('_', ' ')}, over GTEx's donors.",
@@ -88,5 +87,5 @@ def quantity(tissue: str, pseudocount: float) -> Quantity:
 
 def _columns(rows: list[dict[str, str]], tissues: tuple[str, ...]) -> Columns:
     tpm = np.array([[float(row[COLUMN_OF[tissue]]) for tissue in tissues] for row in rows])
-    values = np.log10(tpm.reshape(len(rows), len(tissues)) + PSEUDOCOUNT).astype(np.float32)
-    return Columns(tuple(map(target_name, tissues)), values, np.ones_like(values))
+    levels = np.log10(tpm.reshape(len(rows), len(tissues)) + PSEUDOCOUNT)
+    return Columns.measured(tuple(map(target_name, tissues)), levels)

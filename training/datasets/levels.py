@@ -67,9 +67,8 @@ def _refuse_unmatched(sheet: Sheet, ids: list[str], other: Sheet, partners: list
 
 def _targets(sheet: Sheet, options: LevelsOptions) -> Columns:
     level = {hour: _level(sheet, options, hour) for hour in HOURS}
-    values = np.stack([level[8] - level[2], (level[6] - level[1]) / 2], axis=1).astype(np.float32)
-    weights = np.where(np.isnan(values), 0, 1).astype(np.float32)
-    return Columns(tuple(quantity.name for quantity in QUANTITIES), values, weights)
+    changes = np.stack([level[8] - level[2], (level[6] - level[1]) / 2], axis=1)
+    return Columns.measured(tuple(quantity.name for quantity in QUANTITIES), changes)
 
 
 def _level(sheet: Sheet, options: LevelsOptions, hour: int) -> npt.NDArray[np.float64]:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from training.errors import ConfigError
 
-SourceName = Literal["utrseq", "plasmodium", "epd_gtex", "table", "levels"]
+SourceName = Literal["utrseq", "plasmodium", "epd_gtex", "siegel", "ecoli", "yeast", "gtex_genome", "table", "levels"]
+
+
+def refuse_unknown_targets(chosen: Sequence[str], known: Sequence[str]) -> None:
+    """Check what a configuration asks a data set to predict.
+
+    Raises:
+        ConfigError: the data set does not have it.
+    """
+    if unknown := [name for name in chosen if name not in known]:
+        raise ConfigError(f"data.targets: {unknown[0]} is none of {', '.join(known)}")
 
 
 @dataclass(frozen=True)
@@ -38,6 +49,29 @@ class GroupingOptions:
     def __post_init__(self) -> None:
         if self.block_bases < 1:
             raise ConfigError("data.grouping.block_bases must be at least 1")
+
+
+@dataclass(frozen=True)
+class UtrseqOptions:
+    """Which of UTR-Seq's reporters are read (utrseq)."""
+
+    reporters: Literal["public", "all"] = "public"
+    """`public`: those whose sequences are in the joined table or beside Rabani's counts; `all`: all 90,000, whose
+    sequences a person must supply."""
+
+
+@dataclass(frozen=True)
+class GenomeOptions:
+    """A genome and its gene starts, which a person must supply (gtex_genome)."""
+
+    fasta: str = ""
+    """File of contigs; repeats in lower case relate no genes to each other."""
+
+    starts: str = ""
+    """Table with the columns gene (Ensembl id), contig, start (1-based) and strand (+ or -), a row each gene."""
+
+    levels: str = "GTEx_gene_median_7tissues.tsv.gz"
+    """GTEx's table of median TPM: gene, and a column each tissue."""
 
 
 @dataclass(frozen=True)

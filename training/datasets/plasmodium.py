@@ -13,12 +13,12 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from training.datasets.fasta import read_contigs
+from training.datasets.fasta import read_windows
 from training.datasets.files import read_cells
 from training.datasets.homology import GENOME_STRETCH, related_pairs
 from training.datasets.options import GroupingOptions, WindowOptions
 from training.datasets.table import Columns, Quantity, Table
-from training.datasets.windows import Strand, Window, window_around, window_groups
+from training.datasets.windows import Strand, window_around, window_groups
 
 GENOME = "Pf3D7_chr1-14.fa.xz"
 FEATURES = "Pf3D7_GCA_000002765.3_feature_table.txt.gz"
@@ -92,9 +92,9 @@ def read_plasmodium(
     reference = _read_course(folder / LEVELS["3D7"])
     genes = {gene.locus_tag: gene for gene in _read_genes(folder / FEATURES) if gene.locus_tag in reference.of}
     windows = {tag: window_around(gene.contig, gene.anchor, gene.strand, window) for tag, gene in genes.items()}
-    sequence_of = _cut(folder / GENOME, windows)
+    sequence_of = read_windows(folder / GENOME, windows)
     ids = list(sequence_of)
-    sequences = tuple(sequence_of.values())
+    sequences = tuple(bases.upper() for bases in sequence_of.values())
     median = np.median(reference.of_genes(ids), axis=1, keepdims=True)
     related = related_pairs(sequences, GENOME_STRETCH)
     return Table(
@@ -129,19 +129,6 @@ def _read_course(path: Path) -> Course:
     return Course(tuple(hours), {tag: np.array(levels, dtype=np.float64) for tag, *levels in rows})
 
 
-def _cut(genome: Path, windows: dict[str, Window]) -> dict[str, str]:
-    """The bases of the windows that lie on their contigs, contig by contig."""
-    tags_of: dict[str, list[str]] = {}
-    for tag, window in windows.items():
-        tags_of.setdefault(window.contig, []).append(tag)
-    return {
-        tag: windows[tag].of(contig)
-        for name, contig in read_contigs(genome)
-        for tag in tags_of.get(name, [])
-        if windows[tag].fits(len(contig))
-    }
-
-
 def _courses(folder: Path, ids: list[str]) -> Columns:
     courses = {strain: _read_course(folder / path) for strain, path in LEVELS.items()}
     return Columns.joined(
@@ -153,5 +140,4 @@ def _courses(folder: Path, ids: list[str]) -> Columns:
 
 
 def _columns(names: tuple[str, ...], fpkm: npt.NDArray[np.float64]) -> Columns:
-    values = np.log10(fpkm + PSEUDOCOUNT).astype(np.float32)
-    return Columns(names, values, np.where(np.isnan(values), 0, 1).astype(np.float32))
+    return Columns.measured(names, np.log10(fpkm + PSEUDOCOUNT))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.config import DataConfig
-from training.datasets import epd_gtex, levels, own_table, plasmodium, utrseq
+from training.datasets import ecoli, epd_gtex, gtex_genome, levels, own_table, plasmodium, siegel, utrseq, yeast
 from training.datasets.files import require
 from training.datasets.options import SourceName
 from training.datasets.table import Table
@@ -55,7 +55,7 @@ def read_source(config: DataConfig, data: Path) -> Table:
     try:
         return source.read(folder, config)
     except UNREADABLE as error:
-        raise DataError(f"{folder}: not the files of {config.source}: {error}. {source.obtained}") from None
+        raise DataError(f"{folder}: not the files of {config.source}: {error}. {source.obtained}") from error
 
 
 def is_strand_specific(config: DataConfig) -> bool:
@@ -64,7 +64,7 @@ def is_strand_specific(config: DataConfig) -> bool:
 
 
 def _utrseq(folder: Path, config: DataConfig) -> Table:
-    return utrseq.read_utrseq(folder, config.half_weight_umis, config.auxiliary)
+    return utrseq.read_utrseq(folder, config.half_weight_umis, config.auxiliary, config.utrseq.reporters)
 
 
 def _plasmodium(folder: Path, config: DataConfig) -> Table:
@@ -73,6 +73,29 @@ def _plasmodium(folder: Path, config: DataConfig) -> Table:
 
 def _epd_gtex(folder: Path, config: DataConfig) -> Table:
     return epd_gtex.read_epd_gtex(folder, config.targets or epd_gtex.DEFAULT_TISSUES, config.auxiliary)
+
+
+def _siegel(folder: Path, config: DataConfig) -> Table:
+    return siegel.read_siegel(folder, config.targets or siegel.CELL_LINES)
+
+
+def _ecoli(folder: Path, _config: DataConfig) -> Table:
+    return ecoli.read_ecoli(folder)
+
+
+def _yeast(folder: Path, config: DataConfig) -> Table:
+    return yeast.read_yeast(folder, config.targets or tuple(yeast.MEDIA))
+
+
+def _gtex_genome(folder: Path, config: DataConfig) -> Table:
+    return gtex_genome.read_gtex_genome(
+        folder,
+        config.genome,
+        config.targets or epd_gtex.DEFAULT_TISSUES,
+        config.window,
+        config.grouping,
+        config.auxiliary,
+    )
 
 
 def _table(folder: Path, config: DataConfig) -> Table:
@@ -87,6 +110,10 @@ SOURCES: Mapping[SourceName, Source] = {
     "utrseq": Source(_utrseq, utrseq.OBTAINED),
     "plasmodium": Source(_plasmodium, plasmodium.OBTAINED, plasmodium.FILES),
     "epd_gtex": Source(_epd_gtex, epd_gtex.OBTAINED, epd_gtex.FILES),
+    "siegel": Source(_siegel, siegel.OBTAINED, siegel.FILES),
+    "ecoli": Source(_ecoli, ecoli.OBTAINED, ecoli.FILES),
+    "yeast": Source(_yeast, yeast.OBTAINED, yeast.FILES),
+    "gtex_genome": Source(_gtex_genome, gtex_genome.OBTAINED),
     "table": Source(_table, own_table.OBTAINED),
     "levels": Source(_levels, levels.OBTAINED),
 }

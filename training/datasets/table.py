@@ -61,6 +61,11 @@ class Columns:
         return Columns(self.names, self.values[chosen], self.weights[chosen])
 
     @staticmethod
+    def measured(names: Sequence[str], values: npt.NDArray[np.float64]) -> Columns:
+        """Values that all count the same, but for NaN, which counts for nothing."""
+        return Columns(tuple(names), values.astype(np.float32), np.where(np.isnan(values), 0, 1).astype(np.float32))
+
+    @staticmethod
     def none(rows: int) -> Columns:
         """No column at all."""
         empty = np.zeros((rows, 0), dtype=np.float32)

@@ -12,7 +12,7 @@ from training.datasets.homology import Groups, Pairs, connected
 from training.datasets.options import GroupingOptions, WindowOptions
 
 Strand = Literal["+", "-"]
-COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
+COMPLEMENT = str.maketrans("ACGTacgt", "TGCAtgca")
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,8 @@ class Window:
         """Whether all of it lies on the contig."""
         return self.start >= 0 and self.end <= contig_bases
 
-    def of(self, contig: str) -> str:
-        """Its bases, 5' to 3' along the gene, upper case."""
-        bases = contig[self.start : self.end].upper()
+    def along_strand(self, bases: str) -> str:
+        """Bases of the contig as its strand has them, 5' to 3'."""
         return bases if self.strand == "+" else reverse_complement(bases)
 
 
@@ -49,7 +48,7 @@ def window_around(contig: str, anchor: int, strand: Strand, options: WindowOptio
 
 
 def reverse_complement(bases: str) -> str:
-    """The other strand, 5' to 3'; upper-case A, C, G, T and N."""
+    """The other strand, 5' to 3'; letters other than A, C, G and T stay."""
     return bases.translate(COMPLEMENT)[::-1]
 
 
