@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.config import SplitConfig
-from training.datasets.homology import Pairs, chained_rows, equal_rows
+from training.datasets.homology import Pairs, chained_rows, equal_rows, numbered
 from training.datasets.table import SPLITS, Table
 from training.errors import SplitError
 
@@ -25,11 +25,14 @@ def assign_splits(table: Table, config: SplitConfig) -> Table:
     """
     labels = table.splits
     if config.by != "column":
-        labels = {"group": _by_group, "random": _by_row}[config.by](table, config)
+        labels = {"group": _by_group, "chromosome": _by_chromosome, "random": _by_row}[config.by](table, config)
+    elif "valid" not in labels:
+        labels = _with_valid(table, config)
     labelled = replace(table, splits=labels).rows(labels != "")
     for name in SPLITS:
         if not np.any(labelled.splits == name):
-            raise SplitError(f"split.by = {config.by!r} leaves no rows in {name}")
+            hint = "" if np.any(labels != "") else "; the rows have no labels of their own: use split.by = 'group'"
+            raise SplitError(f"split.by = {config.by!r} leaves no rows in {name}{hint}")
     if config.by != "random":
         refuse_leaks(labelled)
     return labelled
@@ -56,13 +59,46 @@ def _refuse_pairs(table: Table, related: Pairs, what: str) -> None:
 
 
 def _by_group(table: Table, config: SplitConfig) -> npt.NDArray[np.str_]:
-    names, sizes = np.unique(table.groups, return_counts=True)
+    return _whole(table.groups, config)
+
+
+def _by_chromosome(table: Table, config: SplitConfig) -> npt.NDArray[np.str_]:
+    """Whole chromosomes; a row with a relative on a chromosome that is held out more strictly is left out."""
+    if not table.contigs:
+        raise SplitError("split.by = 'chromosome', but the rows of this data set lie on none; use split.by = 'group'")
+    contigs = np.array(table.contigs)
+    if config.test_chromosomes:
+        held_out = [np.isin(contigs, config.test_chromosomes), np.isin(contigs, config.valid_chromosomes)]
+        labels = np.select(held_out, ["test", "valid"], "train")
+    else:
+        labels = _whole(numbered(contigs), config)
+    rank = np.array([SPLITS.index(label) for label in labels.tolist()])
+    strictest = np.zeros(table.groups.max() + 1, dtype=np.int64)
+    np.maximum.at(strictest, table.groups, rank)
+    return np.where(rank < strictest[table.groups], "", labels)
+
+
+def _with_valid(table: Table, config: SplitConfig) -> npt.NDArray[np.str_]:
+    """The data set's own split, where it has none to choose the epoch on: a share of its training groups."""
+    train = np.flatnonzero(table.splits == "train")
+    if not len(train):
+        return table.splits
+    shares = replace(config, test_fraction=config.valid_fraction)
+    drawn = _whole(table.groups[train], shares)
+    labels = table.splits.astype("<U5")
+    labels[train[drawn == "test"]] = "valid"
+    return labels
+
+
+def _whole(groups: npt.NDArray[np.int64], config: SplitConfig) -> npt.NDArray[np.str_]:
+    """(rows,) labels that are the same within each group."""
+    names, sizes = np.unique(groups, return_counts=True)
     order = np.random.default_rng(config.seed).permutation(len(names))
     # Groups that would fill a held-out split alone come last, where the training rows are.
-    too_large = sizes[order] > min(config.valid_fraction, config.test_fraction) * len(table) / 2
+    too_large = sizes[order] > min(config.valid_fraction, config.test_fraction) * len(groups) / 2
     order = np.concatenate([order[~too_large], order[too_large]])
     label_of = dict(zip(names[order].tolist(), _cut(sizes[order], config), strict=True))
-    return np.array([label_of[group] for group in table.groups.tolist()], dtype=np.str_)
+    return np.array([label_of[group] for group in groups.tolist()], dtype=np.str_)
 
 
 def _by_row(table: Table, config: SplitConfig) -> npt.NDArray[np.str_]:
