@@ -12,12 +12,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from training.config import DataConfig, SplitConfig
+from training.config import DataConfig, SplitConfig, read_config
 from training.datasets.options import TableOptions, TargetOptions
 from training.datasets.own_table import read_own_table
 from training.datasets.registry import is_strand_specific, read_source
 from training.datasets.table import Table
 from training.errors import ConfigError, DataError, SplitError
+from training.preparation import prepare
 from training.splits import assign_splits
 
 LEVEL = TargetOptions("level", "log2", "log2", "more expressed", "A level.", pseudocount=1.0)
@@ -190,3 +191,31 @@ def test_a_user_says_whether_strands_differ(tmp_path: Path) -> None:
     assert read_source(config, tmp_path).ids == ("a", "b", "d")
     assert not is_strand_specific(config)
     assert is_strand_specific(DataConfig("utrseq", "utrseq"))
+
+
+def test_a_configuration_names_file_columns_and_targets(toy_toml: str, tmp_path: Path) -> None:
+    own = """
+[data]
+source = "table"
+folder = "mine"
+[data.table]
+file = "own.csv"
+missing = "drop"
+[[data.table.targets]]
+column = "level"
+unit = "log2"
+scale = "log2"
+higher_means = "more expressed"
+description = "A level."
+"""
+    (tmp_path / "mine").mkdir()
+    lines = [f"R{number},{'ACGT'[number % 4] * (10 + number)},{number}" for number in range(40)]
+    (tmp_path / "mine" / "own.csv").write_text("\n".join(["id,sequence,level", *lines]) + "\n")
+    before, _, after = toy_toml.partition("[data]")
+    config = tmp_path / "own.toml"
+    config.write_text(before + own + '[split]\nby = "random"\n' + after[after.index("[evaluation]") :])
+
+    prepared = prepare(read_config(config), tmp_path, tmp_path / "run")
+
+    assert sorted(prepared.table.ids) == sorted(f"R{number}" for number in range(40))
+    assert prepared.table.quantities[0].description == "A level."
