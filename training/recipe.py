@@ -82,16 +82,14 @@ class ModelConfig:
         sized = self.layers >= 1 and self.inner_width >= 1 and self.width % self.heads == 0
         if self.encoding == "tokens" and not sized:
             raise ConfigError(f"model: {self.backbone} needs layers and inner_width, and a width that heads divides")
-        if self.pooled_positions < 1:
+        if self.positions < 1:
             raise ConfigError("model.positions must be at least 1")
         if self.backbone == "convolution" and (self.stem_bases % 2 == 0 or self.kernel_bases % 2 == 0):
             raise ConfigError("model: stem_bases and kernel_bases must be odd, so that positions stay where they are")
         if (self.places or self.pooling == "bins") and (self.backbone != "convolution" or self.pooled_positions < 1):
             raise ConfigError("model: places and pooling by bins belong to a convolution of one window_bases")
         if self.pooling == "bins" and not 1 <= self.pooling_bins <= self.pooled_positions:
-            raise ConfigError(
-                f"model: pooling_bins must be 1 to {self.pooled_positions}, the pooled positions"
-            )
+            raise ConfigError(f"model: pooling_bins must be 1 to {self.pooled_positions}, the pooled positions")
         if self.reverse_complement_averaged and self.encoding != "one_hot":
             raise ConfigError(
                 "model.reverse_complement_averaged: the other strand has other tokens, which a graph cannot make; "

@@ -11,6 +11,7 @@ than its share fills a fold alone.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -52,18 +53,20 @@ def refuse_leaks(table: Table) -> None:
     Raises:
         SplitError: one does.
     """
-    _refuse_pairs(table, chained_rows(table.groups), "homology groups stand")
-    _refuse_pairs(table, equal_rows(table.sequences), "sequences stand")
+    _refuse_pairs(table, chained_rows(table.groups), table.groups.tolist(), "homology groups")
+    _refuse_pairs(table, equal_rows(table.sequences), table.sequences, "sequences")
 
 
-def _refuse_pairs(table: Table, related: Pairs, what: str) -> None:
-    """Refuse a table in which any two rows of a pair have different labels."""
-    apart = related[table.splits[related[:, 0]] != table.splits[related[:, 1]]]
+def _refuse_pairs(table: Table, pairs: Pairs, shared: Sequence[int | str], what: str) -> None:
+    """Refuse a table in which the rows of a pair, which have something in common, have different labels."""
+    apart = pairs[table.splits[pairs[:, 0]] != table.splits[pairs[:, 1]]]
     if not len(apart):
         return
     one, other = (f"{table.ids[row]} ({table.splits[row]})" for row in apart[0])
-    many = len(np.unique(table.groups[apart[:, 0]]))
-    raise SplitError(f"{many} {what} in more than one split, such as that of {one} and {other}; use split.by = 'group'")
+    many = len({shared[row] for row in apart[:, 0]})
+    raise SplitError(
+        f"{many} {what} stand in more than one split, such as that of {one} and {other}; use split.by = 'group'"
+    )
 
 
 def deal_folds(groups: npt.NDArray[np.int64], folds: int, seed: int) -> npt.NDArray[np.int64]:

@@ -10,7 +10,9 @@ import pytest
 import torch
 from rich.console import Console
 
-from training.config import Config, read_config
+from training.config import Config, DataConfig, read_config
+from training.datasets.registry import read_source
+from training.datasets.table import Table
 from training.evaluate import Evaluation, evaluate
 from training.export import export
 from training.fit import Run
@@ -161,6 +163,12 @@ def bundle_folder(trained: Pipeline, evaluation: Evaluation, tmp_path_factory: p
 def utrseq_folder(data_folder: Path) -> Path:
     """The real data set, where there is one."""
     return data_folder / "utrseq-zebrafish-3utr"
+
+
+@pytest.fixture(scope="session")
+def plasmodium_table(data_folder: Path) -> Table:
+    """The 4-kb windows of P. falciparum, where there is the real genome; reading them takes seconds."""
+    return read_source(DataConfig("plasmodium", "plasmodium-falciparum-promoter"), data_folder)
 
 
 @pytest.fixture

@@ -89,26 +89,30 @@ def test_a_file_of_another_kind_is_refused_in_one_line(folder: Path) -> None:
         read_source(DataConfig("plasmodium", "pf", window=WINDOW), folder.parent)
 
 
-def test_the_real_genome_gives_4996_genes_and_no_stretch_in_two_groups(pf: Table) -> None:
-    starts = [sequence[2000:2003] for sequence in pf.sequences]
-    sizes = np.bincount(pf.groups)
+def test_the_real_genome_gives_4996_genes_and_no_stretch_in_two_groups(plasmodium_table: Table) -> None:
+    starts = [sequence[2000:2003] for sequence in plasmodium_table.sequences]
+    sizes = np.bincount(plasmodium_table.groups)
 
-    assert len(pf) == 4996
-    assert {len(sequence) for sequence in pf.sequences} == {4000}
+    assert len(plasmodium_table) == 4996
+    assert {len(sequence) for sequence in plasmodium_table.sequences} == {4000}
     assert starts.count("ATG") == 4965  # the others are pseudogenes and odd annotations
     assert (len(sizes), max(sizes)) == (1937, 293)
-    first, second = related_pairs(pf.sequences[:1000], GENOME_STRETCH).T
-    assert np.array_equal(pf.groups[first], pf.groups[second])
+    first, second = related_pairs(plasmodium_table.sequences[:1000], GENOME_STRETCH).T
+    assert np.array_equal(plasmodium_table.groups[first], plasmodium_table.groups[second])
 
 
-def test_var_rifin_and_stevor_genes_are_one_family(pf: Table, data_folder: Path) -> None:
+def test_var_rifin_and_stevor_genes_are_one_family(plasmodium_table: Table, data_folder: Path) -> None:
     path = data_folder / "plasmodium-falciparum-promoter" / FEATURES
     with gzip.open(path, "rt") as lines:
         header, *rows = (line.rstrip("\n").split("\t") for line in lines)
     product_of = {row[header.index("locus_tag")]: row[header.index("name")] for row in rows if row[0] == "CDS"}
     family = {"rifin", "stevor", "erythrocyte membrane protein 1, PfEMP1"}
 
-    groups = [group for group, tag in zip(pf.groups, pf.ids, strict=True) if product_of[tag] in family]
+    groups = [
+        group
+        for group, tag in zip(plasmodium_table.groups, plasmodium_table.ids, strict=True)
+        if product_of[tag] in family
+    ]
 
     assert len(groups) == 98 + 26 + 61
     assert len(set(groups)) == 1
@@ -120,11 +124,6 @@ def test_blocks_of_a_chromosome_are_fewer_and_larger_groups(folder: Path) -> Non
 
     # The two windows do not overlap, but they are equal, so both ways keep them together.
     assert overlap.groups.tolist() == block.groups.tolist() == [0, 0]
-
-
-@pytest.fixture(scope="module")
-def pf(data_folder: Path) -> Table:
-    return read_source(DataConfig("plasmodium", "plasmodium-falciparum-promoter"), data_folder)
 
 
 def write(path: Path, rows: list[list[str]]) -> None:

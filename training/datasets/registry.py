@@ -52,7 +52,7 @@ def read_source(config: DataConfig, data: Path) -> Table:
     try:
         return source.read(folder, config)
     except UNREADABLE as error:
-        raise DataError(f"{folder}: not the files of {config.source}: {error}. {source.obtained}") from None
+        raise DataError(f"{folder}: not the files of {config.source}: {error}. {source.obtained}") from error
 
 
 def _utrseq(folder: Path, config: DataConfig) -> Table:
