@@ -35,9 +35,10 @@ def _trained_on(pretrained: Pretrained) -> Iterator[str]:
     genome, config = pretrained.genome, pretrained.config.genome
     yield f"Organism: {config.organism}"
     yield f"File: `{config.fasta}`" + (f" ({config.source})" if config.source else "")
+    tokens = pretrained.config.fit.context_tokens
     yield (
-        f"Both strands of {genome.train_bases:,} bases, {pretrained.bases_per_token:.2f} bases per token, "
-        f"in rows of {pretrained.config.fit.context_tokens} tokens from random places"
+        f"Both strands of {genome.train_bases:,} bases, in rows of {tokens} tokens "
+        f"(about {tokens * pretrained.bases_per_token:,.0f} bases) from random places"
     )
     yield f"Held out, never trained on: {', '.join(config.held_out)} ({genome.valid_bases:,} bases)"
     yield _excluded(pretrained)
@@ -64,7 +65,8 @@ def _perplexity(pretrained: Pretrained) -> str:
         f"| the tokens' frequencies | {metrics['frequency_perplexity']:,.1f} |\n"
         f"| this model | {metrics['valid_perplexity']:,.1f} |\n\n"
         f"The masked token itself has the highest score in {metrics['valid_accuracy']:.2%} of the places. "
-        f"{metrics['step']:,} steps, {metrics['tokens']:,} tokens, {metrics['seconds'] / 60:,.1f} minutes "
+        f"{metrics['step']:,} steps, {metrics['tokens']:,} tokens ({pretrained.passes:,.1f} passes), "
+        f"{metrics['seconds'] / 60:,.1f} minutes "
         f"on {pretrained.device}."
     )
 

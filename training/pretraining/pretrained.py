@@ -39,6 +39,11 @@ class Pretrained:
         return 2 * self.genome.train_bases / len(self.corpus.train.ids)
 
     @property
+    def passes(self) -> float:
+        """How often the run could have read each token of both strands."""
+        return self.metrics["tokens"] / len(self.corpus.train.ids)
+
+    @property
     def parameters(self) -> int:
         """Each counted once: the decoder's matrix is that of the embeddings."""
         return sum(parameter.numel() for parameter in self.model.parameters())

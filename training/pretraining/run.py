@@ -77,11 +77,16 @@ def data_digests(config: PretrainConfig, data: Path) -> dict[str, str]:
     """
     names = [name for name in (config.genome.fasta, config.genome.exclude_bed) if name]
     try:
-        return {name: hashlib.sha256((data / name).read_bytes()).hexdigest() for name in names}
+        return {name: _sha256(data / name) for name in names}
     except OSError as error:
         raise DataError(
             f"{error.filename}: {error.strerror}; name the folder that holds {config.genome.fasta} with --data"
         ) from None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _prepared(config: PretrainConfig, genome: Genome, folder: Path) -> tuple[bytes, Corpus]:

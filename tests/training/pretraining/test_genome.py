@@ -104,6 +104,16 @@ def test_something_has_to_be_left(tmp_path: Path, chosen: dict, message: str) ->
         genome_of(tmp_path, **chosen)
 
 
+def test_the_genome_of_p_falciparum_is_read_whole(data_folder: Path) -> None:
+    fasta = "plasmodium-falciparum-promoter/Pf3D7_chr1-14.fa.xz"
+
+    genome = read_genome(GenomeConfig(fasta=fasta, organism="", held_out=("AL844501.2",)), data_folder)
+
+    # 14 chromosomes without a gap, the first of which has 640,851 bases.
+    assert (len(genome.train), len(genome.valid)) == (13, 1)
+    assert (genome.train_bases, genome.valid_bases) == (23_292_622 - 640_851, 640_851)
+
+
 def test_the_other_strand_is_read_backwards() -> None:
     assert reverse_complement("AACGT") == "ACGTT"
 

@@ -12,6 +12,7 @@ from training.pretraining.config import PretrainConfig
 from training.pretraining.corpus import Corpus, learn_vocabulary, tokenise
 from training.pretraining.genome import read_genome
 from training.pretraining.loop import Pretraining
+from training.pretraining.model import FusedSelfAttention
 from training.pretraining.perplexity import frequency_perplexity
 
 CPU = torch.device("cpu")
@@ -115,6 +116,13 @@ def test_the_watcher_hears_how_far_the_run_is(fitted: Fitted, corpus: Corpus, tm
 
     assert [done for done, _ in heard] == [0.0, 0.5, 1.0]
     assert heard[-1][1].keys() == {"step", "tokens_per_second", "train_loss"}
+
+
+def test_beside_a_cpu_attention_is_fused(config: PretrainConfig) -> None:
+    elsewhere, on_cpu = (loop.new_model(config, device) for device in (torch.device("meta"), CPU))
+
+    assert all(isinstance(layer.attention.self, FusedSelfAttention) for layer in elsewhere.bert.encoder.layer)
+    assert not any(isinstance(layer.attention.self, FusedSelfAttention) for layer in on_cpu.bert.encoder.layer)
 
 
 def test_the_same_seed_gives_the_same_start(config: PretrainConfig) -> None:
