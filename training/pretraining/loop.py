@@ -19,7 +19,7 @@ from training.pretraining.config import SPECIAL_TOKENS_PER_ROW, PretrainConfig
 from training.pretraining.corpus import Corpus, rows_in_order
 from training.pretraining.masking import mask_tokens
 from training.pretraining.model import MaskedLanguageModel, fuse_attention
-from training.pretraining.perplexity import measure
+from training.pretraining.perplexity import log_frequencies, measure
 from training.pretraining.progress import Progress, load_progress, save_progress
 from training.pretraining.schedule import learning_rate, share_done
 from training.pretraining.watching import Report
@@ -48,6 +48,7 @@ class Pretraining:
         self._windows = Windows(corpus.train, config.fit.context_tokens, device)
         self._valid = _validation_rows(config, corpus).to(device)
         self.model = new_model(config, device)
+        self.model.expect(torch.from_numpy(log_frequencies(corpus.train, config.vocabulary.entries)))
         self._loss = torch.compile(self.model.loss) if config.fit.compile else self.model.loss
         self._optimizer = _adamw(self.model, config)
         self._generator = torch.Generator(device)

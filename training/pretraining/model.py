@@ -51,6 +51,11 @@ class MaskedLanguageModel(Dnabert2):
         super().__init__(shape)
         self.cls = nn.ModuleDict({"predictions": Predictions(shape, self.bert.embeddings.word_embeddings)})
 
+    @torch.no_grad()
+    def expect(self, log_frequencies: Tensor) -> None:
+        """Start from the tokens' frequencies, (vocabulary,), which take Adam thousands of steps to put into a bias."""
+        self.cls.get_submodule("predictions.decoder").get_parameter("bias").copy_(log_frequencies)
+
     def scores(self, masked: Masked) -> Tensor:
         """(rows, predicted, vocabulary): the scores of all tokens at the positions to predict."""
         # Rows are full: one row of ones is the mask of all of them, and the attention bias is made once, not per row.

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -61,5 +62,11 @@ def measure(
 
 def frequency_perplexity(train: TokenRuns, valid: TokenRuns, vocabulary: int) -> float:
     """The perplexity of guessing by the tokens' frequencies alone (add-one smoothed), which a model has to beat."""
-    counts = np.bincount(train.ids, minlength=vocabulary) + 1
-    return float(np.exp(-np.mean(np.log(counts / counts.sum())[valid.ids])))
+    return float(np.exp(-np.mean(log_frequencies(train, vocabulary)[valid.ids])))
+
+
+def log_frequencies(runs: TokenRuns, vocabulary: int) -> npt.NDArray[np.float64]:
+    """(vocabulary,) float64: the logarithm of each token's share, with one added to every count."""
+    counts = np.bincount(runs.ids, minlength=vocabulary) + 1
+    logarithms: npt.NDArray[np.float64] = np.log(counts / counts.sum())
+    return logarithms

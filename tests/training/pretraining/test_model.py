@@ -10,7 +10,7 @@ from training.backbones.dnabert2 import Dnabert2, Dnabert2Shape, alibi_bias, ali
 from training.pretraining.corpus import TokenRuns
 from training.pretraining.masking import IGNORED, Masked
 from training.pretraining.model import MaskedLanguageModel, fuse_attention
-from training.pretraining.perplexity import frequency_perplexity, measure
+from training.pretraining.perplexity import frequency_perplexity, log_frequencies, measure
 
 SHAPE = Dnabert2Shape(vocabulary=20, width=12, layers=2, heads=3, inner_width=8, dropout=0.0)
 ROWS = torch.tensor([[1, 7, 9, 5, 12, 2], [1, 8, 8, 19, 6, 2]])
@@ -125,6 +125,18 @@ def test_the_perplexity_of_a_model_that_knows_nothing_is_the_vocabulary(model: M
     quality = measure(model, ROWS, rate=0.5, vocabulary=20, batch=1)
 
     assert quality.perplexity == pytest.approx(20.0, rel=1e-5)
+
+
+def test_a_model_that_expects_the_frequencies_has_their_perplexity(model: MaskedLanguageModel) -> None:
+    train = TokenRuns(np.array([5, 5, 5, 6, 19], dtype=np.uint16), np.array([5]))
+    valid = TokenRuns(np.array([5, 6, 5, 7], dtype=np.uint16), np.array([4]))
+    with torch.no_grad():
+        model.bert.embeddings.word_embeddings.weight.zero_()
+    model.expect(torch.from_numpy(log_frequencies(train, vocabulary=20)))
+
+    quality = measure(model, torch.tensor([[1, 5, 6, 5, 7, 2]]), rate=0.99, vocabulary=20, batch=1)
+
+    assert quality.perplexity == pytest.approx(frequency_perplexity(train, valid, vocabulary=20), rel=1e-5)
 
 
 def test_the_perplexity_of_a_model_that_is_sure_and_right_is_one(model: MaskedLanguageModel) -> None:
