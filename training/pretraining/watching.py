@@ -29,4 +29,8 @@ def watching(console: Console, name: str) -> Iterator[Report]:
 
 
 def _as_text(figures: Mapping[str, float]) -> str:
-    return "  ".join(f"{name.replace('_', ' ')} {value:,.4g}" for name, value in figures.items())
+    return "  ".join(f"{name.replace('_', ' ')} {_rounded(value)}" for name, value in figures.items())
+
+
+def _rounded(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 or value == int(value) else f"{value:.4g}"
