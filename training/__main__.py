@@ -20,6 +20,9 @@ from training.pipeline import Pipeline
 from training.predictions import predictions_path
 from training.preparation import load_prepared
 from training.preparation import prepare as prepare_data
+from training.pretraining.config import read_pretrain_config
+from training.pretraining.run import PRETRAINED
+from training.pretraining.run import pretrain as pretrain_model
 from training.processes import launched, refuse_several_processes
 from training.showing import show_scores
 from training.watching import Watcher
@@ -49,6 +52,8 @@ Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 …; auto takes CUD
 Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves the choice to torch.")]
 MadeBy = Annotated[str, typer.Option(help="For the manifest: the command that trains it again, if it is another.")]
 Steps = Annotated[int, typer.Option(min=0, help="A dry run: end after so many steps, beside the real run; 0: train.")]
+StepLimit = Annotated[int | None, typer.Option(min=0, help="Instead of the configuration's limit; 0: none.")]
+Minutes = Annotated[float | None, typer.Option(min=0, help="Instead of the configuration's limit; 0: none.")]
 Scored = Annotated[ScoredSplit, typer.Option(help="Rows to score; test is for the final figures only.")]
 Fold = Annotated[int | None, typer.Option(help="The fold to test, from 0, for a configuration with split.folds.")]
 
@@ -63,6 +68,23 @@ def prepare(config: ConfigFile, data: Data = DATA, runs: Runs = RUNS, fold: Fold
     counts = {name: len(prepared.table.split(name)) for name in ("train", "valid", "test")}
     shown = ", ".join(f"{count:,} {name}" for name, count in counts.items())
     console.print(f"{settings.bundle.name}: {shown} rows; table {prepared.table.sha256()[:12]}")
+
+
+@app.command()
+def pretrain(
+    config: ConfigFile,
+    data: Data = DATA,
+    runs: Runs = RUNS,
+    device: Device = "auto",
+    threads: Threads = 0,
+    steps: StepLimit = None,
+    minutes: Minutes = None,
+) -> None:
+    """Pre-train a masked language model on a genome, in DNABERT-2's format; a killed run goes on where it stopped."""
+    settings = read_pretrain_config(config).limited(steps, minutes)
+    pretrained = pretrain_model(settings, data, runs / settings.name, _device(device, threads), console)
+    perplexity = pretrained.metrics["valid_perplexity"]
+    console.print(f"{runs / settings.name / PRETRAINED}: written; perplexity {perplexity:,.1f} on held-out contigs")
 
 
 @app.command()

@@ -5,7 +5,6 @@ Every knob of the training package is an attribute here, with its unit, and nowh
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +19,7 @@ from training.datasets.options import (
     WindowOptions,
 )
 from training.errors import ConfigError
-from training.reading import read_dataclass
+from training.reading import read_dataclass, read_toml
 from training.recipe import DistillationConfig, FitConfig, ModelConfig, TeacherConfig
 from training.tokenizers.recipe import TokenizerConfig
 
@@ -218,10 +217,4 @@ def read_config(path: Path) -> Config:
     Raises:
         ConfigError: the file is missing or not TOML, a key is unknown or missing, or a value is of the wrong kind.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from None
-    return read_dataclass(Config, document, path.name)
+    return read_dataclass(Config, read_toml(path), path.name)

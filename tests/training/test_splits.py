@@ -203,11 +203,11 @@ def test_a_column_has_no_folds() -> None:
 
 
 def table_of(groups: list[int]) -> Table:
-    """A table of nothing but groups."""
+    """A table of groups, whose sequences are all different."""
     rows = len(groups)
     return Table(
         ids=tuple(f"R{row}" for row in range(rows)),
-        sequences=("A",) * rows,
+        sequences=tuple("A" * (row + 1) for row in range(rows)),
         quantities=(),
         targets=Columns.none(rows),
         auxiliary=Columns.none(rows),
