@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,10 +72,14 @@ class RunFolder:
             write_atomically(path / IDENTITY, json.dumps(self.identity, indent=2).encode() + b"\n")
 
     def load(self) -> Progress | None:
-        """Where the run stands; None when it has not finished an epoch yet."""
+        """Where the run stands; None when it has not finished an epoch yet.
+
+        Raises:
+            FitError: the checkpoint cannot be read.
+        """
         if not (self.path / CHECKPOINT).is_file():
             return None
-        return Progress(**torch.load(self.path / CHECKPOINT, map_location="cpu", weights_only=True))
+        return Progress(**_read(self.path / CHECKPOINT))
 
     def save(self, progress: Progress) -> None:
         """Write the checkpoint and, for people, the history as CSV."""
@@ -98,12 +103,11 @@ class RunFolder:
         """The weights with the best validation figures.
 
         Raises:
-            FitError: no epoch was finished yet.
+            FitError: no epoch was finished yet, or the file cannot be read.
         """
         if not (self.path / BEST).is_file():
             raise FitError(f"{self.path}: no trained weights here; run `python -m training fit` first")
-        weights: dict[str, Tensor] = torch.load(self.path / BEST, map_location="cpu", weights_only=True)
-        return weights
+        return _read(self.path / BEST)
 
     def _refuse_another_run(self) -> None:
         try:
@@ -116,6 +120,14 @@ class RunFolder:
                 f"{self.path} holds a run with another {', '.join(different) or 'configuration'}; "
                 "remove the folder or choose another with --runs"
             )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, OSError, EOFError, pickle.UnpicklingError):
+        raise FitError(f"{path} is damaged: remove its folder and run `python -m training fit` again") from None
+    return content
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -173,15 +173,20 @@ class Config:
             raise ConfigError("fit.augmentation.shift_bases: tokens have no position to be shifted from")
         if bool(self.teachers) != (self.distillation is not None):
             raise ConfigError("distillation: [[teachers]] and [distillation] belong together")
+        for model, fit in self._models():
+            _check_fit(model, fit)
         if self.data.strand_specific:
             self._check_strands()
         if self.distillation is not None:
             self._check_distillation(self.distillation)
 
+    def _models(self) -> list[tuple[ModelConfig, FitConfig]]:
+        return [(self.model, self.fit), *((teacher.model, teacher.fit) for teacher in self.teachers)]
+
     def _check_strands(self) -> None:
         """Neither the model nor a teacher may take a strand-specific sequence for its reverse complement."""
         why = "the data set is strand-specific (data.strand_specific): the other strand has another value"
-        for model, fit in [(self.model, self.fit), *((teacher.model, teacher.fit) for teacher in self.teachers)]:
+        for model, fit in self._models():
             if model.reverse_complement_averaged:
                 raise ConfigError(f"model.reverse_complement_averaged: {why}")
             if fit.augmentation.reverse_complement_probability:
@@ -209,6 +214,14 @@ class Config:
     def as_dict(self) -> dict[str, Any]:
         """The whole configuration, defaults included, as it goes into a checkpoint and a manifest."""
         return asdict(self)
+
+
+def _check_fit(model: ModelConfig, fit: FitConfig) -> None:
+    """What a backbone cannot do, before teachers are trained for hours."""
+    if fit.gradient_checkpointing and model.encoding != "tokens":
+        raise ConfigError("fit.gradient_checkpointing: only a transformer's layers can be computed again")
+    if fit.lora is not None and not fit.lora.targets and model.encoding != "tokens":
+        raise ConfigError(f"fit.lora.targets: name the layers of a {model.backbone} backbone that are changed")
 
 
 def read_config(path: Path) -> Config:

@@ -117,7 +117,6 @@ def launched(device: torch.device) -> Iterator[Processes]:
     except ImportError:
         raise FitError("several processes need accelerate: pip install 'basecast[train]'") from None
     accelerator = Accelerator(cpu=device.type == "cpu")
-    try:
-        yield Processes(device, accelerator)
-    finally:
-        accelerator.end_training()
+    yield Processes(device, accelerator)
+    # After an error the launcher ends the other processes, which may never come to say good-bye.
+    accelerator.end_training()

@@ -44,6 +44,15 @@ def test_a_recipe_in_development_is_scored_on_validation_rows(config: Path, toy_
     assert written == {"table.npz", "predictions-valid.npz", "evaluation-valid.json", "model"}
 
 
+def test_a_dry_run_shows_whether_a_recipe_works_here(config: Path, toy_data: Path, tmp_path: Path) -> None:
+    runs = ["--runs", str(tmp_path / "runs")]
+    for command in (["prepare", str(config), "--data", str(toy_data)], ["fit", str(config), "--steps", "2"]):
+        assert RUNNER.invoke(app, [*command, *runs], catch_exceptions=False).exit_code == 0
+
+    written = {path.name for path in (tmp_path / "runs" / "toy-decay" / "model-dry-run").iterdir()}
+    assert written >= {"best.pt", "checkpoint.pt", "config.json", "metrics.csv", "run.json"}
+
+
 def test_a_refusal_is_one_line_and_status_1(
     config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -38,6 +38,8 @@ def test_shipped_configurations_are_valid_and_named_after_their_bundle(path: Pat
         ("epochs = 3", "epochs = 3\nhuber_delta = 0", r"huber_delta must be above 0"),
         ("epochs = 3", 'epochs = 3\nprecision = "fp8"', r"fit: precision: 'fp8' is none of fp32, bf16, fp16"),
         ("epochs = 3", "epochs = 3\nlora = { rank = 0 }", r"fit\.lora: rank and alpha must be at least 1"),
+        ("epochs = 3", "epochs = 3\nlora = {}", r"fit\.lora\.targets: name the layers of a convolution backbone"),
+        ("epochs = 3", "epochs = 3\ngradient_checkpointing = true", r"fit\.gradient_checkpointing: only a transformer"),
         ("shift_bases = 2", "reverse_complement_probability = 2", r"a number from 0 to 1"),
         (
             "shift_bases = 2",
