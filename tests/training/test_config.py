@@ -125,3 +125,39 @@ def read(toml: str, folder: Path) -> Config:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"absent\.toml: No such file"):
         read_config(tmp_path / "absent.toml")
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "message"),
+    [
+        ('kind = "checkpoint"', r"needs model\.checkpoint"),
+        ('kind = "motifs"\nvocabulary = 9\n[tokenizer.motifs]\nbases = 12', r"motifs\.bases is larger than"),
+        ('kind = "byte pairs"', r"kind: 'byte pairs' is none of bpe"),
+        ("vocabulary = 9\nmax_tokens = 513", r"tokenizer\.max_tokens: the model reads at most 512"),
+    ],
+)
+def test_a_tokenizer_must_fit_its_model(toy_token_toml: str, tmp_path: Path, tokenizer: str, message: str) -> None:
+    changed = toy_token_toml.replace("[tokenizer]\nvocabulary = 32", f"[tokenizer]\n{tokenizer}")
+    changed = changed.replace('"dnabert2"', '"bert"').replace(
+        "min_bases = 10\nmax_bases = 40", "min_bases = 1\nmax_bases = 11"
+    )
+
+    with pytest.raises(ConfigError, match=message):
+        read(changed, tmp_path)
+
+
+def test_motifs_have_no_states_of_bases_to_imitate(toy_toml: str, toy_token_toml: str, tmp_path: Path) -> None:
+    teacher = read(toy_toml, tmp_path)
+    motifs = '[tokenizer]\nkind = "motifs"\nvocabulary = 32'
+    plain = toy_token_toml.replace("[tokenizer]\nvocabulary = 32", motifs).replace("mutation_rate = 0.01", "")
+    config = read(plain, tmp_path)
+    imitating = replace(TEN, state_weight=1.0)
+
+    with pytest.raises(ConfigError, match="motifs overlap"):
+        replace(config, teachers=(TeacherConfig(1, teacher.model, teacher.fit),), distillation=imitating)
+
+
+@pytest.mark.parametrize("positions", [0, -1])
+def test_a_model_has_positions(toy_token_toml: str, tmp_path: Path, positions: int) -> None:
+    with pytest.raises(ConfigError, match=r"model\.positions must be at least 1"):
+        read(toy_token_toml.replace("width = 12", f"width = 12\npositions = {positions}"), tmp_path)
