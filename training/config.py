@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from training.baselines.recipe import BaselineConfig, KmerRidgeConfig
 from training.errors import ConfigError
 from training.reading import read_dataclass
 from training.recipe import DistillationConfig, FitConfig, ModelConfig, TeacherConfig
@@ -119,8 +120,11 @@ class Config:
 
     bundle: BundleConfig
     data: DataConfig
-    model: ModelConfig
-    fit: FitConfig
+    model: ModelConfig | None = None
+    fit: FitConfig | None = None
+    baseline: BaselineConfig | None = None
+    """Stands in the place of `model` and `fit`."""
+
     seed: int = 0
     split: SplitConfig = field(default_factory=SplitConfig)
     tokenizer: TokenizerConfig | None = None
@@ -129,21 +133,58 @@ class Config:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 
     def __post_init__(self) -> None:
-        if self.tokenizer is None and self.model.encoding == "tokens":
+        if (self.model is None, self.fit is None, self.baseline is None) not in {
+            (False, False, True),
+            (True, True, False),
+        }:
+            raise ConfigError("either [model] with [fit] is needed, or [baseline] alone")
+        if self.baseline is not None:
+            self._check_baseline(self.baseline)
+        else:
+            self._check_network(*self.network)
+
+    @property
+    def network(self) -> tuple[ModelConfig, FitConfig]:
+        """`[model]` and `[fit]`.
+
+        Raises:
+            ConfigError: the configuration is a baseline's.
+        """
+        if self.model is None or self.fit is None:
+            raise ConfigError(f"{self.bundle.name} is a baseline: it has no [model] and no [fit]")
+        return self.model, self.fit
+
+    @property
+    def architecture(self) -> str:
+        """What is trained, in a sentence."""
+        return self.network[0].description if self.baseline is None else self.baseline.description
+
+    def _check_network(self, model: ModelConfig, fit: FitConfig) -> None:
+        if self.tokenizer is None and model.encoding == "tokens":
             raise ConfigError("tokenizer: a dnabert2 backbone needs a [tokenizer] table")
-        if self.model.encoding == "tokens" and self.fit.augmentation.shift_bases:
+        if model.encoding == "tokens" and fit.augmentation.shift_bases:
             raise ConfigError("fit.augmentation.shift_bases: tokens have no position to be shifted from")
         if bool(self.teachers) != (self.distillation is not None):
             raise ConfigError("distillation: [[teachers]] and [distillation] belong together")
         if self.distillation is not None:
-            self._check_distillation(self.distillation)
+            self._check_distillation(self.distillation, model, fit)
 
-    def _check_distillation(self, distillation: DistillationConfig) -> None:
+    def _check_baseline(self, baseline: BaselineConfig) -> None:
+        if self.tokenizer or self.teachers or self.distillation or self.data.auxiliary:
+            raise ConfigError("baseline: takes no tokenizer, teachers, distillation or data.auxiliary")
+        if isinstance(baseline, KmerRidgeConfig):
+            return
+        if self.bundle.min_bases != self.bundle.max_bases:
+            raise ConfigError(f"baseline: {baseline.kind} reads windows of one length; set min_bases = max_bases")
+        if baseline.anchor_in(self.bundle.max_bases) >= self.bundle.max_bases:
+            raise ConfigError(f"baseline.anchor: lies outside windows of {self.bundle.max_bases} bases")
+
+    def _check_distillation(self, distillation: DistillationConfig, model: ModelConfig, fit: FitConfig) -> None:
         if any(teacher.model.encoding != "one_hot" for teacher in self.teachers):
             raise ConfigError("teachers: a teacher reads bases, so that its states belong to bases")
-        if distillation.state_weight and self.model.encoding != "tokens":
+        if distillation.state_weight and model.encoding != "tokens":
             raise ConfigError("distillation.state_weight: only a model of tokens can imitate its teacher's states")
-        if self.fit.augmentation.crop_probability or self.fit.augmentation.mutation_rate:
+        if fit.augmentation.crop_probability or fit.augmentation.mutation_rate:
             raise ConfigError("fit.augmentation: teachers label what is read; crop and mutate in [distillation]")
 
     def as_dict(self) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from training.datasets.table import Floats, Split, Table
 from training.errors import DataError
 from training.feeder import predict
 from training.metrics import bootstrap
-from training.pipeline import Pipeline
+from training.pipeline import MODEL_FOLDER, Pipeline
 
 THIS_BUNDLE = "this bundle"
 KMER_RIDGE = "k-mer ridge"
@@ -78,7 +78,7 @@ def load_evaluation(folder: Path) -> Evaluation:
 
 def weights_sha256(pipeline: Pipeline) -> str:
     """Digest of the published model's weights file."""
-    return hashlib.sha256((pipeline.stage.folder / BEST).read_bytes()).hexdigest()
+    return hashlib.sha256((pipeline.folder / MODEL_FOLDER / BEST).read_bytes()).hexdigest()
 
 
 def evaluate(pipeline: Pipeline, beside: Mapping[str, Pipeline], split: Split = "test") -> Evaluation:

@@ -15,19 +15,20 @@ from app.bundle import TOKENIZER, Input, Manifest
 from app.encoding import EncodedSequence, Ids, SequenceEncoder
 from app.engine import feed
 from training.augmentation import Lengths, augment, cut
+from training.baselines.recipe import BaselineConfig
 from training.config import BundleConfig
 from training.datasets.table import Floats
 from training.errors import DataError
 from training.examples import Codes, as_text
 from training.recipe import AugmentationConfig, ModelConfig
-from training.regressor import Regressor
+from training.regressor import ScaledModel
 from training.tokenizers import PAD, SPECIAL_TOKENS
 
 SPECIAL_TOKENS_PER_SEQUENCE = 2
 PREDICTION_BATCH = 256
 
 
-def input_rules(model: ModelConfig, bundle: BundleConfig) -> Input:
+def input_rules(model: ModelConfig | BaselineConfig, bundle: BundleConfig) -> Input:
     """What the model accepts, as its manifest says it."""
     tokens = model.encoding == "tokens"
     return Input(
@@ -109,7 +110,7 @@ class Feeder:
 
 
 @torch.no_grad()
-def predict(model: Regressor, feeder: Feeder, sequences: Sequence[str], standardised: bool = False) -> Floats:
+def predict(model: ScaledModel, feeder: Feeder, sequences: Sequence[str], standardised: bool = False) -> Floats:
     """Predict without padding: in batches of rows of one length.
 
     Args:
