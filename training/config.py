@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from training.baselines.recipe import BaselineConfig, KmerRidgeConfig
 from training.datasets.options import (
     GenomeOptions,
     GroupingOptions,
@@ -155,8 +156,11 @@ class Config:
 
     bundle: BundleConfig
     data: DataConfig
-    model: ModelConfig
-    fit: FitConfig
+    model: ModelConfig | None = None
+    fit: FitConfig | None = None
+    baseline: BaselineConfig | None = None
+    """Stands in the place of `model` and `fit`."""
+
     seed: int = 0
     split: SplitConfig = field(default_factory=SplitConfig)
     tokenizer: TokenizerConfig | None = None
@@ -165,23 +169,50 @@ class Config:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 
     def __post_init__(self) -> None:
-        if self.tokenizer is None and self.model.encoding == "tokens":
-            raise ConfigError(f"tokenizer: a {self.model.backbone} backbone needs a [tokenizer] table")
+        if (self.model is None, self.fit is None, self.baseline is None) not in {
+            (False, False, True),
+            (True, True, False),
+        }:
+            raise ConfigError("either [model] with [fit] is needed, or [baseline] alone")
+        if self.baseline is not None:
+            self._check_baseline(self.baseline)
+        else:
+            self._check_network(*self.network)
+
+    @property
+    def network(self) -> tuple[ModelConfig, FitConfig]:
+        """`[model]` and `[fit]`.
+
+        Raises:
+            ConfigError: the configuration is a baseline's.
+        """
+        if self.model is None or self.fit is None:
+            raise ConfigError(f"{self.bundle.name} is a baseline: it has no [model] and no [fit]")
+        return self.model, self.fit
+
+    @property
+    def architecture(self) -> str:
+        """What is trained, in a sentence."""
+        return self.network[0].description if self.baseline is None else self.baseline.description
+
+    def _check_network(self, model: ModelConfig, fit: FitConfig) -> None:
+        if self.tokenizer is None and model.encoding == "tokens":
+            raise ConfigError(f"tokenizer: a {model.backbone} backbone needs a [tokenizer] table")
         if self.tokenizer is not None:
-            self._check_tokenizer(self.tokenizer)
-        if self.model.encoding == "tokens" and self.fit.augmentation.shift_bases:
+            self._check_tokenizer(self.tokenizer, model)
+        if model.encoding == "tokens" and fit.augmentation.shift_bases:
             raise ConfigError("fit.augmentation.shift_bases: tokens have no position to be shifted from")
         if bool(self.teachers) != (self.distillation is not None):
             raise ConfigError("distillation: [[teachers]] and [distillation] belong together")
-        for model, fit in self._models():
-            _check_fit(model, fit)
+        for one_model, its_fit in self._models():
+            _check_fit(one_model, its_fit)
         if self.data.strand_specific:
             self._check_strands()
         if self.distillation is not None:
-            self._check_distillation(self.distillation)
+            self._check_distillation(self.distillation, model, fit)
 
     def _models(self) -> list[tuple[ModelConfig, FitConfig]]:
-        return [(self.model, self.fit), *((teacher.model, teacher.fit) for teacher in self.teachers)]
+        return [self.network, *((teacher.model, teacher.fit) for teacher in self.teachers)]
 
     def _check_strands(self) -> None:
         """Neither the model nor a teacher may take a strand-specific sequence for its reverse complement."""
@@ -192,22 +223,32 @@ class Config:
             if fit.augmentation.reverse_complement_probability:
                 raise ConfigError(f"fit.augmentation.reverse_complement_probability: {why}")
 
-    def _check_tokenizer(self, tokenizer: TokenizerConfig) -> None:
-        if tokenizer.kind == "checkpoint" and not self.model.checkpoint:
+    def _check_tokenizer(self, tokenizer: TokenizerConfig, model: ModelConfig) -> None:
+        if tokenizer.kind == "checkpoint" and not model.checkpoint:
             raise ConfigError("tokenizer.kind: a checkpoint's tokenizer needs model.checkpoint, a folder")
         if tokenizer.kind == "motifs" and tokenizer.motifs.bases > self.bundle.max_bases:
             raise ConfigError("tokenizer.motifs.bases is larger than bundle.max_bases")
         if tokenizer.kind == "motifs" and self.distillation is not None and self.distillation.state_weight:
             raise ConfigError("distillation.state_weight: motifs overlap, so no states of bases belong to one alone")
-        if tokenizer.max_tokens > (self.model.longest_tokens or tokenizer.max_tokens):
-            raise ConfigError(f"tokenizer.max_tokens: the model reads at most {self.model.longest_tokens} tokens")
+        if tokenizer.max_tokens > (model.longest_tokens or tokenizer.max_tokens):
+            raise ConfigError(f"tokenizer.max_tokens: the model reads at most {model.longest_tokens} tokens")
 
-    def _check_distillation(self, distillation: DistillationConfig) -> None:
+    def _check_baseline(self, baseline: BaselineConfig) -> None:
+        if self.tokenizer or self.teachers or self.distillation or self.data.auxiliary:
+            raise ConfigError("baseline: takes no tokenizer, teachers, distillation or data.auxiliary")
+        if isinstance(baseline, KmerRidgeConfig):
+            return
+        if self.bundle.min_bases != self.bundle.max_bases:
+            raise ConfigError(f"baseline: {baseline.kind} reads windows of one length; set min_bases = max_bases")
+        if baseline.anchor_in(self.bundle.max_bases) >= self.bundle.max_bases:
+            raise ConfigError(f"baseline.anchor: lies outside windows of {self.bundle.max_bases} bases")
+
+    def _check_distillation(self, distillation: DistillationConfig, model: ModelConfig, fit: FitConfig) -> None:
         if any(teacher.model.encoding != "one_hot" for teacher in self.teachers):
             raise ConfigError("teachers: a teacher reads bases, so that its states belong to bases")
-        if distillation.state_weight and self.model.encoding != "tokens":
+        if distillation.state_weight and model.encoding != "tokens":
             raise ConfigError("distillation.state_weight: only a model of tokens can imitate its teacher's states")
-        changed = self.fit.augmentation
+        changed = fit.augmentation
         if changed.crop_probability or changed.mutation_rate or changed.reverse_complement_probability:
             raise ConfigError("fit.augmentation: teachers label what is read; crop and mutate in [distillation]")
 

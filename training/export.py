@@ -32,7 +32,7 @@ from training.evaluate import Evaluation, weights_sha256
 from training.feeder import Feeder, predict
 from training.graph import export_graph, random_rows
 from training.pipeline import Pipeline
-from training.regressor import Regressor
+from training.regressor import ScaledModel
 
 PARITY_TOLERANCE = 1e-5
 GOLDEN_TOLERANCE = 1e-4
@@ -77,7 +77,7 @@ def export(pipeline: Pipeline, evaluation: Evaluation, models: Path, command: st
     return Export(_write(models / bundle.name, files | {MANIFEST: manifest.to_json()}), manifest)
 
 
-def measure_parity(model: Regressor, feeder: Feeder, served: OnnxModel) -> Parity:
+def measure_parity(model: ScaledModel, feeder: Feeder, served: OnnxModel) -> Parity:
     """Compare torch, one row at a time, with ONNX Runtime on whole, padded batches.
 
     Raises:
@@ -96,11 +96,11 @@ def _parity_lengths(feeder: Feeder) -> list[int]:
     shortest = 1 if feeder.rules.encoding == "tokens" else feeder.rules.min_bases
     longest = feeder.rules.max_tokens
     return sorted(
-        {shortest, shortest + 1, (shortest + longest) // 2, longest - 1, longest} & set(range(1, longest + 1))
+        {shortest, shortest + 1, (shortest + longest) // 2, longest - 1, longest} & set(range(shortest, longest + 1))
     )
 
 
-def _difference(model: Regressor, feeder: Feeder, served: OnnxModel, rows: int, length: int) -> float:
+def _difference(model: ScaledModel, feeder: Feeder, served: OnnxModel, rows: int, length: int) -> float:
     """Largest difference for one shape; token rows are ragged, the first as long as the shape says."""
     lengths = [length] * rows
     if feeder.rules.encoding == "tokens":
@@ -113,7 +113,7 @@ def _difference(model: Regressor, feeder: Feeder, served: OnnxModel, rows: int, 
 
 
 def _manifest(
-    pipeline: Pipeline, evaluation: Evaluation, model: Regressor, files: dict[str, bytes], command: str
+    pipeline: Pipeline, evaluation: Evaluation, model: ScaledModel, files: dict[str, bytes], command: str
 ) -> Manifest:
     bundle = pipeline.config.bundle
     return Manifest(
@@ -147,11 +147,11 @@ def _manifest(
 
 
 def _architecture(pipeline: Pipeline) -> str:
-    tokenizer = pipeline.prepared.tokenizer if pipeline.config.model.encoding == "tokens" else None
-    return pipeline.config.model.description + (f" Tokens: {tokenizer.source}" if tokenizer else "")
+    tokenizer = pipeline.prepared.tokenizer if pipeline.feeder.rules.encoding == "tokens" else None
+    return pipeline.config.architecture + (f" Tokens: {tokenizer.source}" if tokenizer else "")
 
 
-def _targets(pipeline: Pipeline, model: Regressor) -> tuple[Target, ...]:
+def _targets(pipeline: Pipeline, model: ScaledModel) -> tuple[Target, ...]:
     means, deviations = model.mean.tolist(), model.standard_deviation.tolist()
     return tuple(
         Target(
@@ -168,7 +168,7 @@ def _targets(pipeline: Pipeline, model: Regressor) -> tuple[Target, ...]:
     )
 
 
-def _golden(pipeline: Pipeline, model: Regressor) -> Golden:
+def _golden(pipeline: Pipeline, model: ScaledModel) -> Golden:
     sequences = pipeline.config.bundle.golden_sequences
     names = pipeline.prepared.table.targets.names
     predicted = predict(model, pipeline.feeder, sequences).tolist()

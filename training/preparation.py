@@ -38,7 +38,7 @@ def prepare(config: Config, data: Path, folder: Path) -> Prepared:
     table = assign_splits(read_source(config.data, data), config.split)
     tokenizer = None
     if config.tokenizer is not None:
-        checkpoint = Path(config.model.checkpoint) if config.model.checkpoint else None
+        checkpoint = Path(config.model.checkpoint) if config.model and config.model.checkpoint else None
         tokenizer = build_tokenizer(config.tokenizer, table.split("train"), data, checkpoint)
     folder.mkdir(parents=True, exist_ok=True)
     table.save(folder / TABLE)
