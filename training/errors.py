@@ -5,7 +5,8 @@
     ├── DataError         a data set's files are missing or not what they should be
     ├── SplitError        rows of one group stand on both sides of a split
     ├── FitError          a run diverged, or does not belong to this configuration
-    └── ExportRefused     the graph does not predict what the trained model predicts
+    ├── ExportRefused     the graph does not predict what the trained model predicts
+    └── ReportError       runs that a report sets side by side do not compare, or it cannot be drawn
 
 Each ends the command with one line; a message names the file, the key or the limit, and the way out.
 """
@@ -35,3 +36,7 @@ class FitError(TrainingError):
 
 class ExportRefused(TrainingError):
     """A model is not written because its bundle would not keep its promises."""
+
+
+class ReportError(TrainingError):
+    """A report cannot be written."""
