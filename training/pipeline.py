@@ -26,7 +26,7 @@ from training.stage import Stage, load_trained
 from training.watching import Watcher
 
 MODEL_FOLDER = "model"
-DRY_RUN_ROWS = 64
+DRY_RUN_ROWS = 16
 
 
 class Pipeline:

@@ -60,8 +60,8 @@ def _draw_histogram(panel: Axes, lengths: Lengths) -> None:
 
 def _lengths(run: Run) -> Lengths | None:
     prepared = load_prepared(run.config, run.folders[0])
-    if prepared.tokenizer_json is None:
+    feeder = Pipeline(run.config, prepared, run.folders[0]).feeder
+    if feeder.rules.encoding != "tokens":
         return None
     sequences = prepared.table.sequences[:MOST_ROWS]
-    feeder = Pipeline(run.config, prepared, run.folders[0]).feeder
     return np.array([len(ids) for ids in feeder.encode(sequences)], dtype=np.int64)
