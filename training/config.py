@@ -234,8 +234,8 @@ class Config:
             raise ConfigError(f"tokenizer.max_tokens: the model reads at most {model.longest_tokens} tokens")
 
     def _check_baseline(self, baseline: BaselineConfig) -> None:
-        if self.tokenizer or self.teachers or self.distillation or self.data.auxiliary:
-            raise ConfigError("baseline: takes no tokenizer, teachers, distillation or data.auxiliary")
+        if self.tokenizer or self.teachers or self.distillation:
+            raise ConfigError("baseline: takes no tokenizer, teachers or distillation")
         if isinstance(baseline, KmerRidgeConfig):
             return
         if self.bundle.min_bases != self.bundle.max_bases:
@@ -252,6 +252,11 @@ class Config:
         if changed.crop_probability or changed.mutation_rate or changed.reverse_complement_probability:
             raise ConfigError("fit.augmentation: teachers label what is read; crop and mutate in [distillation]")
 
+    @property
+    def outputs_auxiliary(self) -> bool:
+        """Whether the model answers the auxiliary columns too; a baseline has no use for them."""
+        return self.data.auxiliary and self.baseline is None
+
     def as_dict(self) -> dict[str, Any]:
         """The whole configuration, defaults included, as it goes into a checkpoint and a manifest."""
         return asdict(self)
@@ -266,9 +271,26 @@ def _check_fit(model: ModelConfig, fit: FitConfig) -> None:
 
 
 def read_config(path: Path) -> Config:
-    """Read a configuration.
+    """Read a configuration, and what it takes from the one that it extends.
 
     Raises:
-        ConfigError: the file is missing or not TOML, a key is unknown or missing, or a value is of the wrong kind.
+        ConfigError: a file is missing or not TOML, a key is unknown or missing, or a value is of the wrong kind.
     """
-    return read_dataclass(Config, read_toml(path), path.name)
+    return read_dataclass(Config, _read_extended(path), path.name)
+
+
+def _read_extended(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """A file's document; one that extends another has the other's rows, and its words for them.
+
+    Models are compared on the same rows: so [data] and [split] are taken over whole where they are not given, and
+    [bundle] key by key. What is trained is never taken over.
+    """
+    document = read_toml(path)
+    if "extends" not in document:
+        return document
+    name = document.pop("extends")
+    if not isinstance(name, str) or path in seen:
+        raise ConfigError(f"{path.name}: extends: expected the name of another file that does not extend this one")
+    other = _read_extended(path.parent / name, (*seen, path))
+    rows = {table: other[table] for table in ("data", "split") if table in other}
+    return rows | document | {"bundle": other.get("bundle", {}) | document.get("bundle", {})}

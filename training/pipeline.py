@@ -43,7 +43,7 @@ class Pipeline:
         self.config, self.prepared, self.folder, self.steps = config, prepared, folder, steps
         self._data_sha256 = prepared.table.sha256()
         train = prepared.table.split("train")
-        mean, standard_deviation = scale_of(output_columns(train, config.data.auxiliary))
+        mean, standard_deviation = scale_of(output_columns(train, config.outputs_auxiliary))
         self._mean, self._standard_deviation = mean.numpy(), standard_deviation.numpy()
 
     @property
@@ -110,7 +110,7 @@ class Pipeline:
     def examples(self, split: Split) -> Examples:
         """The rows of a split as training material."""
         table = self.prepared.table.split(split)
-        columns = output_columns(table, self.config.data.auxiliary)
+        columns = output_columns(table, self.config.outputs_auxiliary)
         return examples_of(table, columns, self._mean, self._standard_deviation)
 
     def teachers(self, device: torch.device) -> Teachers:

@@ -27,6 +27,7 @@ from training.export import export
 from training.feeder import predict
 from training.pipeline import Pipeline
 from training.preparation import Prepared, prepare
+from training.tokenizers.recipe import TokenizerConfig
 from training.watching import Watcher
 
 BASELINES = {
@@ -206,7 +207,7 @@ def test_a_configuration_is_a_network_s_or_a_baseline_s(config_of: ConfigOf, toy
     with pytest.raises(ConfigError, match=r"either \[model\] with \[fit\] is needed, or \[baseline\] alone"):
         replace(network, fit=None)
     with pytest.raises(ConfigError, match="takes no tokenizer"):
-        replace(baseline, data=replace(baseline.data, auxiliary=True))
+        replace(baseline, tokenizer=TokenizerConfig(vocabulary=8))
     with pytest.raises(ConfigError, match="set min_bases = max_bases"):
         replace(baseline, bundle=replace(baseline.bundle, min_bases=20))
     with pytest.raises(ConfigError, match=r"no \[model\] and no \[fit\]"):
