@@ -47,20 +47,29 @@ def test_a_longer_kmer_gains_absolutely_and_relatively(score: float, rivals: lis
 
 def test_regions_are_taken_best_first_unless_they_overlap() -> None:
     correlation = np.array([[0.3, 0.25, 0.2], [0.0, -0.1, -0.28], [0.0, 0.0, 0.15]])
-    start = Accepted(Pair("CA", WHOLE, 0.2), parent_score=0.0)
 
-    taken = best_regions(start, correlation, CONFIG)
+    taken = best_regions(Accepted(Pair("CA", WHOLE, 0.2), 0.0), correlation, CONFIG)
 
     # 0.3 takes the first bin, -0.28 the other two; everything else overlaps one of them.
     assert taken == [Pair("CA", Region(0, 0), 0.3), Pair("CA", Region(1, 2), -0.28)]
 
 
-def test_a_region_scores_at_least_what_the_parent_did() -> None:
+def test_a_region_scores_at_least_what_the_pair_does() -> None:
     correlation = np.array([[0.3, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.15]])
-    extension = Pair("CAG", Region(0, 0), 0.3)
+    pair, other = Pair("CAG", Region(0, 0), 0.3), Pair("CAG", Region(2, 2), 0.15)
 
-    assert best_regions(Accepted(extension, 0.15), correlation, CONFIG) == [extension, Pair("CAG", Region(2, 2), 0.15)]
-    assert best_regions(Accepted(extension, 0.16), correlation, CONFIG) == [extension]
+    assert best_regions(Accepted(pair, 0.1), correlation, CONFIG) == [pair]
+    assert best_regions(Accepted(other, 0.1), correlation, CONFIG) == [pair, other]
+    assert best_regions(Accepted(other, 0.1), correlation, replace(CONFIG, minimum_correlation=0.2)) == [pair]
+
+
+def test_regions_may_have_to_match_only_the_parent() -> None:
+    correlation = np.array([[0.3, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.15]])
+    pair, other = Pair("CAG", Region(0, 0), 0.3), Pair("CAG", Region(2, 2), 0.15)
+    config = replace(CONFIG, regions_match="parent")
+
+    assert best_regions(Accepted(pair, 0.15), correlation, config) == [pair, other]
+    assert best_regions(Accepted(pair, 0.16), correlation, config) == [pair]
 
 
 def test_an_extension_beats_its_parent_and_both_parts_in_the_same_region() -> None:

@@ -39,7 +39,7 @@ class Accepted:
     """A pair from which the search goes on.
 
     Attributes:
-        parent_score: of the shorter pair that it extends; 0 at the start.
+        parent_score: of the shorter pair that was extended to it; 0 at the start.
     """
 
     pair: Pair
@@ -59,9 +59,9 @@ def discover(lattice: Scores, config: DexterConfig, advance: Callable[[], object
     """Find the variables.
 
     The search starts with the 16 k-mers of two bases on the whole window. For each accepted pair, the regions are taken
-    where its k-mer scores at least as high as the pair's own parent did (a start has none): best first, skipping what
-    overlaps. Each of these is extended by a base on either side; an extended pair is accepted when it scores enough
-    better than all that it is made of.
+    where its k-mer scores at least as high as the pair itself (or its parent: `regions_match`): best first, skipping
+    what overlaps. Each of these is extended by a base on either side; an extended pair is accepted when it scores
+    enough better than all that it is made of.
 
     Args:
         lattice: of the training rows.
@@ -76,7 +76,8 @@ def discover(lattice: Scores, config: DexterConfig, advance: Callable[[], object
     accepted = [Accepted(_pair(kmer, lattice.bins.whole, correlations), 0.0) for kmer in correlations]
     for k in range(DEXTER_SHORTEST_KMER, config.longest_kmer + 1):
         taken = [pair for start in accepted for pair in best_regions(start, correlations[start.pair.kmer], config)]
-        kept = [start.pair for start in accepted if start.pair.score >= config.minimum_correlation]
+        pairs = (start.pair for start in accepted)
+        kept = [pair for pair in pairs if pair.score >= config.minimum_correlation and pair.score > 0]
         found |= {(pair.kmer, pair.region): pair for pair in [*kept, *taken]}
         accepted = []
         if k < config.longest_kmer and taken:
@@ -86,14 +87,15 @@ def discover(lattice: Scores, config: DexterConfig, advance: Callable[[], object
 
 
 def best_regions(accepted: Accepted, correlation: Matrix, config: DexterConfig) -> list[Pair]:
-    """Where a k-mer scores at least as high as the parent of its accepted pair: best first, skipping what overlaps.
+    """Where the k-mer of an accepted pair scores high enough: best first, skipping what overlaps.
 
     Args:
-        accepted: the pair, and what its parent scored.
+        accepted: the pair.
         correlation: (bins, bins), of its k-mer.
-        config: regions below its `minimum_correlation` are never taken.
+        config: says what is high enough; regions below its `minimum_correlation` never are.
     """
-    kmer, least = accepted.pair.kmer, max(accepted.parent_score, config.minimum_correlation)
+    kmer, own = accepted.pair.kmer, accepted.pair.score
+    least = max(own if config.regions_match == "pair" else accepted.parent_score, config.minimum_correlation)
     # A frequency that never varies correlates with nothing, and is no variable whatever the thresholds.
     first, last = np.nonzero((np.abs(correlation) >= least) & (correlation != 0))
     regions = [Region(int(start), int(end)) for start, end in zip(first, last, strict=True)]

@@ -98,6 +98,11 @@ class DexterConfig:
     minimum_correlation: float = 0.05
     """Pairs below it are no variables and are not extended."""
 
+    regions_match: Literal["pair", "parent"] = "pair"
+    """A region is taken for an accepted pair's k-mer where it scores at least as high as that pair, or only as high as
+    the shorter pair that was extended to it (the start has none: all regions). `pair` is DExTER's rule; `parent` finds
+    several times as many variables."""
+
     folds: int = 10
     """Of the training rows, for the Lasso's penalty."""
 
