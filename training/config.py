@@ -43,8 +43,11 @@ class BundleConfig:
     limits: str
     min_bases: int
     max_bases: int
-    golden_sequences: tuple[str, ...]
+    golden_sequences: tuple[str, ...] = ()
     """The trained model's predictions for these become the golden examples."""
+
+    golden_rows: tuple[str, ...] = ()
+    """Ids of rows of the table that are golden sequences too, for windows too long to write down."""
 
     card: str = ""
     """Markdown for the model card: what was tried, what to watch for."""
@@ -56,8 +59,8 @@ class BundleConfig:
     """Empty for reporters and other sequences that lie on no assembly."""
 
     def __post_init__(self) -> None:
-        if not self.golden_sequences:
-            raise ConfigError("bundle.golden_sequences: at least one sequence is needed")
+        if not self.golden_sequences and not self.golden_rows:
+            raise ConfigError("bundle.golden_sequences: at least one sequence is needed, or a row in golden_rows")
         if not 1 <= self.min_bases <= self.max_bases:
             raise ConfigError("bundle: 1 <= min_bases <= max_bases does not hold")
 
