@@ -70,6 +70,9 @@ class ModelConfig:
     pooling_bins: int = 1
     """Equal parts of the window that are pooled each by itself; pooling by bins only."""
 
+    pooling_maxima: bool = False
+    """Pool each part's largest states beside its mean; pooling by bins only."""
+
     head_width: int = 0
     """Hidden units of the head; 0: one linear layer."""
 
@@ -118,7 +121,7 @@ class ModelConfig:
         pooled = {
             "mean": "masked mean",
             "attention": f"attention pooling ({self.pooling_heads} heads)",
-            "bins": f"mean and maximum of {self.pooling_bins} equal parts",
+            "bins": f"mean{' and maximum' if self.pooling_maxima else ''} of {self.pooling_bins} equal parts",
         }[self.pooling]
         if self.backbone == "dnabert2":
             return (

@@ -61,13 +61,14 @@ class AttentionPooling(nn.Module):
 
 
 class BinPooling(nn.Module):
-    """The mean and the largest state of each of several equal parts of the input, side by side.
+    """The mean state of each of several equal parts of the input, side by side; the largest states too, if asked for.
 
     So it matters where something stands. For inputs of one length, without padding.
     """
 
-    def __init__(self, positions: int, bins: int) -> None:
+    def __init__(self, positions: int, bins: int, maxima: bool) -> None:
         super().__init__()
+        self.maxima = maxima
         # Written out, since adaptive pooling does not export: bin b reads from edge b to edge b + 1.
         self.edges = [positions * edge // bins for edge in range(bins + 1)]
 
@@ -79,11 +80,12 @@ class BinPooling(nn.Module):
             mask: (batch, positions), all 1.0.
 
         Returns:
-            (batch, 2 * bins * width).
+            (batch, bins * width), or twice as wide with the maxima.
         """
         del mask
         parts = [states[:, start:end] for start, end in pairwise(self.edges)]
-        return torch.cat([part.mean(1) for part in parts] + [part.amax(1) for part in parts], dim=1)
+        maxima = [part.amax(1) for part in parts] if self.maxima else []
+        return torch.cat([*(part.mean(1) for part in parts), *maxima], dim=1)
 
 
 class ScaledModel(nn.Module):
@@ -211,7 +213,8 @@ def _pooling(config: ModelConfig) -> tuple[nn.Module, int]:
     if config.pooling == "attention":
         return AttentionPooling(config.width, config.pooling_heads), config.width * config.pooling_heads
     if config.pooling == "bins":
-        return BinPooling(config.pooled_positions, config.pooling_bins), 2 * config.width * config.pooling_bins
+        pooling = BinPooling(config.pooled_positions, config.pooling_bins, config.pooling_maxima)
+        return pooling, config.width * config.pooling_bins * (2 if config.pooling_maxima else 1)
     return MaskedMean(), config.width
 
 

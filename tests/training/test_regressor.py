@@ -72,7 +72,7 @@ def test_the_scale_counts_each_value_by_its_weight() -> None:
 def test_a_bin_is_pooled_by_itself_and_the_last_takes_what_is_left_over() -> None:
     states = torch.tensor([[[1.0], [3.0], [5.0], [6.0], [10.0]]])
 
-    pooled = BinPooling(positions=5, bins=2)(states, torch.ones(1, 5))
+    pooled = BinPooling(positions=5, bins=2, maxima=True)(states, torch.ones(1, 5))
 
     assert pooled.tolist() == [[2.0, 7.0, 3.0, 10.0]]  # means of both, then maxima
 
