@@ -1,4 +1,4 @@
-"""Tokenizers, trained on training rows only and written as the `tokenizer.json` that the service reads."""
+"""Byte-pair encoding in DNABERT-2's layout, trained on training rows only."""
 
 from __future__ import annotations
 
