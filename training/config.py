@@ -6,13 +6,18 @@ Every knob of the training package is an attribute here, with its unit, and nowh
 from __future__ import annotations
 
 import tomllib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from training.errors import ConfigError
+from training.licences import check_licence
 from training.reading import read_dataclass
 from training.recipe import DistillationConfig, FitConfig, ModelConfig, TeacherConfig
+from training.tokenizers.six_mer import BASES_PER_TOKEN
+
+PUBLISHED_VOCABULARY = 4096
+"""Entries of DNABERT-2's own tokenizer."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,9 @@ class BundleConfig:
 
     ambiguous: Literal["refused", "n", "iupac"] = "refused"
     """Which letters beside A, C, G, T and U the service accepts."""
+
+    max_tokens: int = 0
+    """Longest input the service takes, special tokens included; 0: whatever `max_bases` comes to at worst."""
 
     assembly: str = ""
     """Empty for reporters and other sequences that lie on no assembly."""
@@ -129,14 +137,27 @@ class Config:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 
     def __post_init__(self) -> None:
-        if self.tokenizer is None and self.model.encoding == "tokens":
-            raise ConfigError("tokenizer: a dnabert2 backbone needs a [tokenizer] table")
+        self._check_tokenizer()
+        check_licence(self.model, self.bundle.licence)
+        check_bases(self.model, self.bundle.max_bases)
         if self.model.encoding == "tokens" and self.fit.augmentation.shift_bases:
             raise ConfigError("fit.augmentation.shift_bases: tokens have no position to be shifted from")
         if bool(self.teachers) != (self.distillation is not None):
             raise ConfigError("distillation: [[teachers]] and [distillation] belong together")
         if self.distillation is not None:
             self._check_distillation(self.distillation)
+
+    def _check_tokenizer(self) -> None:
+        brings_its_own = bool(self.model.checkpoint) or self.model.backbone == "nucleotide_transformer"
+        if self.tokenizer is None and self.model.encoding == "tokens" and not brings_its_own:
+            raise ConfigError(f"tokenizer: a {self.model.backbone} backbone needs a [tokenizer] table, or a checkpoint")
+        if self.tokenizer is not None and brings_its_own:
+            raise ConfigError("tokenizer: this model brings its own; leave the [tokenizer] table out")
+
+    def with_random_weights(self) -> Config:
+        """The same model without its checkpoint, to see whether a recipe runs before its weights are there."""
+        stands_in = TokenizerConfig(PUBLISHED_VOCABULARY) if self.model.backbone == "dnabert2" else None
+        return replace(self, model=replace(self.model, checkpoint=""), tokenizer=self.tokenizer or stands_in)
 
     def _check_distillation(self, distillation: DistillationConfig) -> None:
         if any(teacher.model.encoding != "one_hot" for teacher in self.teachers):
@@ -149,6 +170,23 @@ class Config:
     def as_dict(self) -> dict[str, Any]:
         """The whole configuration, defaults included, as it goes into a checkpoint and a manifest."""
         return asdict(self)
+
+
+def check_bases(model: ModelConfig, max_bases: int) -> None:
+    """Refuse to promise more bases than the backbone has positions for.
+
+    Raises:
+        ConfigError: even the fewest tokens that so many bases can become are too many.
+    """
+    if model.backbone != "nucleotide_transformer" or not model.token_limit:
+        return
+    fewest_tokens = 1 + sum(divmod(max_bases, BASES_PER_TOKEN))
+    if fewest_tokens > model.token_limit:
+        readable = (model.token_limit - 1) * BASES_PER_TOKEN
+        raise ConfigError(
+            f"bundle.max_bases: {max_bases:,} bases are {fewest_tokens:,} tokens, and Nucleotide Transformer v1 with "
+            f"{model.positions:,} positions reads {model.token_limit:,}: at most {readable:,} bases"
+        )
 
 
 def read_config(path: Path) -> Config:

@@ -21,24 +21,34 @@ from training.errors import DataError
 from training.examples import Codes, as_text
 from training.recipe import AugmentationConfig, ModelConfig
 from training.regressor import Regressor
-from training.tokenizers import PAD, SPECIAL_TOKENS
+from training.tokenizers.special import padding_id, special_ids, special_tokens_per_sequence
 
-SPECIAL_TOKENS_PER_SEQUENCE = 2
 PREDICTION_BATCH = 256
 
 
-def input_rules(model: ModelConfig, bundle: BundleConfig) -> Input:
-    """What the model accepts, as its manifest says it."""
-    tokens = model.encoding == "tokens"
+def input_rules(model: ModelConfig, bundle: BundleConfig, tokenizer_json: bytes | None) -> Input:
+    """What the model accepts, as its manifest says it.
+
+    Args:
+        model: knows how many tokens it can read.
+        bundle: says how many bases are accepted.
+        tokenizer_json: content of `tokenizer.json`, for the encoding `tokens`.
+    """
+    tokenizer = None if tokenizer_json is None else Tokenizer.from_buffer(tokenizer_json)
     return Input(
         encoding=model.encoding,
         ambiguous=bundle.ambiguous,
         min_bases=bundle.min_bases,
         max_bases=bundle.max_bases,
-        # At worst each base is a token of its own.
-        max_tokens=bundle.max_bases + (SPECIAL_TOKENS_PER_SEQUENCE if tokens else 0),
-        pad_token_id=PAD if tokens else None,
+        max_tokens=bundle.max_bases if tokenizer is None else _max_tokens(model, bundle, tokenizer),
+        pad_token_id=None if tokenizer is None else padding_id(tokenizer),
     )
+
+
+def _max_tokens(model: ModelConfig, bundle: BundleConfig, tokenizer: Tokenizer) -> int:
+    # At worst each base is a token of its own.
+    worst = bundle.max_bases + special_tokens_per_sequence(tokenizer)
+    return min(limit for limit in (worst, bundle.max_tokens, model.token_limit) if limit)
 
 
 class Feeder:
@@ -67,8 +77,13 @@ class Feeder:
         """(vocabulary,) int64: bases in each token, 0 for special tokens; empty without a tokenizer."""
         bases = np.zeros(self.vocabulary, dtype=np.int64)
         for token, number in self._tokenizer.get_vocab().items() if self._tokenizer else ():
-            bases[number] = 0 if token in SPECIAL_TOKENS else len(token)
+            bases[number] = 0 if number in self.special_ids else len(token)
         return bases
+
+    @property
+    def special_ids(self) -> frozenset[int]:
+        """Ids of tokens that stand for no base; none without a tokenizer."""
+        return frozenset() if self._tokenizer is None else special_ids(self._tokenizer)
 
     def encode(self, sequences: Sequence[str]) -> list[Ids]:
         """Encode as the service does.
@@ -97,6 +112,9 @@ class Feeder:
             lengths: (batch,), in bases.
             config: how to augment.
             generator: where the draws come from.
+
+        Raises:
+            DataError: a row is longer than the model reads.
         """
         bases, lengths = augment(bases, lengths, config, generator)
         if self._tokenizer is None:
@@ -105,7 +123,16 @@ class Feeder:
         if config.cut_rate:
             texts = [cut(text, config.cut_rate, generator) for text in texts]
         encodings = self._tokenizer.encode_batch_fast(texts)
+        self._refuse_tokens(max(len(encoding) for encoding in encodings))
         return self.tensors([np.array(encoding.ids, dtype=np.uint16) for encoding in encodings])
+
+    def _refuse_tokens(self, tokens: int) -> None:
+        limit = self.rules.max_tokens
+        if tokens > limit:
+            raise DataError(
+                f"a training sequence is {tokens:,} tokens long and this model reads at most {limit:,}; "
+                "shorten the sequences or lower fit.augmentation.cut_rate"
+            )
 
 
 @torch.no_grad()

@@ -92,11 +92,11 @@ def _free_axes(rules: Input) -> dict[int, Any]:
 
 
 def random_rows(feeder: Feeder, lengths: list[int], seed: int) -> list[Ids]:
-    """Rows of random tokens or bases, of the given lengths."""
+    """Rows of random tokens or bases, of the given lengths; special tokens are no part of them."""
     generator = np.random.default_rng(seed)
-    rules: Input = feeder.rules
-    highest = feeder.vocabulary if rules.encoding == "tokens" else 4
-    return [generator.integers(0, highest, size=length).astype(np.uint16) for length in lengths]
+    tokens = feeder.rules.encoding == "tokens"
+    drawn = np.array(sorted(set(range(feeder.vocabulary)) - feeder.special_ids) if tokens else range(4), np.uint16)
+    return [generator.choice(drawn, size=length) for length in lengths]
 
 
 def _cleaned(proto: onnx.ModelProto) -> bytes:

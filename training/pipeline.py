@@ -111,7 +111,7 @@ class Pipeline:
 
     def _feeder(self, model: ModelConfig) -> Feeder:
         tokenizer_json = self.prepared.tokenizer_json if model.encoding == "tokens" else None
-        return Feeder(input_rules(model, self.config.bundle), tokenizer_json)
+        return Feeder(input_rules(model, self.config.bundle, tokenizer_json), tokenizer_json)
 
     def _stage(
         self,

@@ -10,8 +10,11 @@ from training.config import Config, DataConfig
 from training.datasets.table import Table, load_table
 from training.datasets.utrseq import read_utrseq
 from training.errors import DataError
+from training.published.source import checkpoint_folder
+from training.published.tokenizer import checkpoint_tokenizer
 from training.splits import assign_splits
 from training.tokenizers import train_bpe
+from training.tokenizers.six_mer import published_vocabulary, six_mer_tokenizer
 
 TABLE = "table.npz"
 TOKENIZER_FILE = "tokenizer.json"
@@ -39,14 +42,22 @@ def prepare(config: Config, data: Path, folder: Path) -> Prepared:
         folder: of this bundle's runs.
     """
     table = assign_splits(read_source(config.data, data), config.split)
-    tokenizer_json = None
-    if config.tokenizer is not None:
-        tokenizer_json = train_bpe(table.split("train").sequences, config.tokenizer.vocabulary)
+    tokenizer_json = _tokenizer(config, table)
     folder.mkdir(parents=True, exist_ok=True)
     table.save(folder / TABLE)
     if tokenizer_json is not None:
         write_atomically(folder / TOKENIZER_FILE, tokenizer_json)
     return Prepared(table, tokenizer_json)
+
+
+def _tokenizer(config: Config, table: Table) -> bytes | None:
+    if config.tokenizer is not None:
+        return train_bpe(table.split("train").sequences, config.tokenizer.vocabulary)
+    if config.model.checkpoint:
+        return checkpoint_tokenizer(checkpoint_folder(config.model.checkpoint), config.model)
+    if config.model.backbone == "nucleotide_transformer":
+        return six_mer_tokenizer(published_vocabulary(config.model.version))
+    return None
 
 
 def load_prepared(config: Config, folder: Path) -> Prepared:
@@ -56,7 +67,7 @@ def load_prepared(config: Config, folder: Path) -> Prepared:
         DataError: it has not been run.
     """
     table = load_table(folder / TABLE)
-    if config.tokenizer is None:
+    if config.tokenizer is None and config.model.encoding != "tokens":
         return Prepared(table, None)
     try:
         return Prepared(table, (folder / TOKENIZER_FILE).read_bytes())

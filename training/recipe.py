@@ -7,6 +7,9 @@ from typing import Literal
 
 from training.errors import ConfigError
 
+UNREAD_POSITIONS = 2
+"""Position embeddings that no token uses: Nucleotide Transformer counts from its padding id, 1, plus one."""
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -15,20 +18,32 @@ class ModelConfig:
     `width` and `dropout` belong to every backbone; the other sizes to the one that their docstring names.
     """
 
-    backbone: Literal["dnabert2", "convolution"]
+    backbone: Literal["dnabert2", "nucleotide_transformer", "convolution"]
     width: int
     """Channels of the states."""
 
     dropout: float = 0.1
 
+    checkpoint: str = ""
+    """Where the backbone's weights come from: a folder, or a Hub id with or without `@revision`; empty: random ones."""
+
     layers: int = 0
-    """Transformer layers (dnabert2)."""
+    """Transformer layers (dnabert2, nucleotide_transformer)."""
 
     heads: int = 1
-    """Attention heads per layer (dnabert2)."""
+    """Attention heads per layer (dnabert2, nucleotide_transformer)."""
 
     inner_width: int = 0
-    """Channels inside the gated MLP (dnabert2)."""
+    """Channels inside the MLP (dnabert2, nucleotide_transformer)."""
+
+    version: Literal["v1", "v2"] = "v2"
+    """`v1`: learnt positions and a plain MLP; `v2`: rotary positions and a gated one (nucleotide_transformer)."""
+
+    positions: int = 0
+    """Rows of the learnt position embeddings, two more than the tokens it reads (nucleotide_transformer v1)."""
+
+    token_dropout: bool = False
+    """Scale the embeddings as ESM does after hiding tokens in pre-training (nucleotide_transformer; published v1)."""
 
     stem_bases: int = 9
     """Width of the first convolution, in bases, odd (convolution)."""
@@ -42,9 +57,14 @@ class ModelConfig:
     half_dilations: tuple[int, ...] = ()
     """One residual block each, after max-pooling by 2 (convolution)."""
 
-    pooling: Literal["mean", "attention"] = "mean"
+    pooling: Literal["mean", "attention", "cls"] = "mean"
+    """`cls`: the state of the first token, as the published heads read it."""
+
     pooling_heads: int = 1
     """Attention pooling only."""
+
+    head: Literal["linear", "pooler"] = "linear"
+    """`pooler`: as the published models' heads, a tanh layer of the backbone's width before the linear one."""
 
     head_width: int = 0
     """Hidden units of the head; 0: one linear layer."""
@@ -52,27 +72,59 @@ class ModelConfig:
     head_dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.backbone == "dnabert2" and (self.layers < 1 or self.inner_width < 1 or self.width % self.heads):
-            raise ConfigError("model: dnabert2 needs layers and inner_width, and a width that heads divides")
-        if self.backbone == "convolution" and (self.stem_bases % 2 == 0 or self.kernel_bases % 2 == 0):
+        if self.encoding == "tokens":
+            self._check_transformer()
+        else:
+            self._check_convolution()
+        if self.head == "pooler" and self.head_width:
+            raise ConfigError("model: a pooler head has the backbone's width; leave head_width out")
+
+    def _check_transformer(self) -> None:
+        if self.layers < 1 or self.inner_width < 1 or self.width % self.heads:
+            raise ConfigError(f"model: {self.backbone} needs layers and inner_width, and a width that heads divides")
+        if self.backbone != "nucleotide_transformer":
+            return
+        if self.version == "v1" and self.positions <= UNREAD_POSITIONS:
+            raise ConfigError("model: nucleotide_transformer v1 needs positions (the published models have 1002)")
+        if self.version == "v2" and self.width // self.heads % 2:
+            raise ConfigError("model: rotary positions need an even number of channels in each head")
+
+    def _check_convolution(self) -> None:
+        if self.stem_bases % 2 == 0 or self.kernel_bases % 2 == 0:
             raise ConfigError("model: stem_bases and kernel_bases must be odd, so that positions stay where they are")
+        if self.checkpoint or self.pooling == "cls":
+            raise ConfigError("model: a convolution has no published checkpoint and no first token; see the backbones")
 
     @property
     def encoding(self) -> Literal["tokens", "one_hot"]:
         """What the backbone reads."""
-        return "tokens" if self.backbone == "dnabert2" else "one_hot"
+        return "one_hot" if self.backbone == "convolution" else "tokens"
+
+    @property
+    def token_limit(self) -> int:
+        """Most tokens the backbone reads, special ones included; 0: no limit of its own."""
+        learnt = self.backbone == "nucleotide_transformer" and self.version == "v1"
+        return self.positions - UNREAD_POSITIONS if learnt else 0
 
     @property
     def description(self) -> str:
         """The architecture in a sentence."""
-        pooled = "masked mean" if self.pooling == "mean" else f"attention pooling ({self.pooling_heads} heads)"
-        if self.backbone == "dnabert2":
-            return (
-                f"DNABERT-2's architecture (ALiBi, gated MLP) at {self.layers} layers of width {self.width} "
-                f"and {self.heads} heads over BPE tokens, trained from scratch; {pooled}."
-            )
-        blocks = len(self.full_dilations) + len(self.half_dilations)
-        return f"{blocks} residual blocks of dilated convolutions of width {self.width} over one-hot bases; {pooled}."
+        pooled = {
+            "mean": "masked mean",
+            "attention": f"attention pooling ({self.pooling_heads} heads)",
+            "cls": "state of the first token",
+        }[self.pooling]
+        if self.backbone == "convolution":
+            blocks = len(self.full_dilations) + len(self.half_dilations)
+            dilated = f"{blocks} residual blocks of dilated convolutions of width {self.width} over one-hot bases"
+            return f"{dilated}; {pooled}."
+        family, tokens = "DNABERT-2's architecture (ALiBi, gated MLP)", "BPE tokens"
+        if self.backbone == "nucleotide_transformer":
+            positions = {"v1": "learnt positions", "v2": "rotary positions, gated MLP"}[self.version]
+            family, tokens = f"Nucleotide Transformer {self.version} ({positions})", "six-mers"
+        origin = f"weights from {self.checkpoint}" if self.checkpoint else "trained from scratch"
+        sizes = f"{self.layers} layers of width {self.width} and {self.heads} heads"
+        return f"{family} at {sizes} over {tokens}, {origin}; {pooled}."
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,37 @@ class AttentionPooling(nn.Module):
         return torch.matmul(weights.transpose(1, 2), states).flatten(1)
 
 
+class FirstState(nn.Module):
+    """The state of the first token, which every published tokenizer puts before the bases."""
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Pool; arguments and result are those of `MaskedMean`."""
+        del mask
+        return states[:, 0]
+
+
+class PoolerHead(nn.Module):
+    """The published models' head: a tanh layer, then a linear one.
+
+    Args:
+        width: of what was pooled.
+        inner_width: of the tanh layer.
+        outputs: of the linear one.
+        dropout: between the two.
+    """
+
+    def __init__(self, width: int, inner_width: int, outputs: int, dropout: float) -> None:
+        super().__init__()
+        self.dense = nn.Linear(width, inner_width)
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(inner_width, outputs)
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        """(batch, outputs) from (batch, width)."""
+        answers: Tensor = self.output(self.dropout(torch.tanh(self.dense(pooled))))
+        return answers
+
+
 class Regressor(nn.Module):
     """One model.
 
@@ -70,9 +101,9 @@ class Regressor(nn.Module):
         super().__init__()
         self.targets, self.width = targets, config.width
         self.backbone = _backbone(config, vocabulary)
-        attention = config.pooling == "attention"
-        self.pooling = AttentionPooling(config.width, config.pooling_heads) if attention else MaskedMean()
-        self.head = _head(config, config.width * (config.pooling_heads if attention else 1), outputs)
+        self.pooling = _pooling(config)
+        pooled = config.width * (config.pooling_heads if config.pooling == "attention" else 1)
+        self.head = _head(config, pooled, outputs)
         self.register_buffer("mean", torch.zeros(outputs))
         self.register_buffer("standard_deviation", torch.ones(outputs))
         self.mean: Tensor
@@ -110,12 +141,14 @@ def scale_of(columns: Columns) -> tuple[Tensor, Tensor]:
 
 
 def _backbone(config: ModelConfig, vocabulary: int) -> nn.Module:
+    if config.encoding == "tokens" and not vocabulary:
+        raise ConfigError(f"model: a {config.backbone} backbone needs a tokenizer")
     if config.backbone == "dnabert2":
-        if not vocabulary:
-            raise ConfigError("model: a dnabert2 backbone needs a tokenizer")
         return Dnabert2(
             Dnabert2Shape(vocabulary, config.width, config.layers, config.heads, config.inner_width, config.dropout)
         )
+    if config.backbone == "nucleotide_transformer":
+        return _nucleotide_transformer(config, vocabulary)
     return Convolution(
         ConvolutionShape(
             config.width,
@@ -128,7 +161,36 @@ def _backbone(config: ModelConfig, vocabulary: int) -> nn.Module:
     )
 
 
+def _nucleotide_transformer(config: ModelConfig, vocabulary: int) -> nn.Module:
+    # transformers takes seconds to import; only these models pay for it.
+    from training.backbones.nucleotide_transformer import (  # noqa: PLC0415
+        NucleotideTransformer,
+        NucleotideTransformerShape,
+    )
+
+    shape = NucleotideTransformerShape(
+        config.version,
+        vocabulary,
+        config.width,
+        config.layers,
+        config.heads,
+        config.inner_width,
+        config.positions,
+        config.token_dropout,
+        config.dropout,
+    )
+    return NucleotideTransformer(shape)
+
+
+def _pooling(config: ModelConfig) -> nn.Module:
+    if config.pooling == "attention":
+        return AttentionPooling(config.width, config.pooling_heads)
+    return FirstState() if config.pooling == "cls" else MaskedMean()
+
+
 def _head(config: ModelConfig, width: int, outputs: int) -> nn.Module:
+    if config.head == "pooler":
+        return PoolerHead(width, config.width, outputs, config.head_dropout)
     if not config.head_width:
         return nn.Sequential(nn.Dropout(config.head_dropout), nn.Linear(width, outputs))
     return nn.Sequential(
