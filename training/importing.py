@@ -140,10 +140,7 @@ def import_model(found: FineTuned, card: ImportCard, models: Path, command: str)
         ConfigError: the card does not belong to the model.
         ExportRefused: ONNX Runtime predicts something else than torch.
     """
-    check_licence(found.config, card.bundle.licence)
-    check_bases(found.config, card.bundle.max_bases)
-    tokenizer_json = checkpoint_tokenizer(found.folder, found.config)
-    feeder = Feeder(input_rules(found.config, card.bundle, tokenizer_json), tokenizer_json)
+    model, feeder = load_model(found, card)
     described = Description(
         bundle=card.bundle,
         quantities=card.targets,
@@ -151,18 +148,33 @@ def import_model(found: FineTuned, card: ImportCard, models: Path, command: str)
         config={"model": asdict(found.config), "files": _digests(found)},
         command=command,
     )
-    return write_bundle(_load(found, card, feeder), feeder, described, models)
+    return write_bundle(model, feeder, described, models)
 
 
-def _load(found: FineTuned, card: ImportCard, feeder: Feeder) -> Regressor:
+def load_model(found: FineTuned, card: ImportCard) -> tuple[Regressor, Feeder]:
+    """The model, ready to predict in its targets' units, and what makes its inputs.
+
+    Raises:
+        CheckpointError: the weights are damaged or do not fit.
+        ConfigError: the card does not belong to the model.
+    """
+    check_licence(found.config, card.bundle.licence)
+    check_bases(found.config, card.bundle.max_bases)
     weights, outputs = found.weights(), len(card.targets)
     if count_outputs(found, weights) != outputs:
         raise ConfigError(f"targets: the card describes {outputs}, the model answers {count_outputs(found, weights)}")
+    tokenizer_json = checkpoint_tokenizer(found.folder, found.config)
+    feeder = Feeder(input_rules(found.config, card.bundle, tokenizer_json), tokenizer_json)
     model = Regressor(found.config, outputs, outputs, feeder.vocabulary)
     model.set_scale(
         torch.tensor([target.mean for target in card.targets]),
         torch.tensor([target.standard_deviation for target in card.targets]),
     )
+    _load_weights(model, weights, found)
+    return model.eval(), feeder
+
+
+def _load_weights(model: Regressor, weights: Weights, found: FineTuned) -> None:
     named = published_names(model)
     if untrained := sorted(head_keys(named) - set(weights)):
         raise CheckpointError(
@@ -172,7 +184,6 @@ def _load(found: FineTuned, card: ImportCard, feeder: Feeder) -> Regressor:
     load_weights(named, weights, found.folder)
     if found.adapter is not None:
         load_weights(published_names(model), merge_adapter(named, found.adapter), found.adapter)
-    return model.eval()
 
 
 def _digests(found: FineTuned) -> dict[str, str]:

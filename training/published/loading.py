@@ -22,6 +22,8 @@ UNUSED = re.compile(r"cls\.predictions\..*|lm_head\..*|esm\.contact_head\..*|esm
 POSITIONS = "esm.embeddings.position_embeddings.weight"
 FREQUENCIES = "esm.rotary_embeddings.inv_freq"
 LAYER_FREQUENCIES = re.compile(r"esm\.encoder\.layer\.\d+\.attention\.self\.rotary_embeddings\.inv_freq")
+# Names of TensorFlow's days, which transformers 5 still writes and accepts.
+LAYER_NORM = re.compile(r"LayerNorm\.(?P<name>gamma|beta)$")
 
 
 def load_backbone(model: Regressor, config: ModelConfig) -> None:
@@ -50,6 +52,7 @@ def load_weights(named: nn.Module, weights: Weights, folder: Path, may_lack: Set
     """
     expected = named.state_dict()
     read = _with_shared_frequencies(weights) if FREQUENCIES in expected else weights
+    read = {LAYER_NORM.sub(_new_name, key): value for key, value in read.items()}
     # Frequencies follow from the sizes where a checkpoint leaves them out.
     if missing := sorted(set(expected) - set(read) - may_lack - {FREQUENCIES}):
         raise CheckpointError(f"{folder}: {missing[0]} is missing from the weights ({len(missing)} keys are)")
@@ -61,6 +64,10 @@ def load_weights(named: nn.Module, weights: Weights, folder: Path, may_lack: Set
             wanted, found = tuple(expected[key].shape), tuple(value.shape)
             raise CheckpointError(f"{folder}: {key} has the shape {found}, expected {wanted}")
     named.load_state_dict(used, strict=False)
+
+
+def _new_name(old: re.Match[str]) -> str:
+    return {"gamma": "LayerNorm.weight", "beta": "LayerNorm.bias"}[old["name"]]
 
 
 def _with_shared_frequencies(weights: Weights) -> Weights:
