@@ -24,6 +24,8 @@ from training.regressor import Regressor
 from training.tokenizers.special import padding_id, special_ids, special_tokens_per_sequence
 
 PREDICTION_BATCH = 256
+# Attention's scores grow with rows times length squared: long inputs are predicted a few at a time.
+PREDICTION_POSITIONS = 32768
 
 
 def input_rules(model: ModelConfig, bundle: BundleConfig, tokenizer_json: bytes | None) -> Input:
@@ -166,7 +168,8 @@ def _answer(model: Callable[..., Tensor], inputs: Sequence[Tensor], device: torc
 
 def _batches_of_one_length(rows: Sequence[Ids]) -> Iterator[list[int]]:
     by_length = sorted(range(len(rows)), key=lambda row: len(rows[row]))
-    for _, same in groupby(by_length, key=lambda row: len(rows[row])):
+    for length, same in groupby(by_length, key=lambda row: len(rows[row])):
         indices = list(same)
-        for start in range(0, len(indices), PREDICTION_BATCH):
-            yield indices[start : start + PREDICTION_BATCH]
+        size = max(1, min(PREDICTION_BATCH, PREDICTION_POSITIONS // length))
+        for start in range(0, len(indices), size):
+            yield indices[start : start + size]

@@ -35,9 +35,7 @@ def dnabert2_layer(states: Array, weights: Weights, name: str, slopes: Sequence[
     attended = linear(mixed, weights, f"{name}.attention.output.dense") + states
     states = normed(attended, weights, f"{name}.attention.output.LayerNorm")
     gate, content = np.split(linear(states, weights, f"{name}.mlp.gated_layers"), 2, axis=1)
-    return normed(
-        linear(gelu(gate) * content, weights, f"{name}.mlp.wo") + states, weights, f"{name}.mlp.layernorm"
-    )
+    return normed(linear(gelu(gate) * content, weights, f"{name}.mlp.wo") + states, weights, f"{name}.mlp.layernorm")
 
 
 def v2_states(weights: Weights, ids: Sequence[int], layers: int, heads: int) -> Array:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from peft import LoraConfig, PromptTuningConfig, TaskType, get_peft_model
+from peft import LoraConfig, PeftConfig, TaskType, get_peft_model
 from torch import Tensor, nn
 from transformers import EsmForSequenceClassification
 from typer.testing import CliRunner
@@ -20,8 +20,6 @@ from app.engine import OnnxModel
 from tests.training.published import (
     DNABERT2_VOCABULARY,
     V1_VOCABULARY,
-    dnabert2_config,
-    dnabert2_language_head,
     dnabert2_regression_head,
     dnabert2_shapes,
     random_weights,
@@ -42,7 +40,6 @@ from training.published.families import read_shape
 from training.published.loading import load_weights
 from training.published.naming import published_names
 from training.published.weights import read_weights
-from training.recipe import ModelConfig
 from training.regressor import Regressor
 
 RUNNER = CliRunner()
@@ -140,10 +137,20 @@ def test_a_fine_tuned_version_1_answers_what_transformers_answers(card: ImportCa
     assert served(tmp_path / "imported", TGA) == pytest.approx([3 + 2 * answer], abs=1e-4)
 
 
-@pytest.mark.parametrize("targets", [["Wqkv"], ["Wqkv", "dense", "gated_layers", "wo"]])
-def test_an_adapter_on_dnabert2_is_merged(targets: list[str], card: ImportCard, tmp_path: Path) -> None:
+HEAD = ["classifier", "pooler"]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        LoraConfig(r=2, target_modules=["Wqkv"], modules_to_save=HEAD),
+        LoraConfig(r=2, target_modules=["Wqkv", "dense", "gated_layers", "wo"], modules_to_save=HEAD),
+    ],
+    ids=["LoRA on attention", "LoRA on everything"],
+)
+def test_an_adapter_on_dnabert2_is_merged(kind: PeftConfig, card: ImportCard, tmp_path: Path) -> None:
     base = write_dnabert2(tmp_path / "base")
-    adapted = write_adapter(tmp_path / "adapter", base, targets, ["classifier", "pooler"])
+    adapted = write_adapter(tmp_path / "adapter", base, kind)
 
     model, feeder = load_model(find_model(str(tmp_path / "adapter"), str(base)), card)
 
@@ -152,7 +159,7 @@ def test_an_adapter_on_dnabert2_is_merged(targets: list[str], card: ImportCard, 
 
 def test_an_adapter_names_its_base(card: ImportCard, tmp_path: Path) -> None:
     base = write_dnabert2(tmp_path / "base")
-    write_adapter(tmp_path / "adapter", base, ["Wqkv"], ["classifier", "pooler"])
+    write_adapter(tmp_path / "adapter", base)
     edit_json(tmp_path / "adapter" / "adapter_config.json", base_model_name_or_path=str(base), revision="main")
 
     assert find_model(str(tmp_path / "adapter")).folder == base
@@ -180,7 +187,7 @@ def test_an_adapter_on_version_1_is_merged(card: ImportCard, tmp_path: Path) -> 
 
 def test_an_adapter_whose_pooler_was_not_saved_is_refused(card: ImportCard, tmp_path: Path) -> None:
     base = write_dnabert2(tmp_path / "base")
-    write_adapter(tmp_path / "adapter", base, ["Wqkv"], ["classifier"])
+    write_adapter(tmp_path / "adapter", base, LoraConfig(r=2, target_modules=["Wqkv"], modules_to_save=["classifier"]))
 
     with pytest.raises(CheckpointError, match=r"adapter: bert\.pooler\.dense\.bias is missing; .*modules_to_save"):
         load_model(find_model(str(tmp_path / "adapter"), str(base)), card)
@@ -198,7 +205,7 @@ def test_an_adapter_that_does_not_fit_is_refused_by_key(
     lacking: str, added: dict[str, Tensor], message: str, card: ImportCard, tmp_path: Path
 ) -> None:
     base = write_dnabert2(tmp_path / "base")
-    write_adapter(tmp_path / "adapter", base, ["Wqkv"], ["classifier", "pooler"])
+    write_adapter(tmp_path / "adapter", base)
     path = tmp_path / "adapter" / "adapter_model.safetensors"
     weights = {key: value.clone() for key, value in read_file(path).items() if not lacking or lacking not in key}
     write_weights(path, weights | added)
@@ -207,9 +214,18 @@ def test_an_adapter_that_does_not_fit_is_refused_by_key(
         load_model(find_model(str(tmp_path / "adapter"), str(base)), card)
 
 
+def test_an_adapter_that_cannot_be_merged_is_refused(card: ImportCard, tmp_path: Path) -> None:
+    base = write_dnabert2(tmp_path / "base")
+    write_adapter(tmp_path / "adapter", base)
+    edit_json(tmp_path / "adapter" / "adapter_config.json", peft_type="PROMPT_TUNING")
+
+    with pytest.raises(CheckpointError, match="peft_type is PROMPT_TUNING; only LORA is merged"):
+        load_model(find_model(str(tmp_path / "adapter"), str(base)), card)
+
+
 def test_an_adapter_for_other_sizes_is_refused(card: ImportCard, tmp_path: Path) -> None:
     base = write_dnabert2(tmp_path / "base")
-    write_adapter(tmp_path / "adapter", base, ["Wqkv"], ["classifier", "pooler"])
+    write_adapter(tmp_path / "adapter", base)
     path = tmp_path / "adapter" / "adapter_model.safetensors"
     weights = {key: value.clone() for key, value in read_file(path).items()}
     key = next(key for key in weights if key.endswith("lora_A.weight"))
@@ -301,7 +317,7 @@ def served(folder: Path, sequence: str) -> list[float]:
     return values
 
 
-def v1_config_with_outputs(outputs: int, positions: int = 1002):  # noqa: ANN201
+def v1_config_with_outputs(outputs: int, positions: int = 1002):
     config = v1_config()
     config.num_labels, config.max_position_embeddings = outputs, positions
     return config
@@ -313,13 +329,16 @@ def ids_of_v2() -> dict[str, int]:
     }
 
 
-def write_adapter(folder: Path, base: Path, targets: list[str], saved: list[str]) -> nn.Module:
+LORA = LoraConfig(r=2, target_modules=["Wqkv"], modules_to_save=HEAD)
+
+
+def write_adapter(folder: Path, base: Path, kind: PeftConfig = LORA) -> nn.Module:
     """An adapter on a DNABERT-2 with one output, as peft writes it; returns the adapted model."""
     config = replace(read_shape(base), pooling="cls", head="pooler")
     named = published_names(Regressor(config, 1, 1, len(DNABERT2_VOCABULARY)).eval())
     weights = read_weights(base) | random_weights(dnabert2_regression_head(1), seed=9)
     load_weights(named, weights, base)
-    adapted = randomised(get_peft_model(named, LoraConfig(r=2, target_modules=targets, modules_to_save=saved)))
+    adapted = randomised(get_peft_model(named, kind))
     adapted.save_pretrained(folder)
     return adapted
 

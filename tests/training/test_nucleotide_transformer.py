@@ -128,9 +128,7 @@ def test_layers_stand_in_their_order(v2: Regressor) -> None:
 def test_version_1_reads_1000_tokens_and_the_service_refuses_more() -> None:
     tokenizer_json = six_mer_tokenizer(V1_VOCABULARY)
     rules = input_rules(V1, BUNDLE, tokenizer_json)
-    encoder = SequenceEncoder(
-        Manifest.model_construct(name="toy", input=rules), {"tokenizer.json": tokenizer_json}
-    )
+    encoder = SequenceEncoder(Manifest.model_construct(name="toy", input=rules), {"tokenizer.json": tokenizer_json})
 
     longest, too_long = encoder.encode(["A" * 5994, "A" * 5987 + "N" * 7])
 
@@ -215,9 +213,7 @@ def test_a_vocabulary_without_padding_is_refused() -> None:
         (["<pad>", *V2_VOCABULARY[2:], "<unk>"], r"<pad> is on line 1; the model counts on line 2"),
     ],
 )
-def test_a_vocabulary_that_is_not_the_familys_is_refused(
-    lines: list[str] | None, message: str, tmp_path: Path
-) -> None:
+def test_a_vocabulary_that_is_not_the_familys_is_refused(lines: list[str] | None, message: str, tmp_path: Path) -> None:
     if lines is not None:
         write_vocabulary(tmp_path, lines)
 

@@ -32,7 +32,7 @@ from tests.training.published import (
     write_v2,
 )
 from tests.training.references import dnabert2_states
-from training.errors import CheckpointError
+from training.errors import CheckpointError, ConfigError
 from training.published.families import check_shape, read_shape
 from training.published.loading import load_backbone, load_weights
 from training.published.naming import published_names
@@ -59,9 +59,7 @@ def test_every_format_of_weights_gives_the_same_states(form: Format, tmp_path: P
 
 
 def test_weights_of_torch_before_archives_are_read(tmp_path: Path) -> None:
-    torch.save(
-        random_weights(everything()), tmp_path / "pytorch_model.bin", _use_new_zipfile_serialization=False
-    )
+    torch.save(random_weights(everything()), tmp_path / "pytorch_model.bin", _use_new_zipfile_serialization=False)
 
     assert read_weights(tmp_path).keys() == everything().keys()
 
@@ -134,9 +132,7 @@ def test_a_folder_without_weights_is_named(tmp_path: Path) -> None:
         ({"bert.pooler.dense.weight": "model-00001-of-00002.safetensors"}, r"lacks bert\.pooler\.dense\.weight"),
     ],
 )
-def test_an_index_that_does_not_fit_its_shards_is_refused(
-    places: dict[str, str], message: str, tmp_path: Path
-) -> None:
+def test_an_index_that_does_not_fit_its_shards_is_refused(places: dict[str, str], message: str, tmp_path: Path) -> None:
     write_dnabert2(tmp_path, form="safetensors shards")
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
 
@@ -194,7 +190,12 @@ def test_version_2_takes_its_frequencies_and_leaves_its_positions(tmp_path: Path
         ({**v2_config(), "model_type": "esm", "auto_map": None}, replace(V2, dropout=0.0)),
         ({key: value for key, value in v2_config().items() if key != "add_bias_fnn"}, replace(V2, dropout=0.0)),
         (
-            {**v2_config(), "model_type": "esm", "position_embedding_type": "absolute", "max_position_embeddings": 1002},
+            {
+                **v2_config(),
+                "model_type": "esm",
+                "position_embedding_type": "absolute",
+                "max_position_embeddings": 1002,
+            },
             replace(V2, version="v1", positions=1002, dropout=0.0),
         ),
     ],
@@ -250,8 +251,14 @@ def test_a_config_that_is_no_json_object_is_refused(text: str | None, message: s
     ("wanted", "message"),
     [
         (replace(V2, width=16), "hidden_size makes width 12, the configuration says 16; set model.width = 12"),
-        (replace(V2, version="v1", positions=1002), "position_embedding_type makes version v2, .* set model.version = "),
-        (replace(V2, token_dropout=True), "token_dropout makes token_dropout False, .* set model.token_dropout = false"),
+        (
+            replace(V2, version="v1", positions=1002),
+            "position_embedding_type makes version v2, .* set model.version = ",
+        ),
+        (
+            replace(V2, token_dropout=True),
+            "token_dropout makes token_dropout False, .* set model.token_dropout = false",
+        ),
         (DNABERT2, "its family makes backbone nucleotide_transformer"),
     ],
 )
@@ -273,6 +280,11 @@ def test_names_are_the_published_ones() -> None:
     published_part = {key: shape for key, shape in v2_shapes().items() if not key.endswith(besides)}
     shared = {"esm.rotary_embeddings.inv_freq": (3,)}  # once, and not in each layer
     assert shapes_of(v2) == published_part | v2_regression_head(3) | shared
+
+
+def test_a_convolution_has_no_published_names() -> None:
+    with pytest.raises(ConfigError, match="no published checkpoint"):
+        published_names(Regressor(ModelConfig(backbone="convolution", width=4), 1, 1))
 
 
 def test_a_source_is_a_folder_or_a_hub_id(tmp_path: Path) -> None:

@@ -66,9 +66,9 @@ class NucleotideTransformer(nn.Module):
         self.esm: Any = EsmModel(_esm_config(shape), add_pooling_layer=False)
         del self.esm.contact_head  # predicts contacts in proteins, and has no part in the states
         if shape.version == "v2":
-            for layer in self.esm.encoder.layer:
-                layer.intermediate = GatedInner(shape)
-                layer.output.dense = _matrix(shape.inner_width, shape.width)
+            for layer in self.layers:
+                layer.add_module("intermediate", GatedInner(shape))
+                layer.get_submodule("output").add_module("dense", _matrix(shape.inner_width, shape.width))
 
     @property
     def layers(self) -> nn.ModuleList:

@@ -12,6 +12,8 @@ from training.published.source import ADAPTER_CONFIG, read_json
 from training.published.weights import Weights, read_adapter_weights
 
 PREFIX = "base_model.model."
+LOW_RANK = "lora_"
+"""What the names of an adapter's own weights start with."""
 
 
 def is_adapter(folder: Path) -> bool:
@@ -54,6 +56,8 @@ def merge_adapter(named: nn.Module, folder: Path) -> Weights:
     # Slow to import, and only needed here.
     from peft import PeftModel, get_peft_model_state_dict  # noqa: PLC0415
 
+    if (kind := read_json(folder / ADAPTER_CONFIG).get("peft_type")) != "LORA":
+        raise CheckpointError(f"{folder / ADAPTER_CONFIG}: peft_type is {kind}; only LORA is merged")
     weights = read_adapter_weights(folder)
     try:
         with warnings.catch_warnings():
@@ -66,14 +70,12 @@ def merge_adapter(named: nn.Module, folder: Path) -> Weights:
     if odd := sorted(taken ^ set(weights)):
         held = "missing from the adapter" if odd[0] in taken else "no part of its base"
         raise CheckpointError(f"{folder}: {odd[0]} is {held}")
-    if not hasattr(adapted, "merge_and_unload"):
-        raise CheckpointError(f"{folder}: an adapter of this kind cannot be merged; LoRA can")
     merged: nn.Module = adapted.merge_and_unload()
     return dict(merged.state_dict())
 
 
 def _is_low_rank(key: str) -> bool:
-    return any(part.startswith(("lora_", "ia3_", "oft_", "hada_", "lokr_")) for part in key.split("."))
+    return any(part.startswith(LOW_RANK) for part in key.split("."))
 
 
 def _first_line(error: Exception) -> str:
