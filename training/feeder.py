@@ -67,7 +67,7 @@ class Feeder:
         files = {} if tokenizer_json is None else {TOKENIZER: tokenizer_json}
         # The encoder reads only these two fields; the rest of the manifest is not known before the model is trained.
         self._encoder = SequenceEncoder(Manifest.model_construct(name="in-training", input=rules), files)
-        self._tokenizer = None if tokenizer_json is None else Tokenizer.from_buffer(tokenizer_json)
+        self._tokenizer = None if tokenizer_json is None else _whole_sequences(tokenizer_json)
 
     @property
     def vocabulary(self) -> int:
@@ -135,6 +135,14 @@ class Feeder:
                 f"a training sequence is {tokens:,} tokens long and this model reads at most {limit:,}; "
                 "shorten the sequences or lower fit.augmentation.cut_rate"
             )
+
+
+def _whole_sequences(tokenizer_json: bytes) -> Tokenizer:
+    """The tokenizer as the service reads it: a file saved by transformers may truncate and pad."""
+    tokenizer = Tokenizer.from_buffer(tokenizer_json)
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
 
 
 @torch.no_grad()

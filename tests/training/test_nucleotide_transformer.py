@@ -198,6 +198,21 @@ def test_the_padding_id_is_the_vocabularys_own() -> None:
     assert input_rules(dnabert2, BUNDLE, dnabert2_tokenizer(rearranged)).pad_token_id == 7
 
 
+def test_a_tokenizer_saved_with_truncation_and_padding_does_neither() -> None:
+    saved = Tokenizer.from_buffer(dnabert2_tokenizer())
+    saved.enable_truncation(4)
+    saved.enable_padding(length=20, pad_id=3, pad_token="[PAD]")
+    content = saved.to_str().encode()
+    dnabert2 = ModelConfig(backbone="dnabert2", width=4, layers=1, inner_width=4)
+    feeder = Feeder(input_rules(dnabert2, BUNDLE, content), content)
+
+    input_ids, attention_mask = drawn(feeder, *as_codes(["TGACGT", "TGA"]))
+
+    assert input_ids.tolist() == [[1, 11, 6, 7, 8, 2], [1, 11, 2, 3, 3, 3]]
+    assert attention_mask.sum(1).tolist() == [6, 3]
+    assert feeder.encode(["TGACGT"])[0].tolist() == [1, 11, 6, 7, 8, 2]
+
+
 def test_a_vocabulary_without_padding_is_refused() -> None:
     tokenizer = Tokenizer.from_buffer(six_mer_tokenizer(["<unk>", "<cls>", "A"]))
 
