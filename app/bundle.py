@@ -22,6 +22,7 @@ from app.errors import BundleError
 MANIFEST = "manifest.json"
 GRAPH = "model.onnx"
 TOKENIZER = "tokenizer.json"
+MOTIFS = "motifs.txt"
 CARD = "README.md"
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
@@ -80,6 +81,21 @@ class Segments(Frozen):
     bases: Annotated[int, Field(ge=1)]
 
 
+class Motifs(Frozen):
+    """The motifs that a model reads instead of all bases: motifs.txt lists them, one a line.
+
+    A window slides over the sequence base by base; the motifs it meets, in order and with spaces between them, are
+    the text that the tokenizer gets.
+
+    Attributes:
+        bases: length of each motif and of the window.
+        scores: where the scores that chose them come from, in a sentence.
+    """
+
+    bases: Annotated[int, Field(ge=1, le=32)]
+    scores: str
+
+
 class Input(Frozen):
     """What a model accepts.
 
@@ -90,6 +106,7 @@ class Input(Frozen):
         max_tokens: longest input of the graph, special tokens included; for `one_hot` the same as `max_bases`.
         pad_token_id: id that fills short rows of a batch; only for `tokens`.
         reverse_complement_averaged: the graph averages both strands.
+        motifs: the tokens are of the sequence's motifs, not of its bases; only for `tokens`.
     """
 
     encoding: Encoding
@@ -102,6 +119,7 @@ class Input(Frozen):
     reverse_complement_averaged: bool = False
     window: Window | None = None
     segments: Segments | None = None
+    motifs: Motifs | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Input:
@@ -109,7 +127,15 @@ class Input(Frozen):
             raise ValueError("min_bases is larger than max_bases")
         if (self.encoding == "tokens") != (self.pad_token_id is not None):
             raise ValueError("pad_token_id belongs to the encoding `tokens`, and only to it")
+        if self.motifs is not None:
+            self._check_motifs(self.motifs)
         return self
+
+    def _check_motifs(self, motifs: Motifs) -> None:
+        if self.encoding != "tokens":
+            raise ValueError("motifs belong to the encoding `tokens`, and only to it")
+        if motifs.bases > self.max_bases:
+            raise ValueError("motifs.bases is larger than max_bases, so no sequence could hold a motif")
 
 
 class Estimate(Frozen):
@@ -128,6 +154,8 @@ class Score(Frozen):
         split: how the rows were held out.
         subset: which of them, such as `all` or `>= 20 UMIs`.
         metrics: name (`r2`, `pearson`, `spearman`, `mse`, `mae`, `rmse`) to estimate.
+        difference: the same names to this bundle's figure minus the model's, resample by resample; empty for this
+            bundle itself, and in manifests that were written before it was measured.
     """
 
     model: str
@@ -136,6 +164,7 @@ class Score(Frozen):
     subset: str
     rows: Annotated[int, Field(ge=1)]
     metrics: dict[str, Estimate]
+    difference: dict[str, Estimate] = {}
 
 
 class Parity(Frozen):
@@ -221,7 +250,8 @@ class Manifest(Frozen):
         """Names of the files that the encoding cannot do without."""
         graphs = {"embedder.onnx", "head.onnx"} if self.input.segments else {GRAPH}
         encoding = {"tokens": {TOKENIZER}, "one_hot": set[str](), "dosage": {"variants.tsv"}}
-        return frozenset(graphs | encoding[self.input.encoding])
+        motifs = {MOTIFS} if self.input.motifs else set[str]()
+        return frozenset(graphs | encoding[self.input.encoding] | motifs)
 
     @property
     def versioned_name(self) -> str:

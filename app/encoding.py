@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from app.bundle import TOKENIZER, Input, Manifest
+from app.bundle import MOTIFS, TOKENIZER, Input, Manifest, Motifs
 from app.errors import BundleError, ItemError
 
 IUPAC_AMBIGUOUS = "RYSWKMBDHVN"
@@ -57,16 +57,17 @@ class SequenceEncoder:
 
     Args:
         manifest: the model's.
-        files: the bundle's files; `tokenizer.json` is read for the encoding `tokens`.
+        files: the bundle's files; `tokenizer.json` is read for the encoding `tokens`, and `motifs.txt` for motifs.
 
     Raises:
-        BundleError: the tokenizer cannot be read, or the encoding needs genotypes instead of sequences.
+        BundleError: the tokenizer or the motifs cannot be read.
     """
 
     def __init__(self, manifest: Manifest, files: Mapping[str, bytes]) -> None:
         self._input = manifest.input
         self._table = _normalising_table(manifest.input)
         self._tokenizer = _read_tokenizer(manifest, files) if manifest.input.encoding == "tokens" else None
+        self._motifs = _read_motifs(manifest, manifest.input.motifs, files) if manifest.input.motifs else None
 
     def encode(self, sequences: Sequence[str]) -> list[EncodedSequence | SequenceRefused]:
         """Encode each sequence, or say why it is refused; the order is kept."""
@@ -74,6 +75,16 @@ class SequenceEncoder:
         accepted = [text for text in checked if isinstance(text, bytes)]
         encoded = iter(self._encode_accepted(accepted))
         return [next(encoded) if isinstance(text, bytes) else text for text in checked]
+
+    def encode_checked(self, texts: Sequence[str]) -> list[Ids]:
+        """Encode texts that are known to be good: of A, C, G, T and N, of any length.
+
+        Args:
+            texts: for `tokens` with spaces where no token may cross.
+        """
+        if self._tokenizer is None:
+            return [_base_codes(text.encode("ascii")) for text in texts]
+        return self._tokenized(self._tokenizer, texts)
 
     def _normalise(self, sequence: str) -> bytes | SequenceRefused:
         if not sequence:
@@ -103,17 +114,31 @@ class SequenceEncoder:
         if self._tokenizer is None:
             return [EncodedSequence(len(text), _base_codes(text)) for text in normalised]
         texts = [text.decode("ascii") for text in normalised]
-        encodings = self._tokenizer.encode_batch_fast(texts)
-        return [
-            self._check_tokens(len(text), np.array(encoding.ids, dtype=np.uint16))
-            for text, encoding in zip(texts, encodings, strict=True)
-        ]
+        rows = self._tokenized(self._tokenizer, texts)
+        return [self._check_tokens(len(text), ids) for text, ids in zip(texts, rows, strict=True)]
+
+    def _tokenized(self, tokenizer: Tokenizer, texts: Sequence[str]) -> list[Ids]:
+        if self._motifs is not None:
+            texts = [motif_text(text, self._motifs) for text in texts]
+        return [np.array(encoding.ids, dtype=np.uint16) for encoding in tokenizer.encode_batch_fast(texts)]
 
     def _check_tokens(self, bases: int, ids: Ids) -> EncodedSequence | SequenceRefused:
         if len(ids) <= self._input.max_tokens:
             return EncodedSequence(bases, ids)
         limit = f"{len(ids)} tokens; this model reads at most {self._input.max_tokens}. Send fewer bases."
         return SequenceRefused("too_long", limit)
+
+
+def motif_text(sequence: str, motifs: frozenset[str]) -> str:
+    """The motifs that a window meets as it slides over a sequence base by base, in order, with spaces between them.
+
+    Args:
+        sequence: upper-case bases.
+        motifs: all of one length, which is the window's; at least one.
+    """
+    bases = len(next(iter(motifs)))
+    windows = (sequence[start : start + bases] for start in range(len(sequence) - bases + 1))
+    return " ".join(filter(motifs.__contains__, windows))
 
 
 def accepted_letters(rules: Input) -> str:
@@ -146,3 +171,13 @@ def _read_tokenizer(manifest: Manifest, files: Mapping[str, bytes]) -> Tokenizer
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return tokenizer
+
+
+def _read_motifs(manifest: Manifest, rules: Motifs, files: Mapping[str, bytes]) -> frozenset[str]:
+    lines = files[MOTIFS].decode("ascii", "replace").split()
+    for number, line in enumerate(lines, start=1):
+        if len(line) != rules.bases or set(line) - set("ACGT"):
+            raise BundleError(f"{manifest.name}/{MOTIFS}: entry {number} is not {rules.bases} bases of A, C, G, T")
+    if not lines or len(set(lines)) < len(lines):
+        raise BundleError(f"{manifest.name}/{MOTIFS}: {'lists a motif twice' if lines else 'lists no motif'}")
+    return frozenset(lines)

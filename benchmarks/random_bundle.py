@@ -38,7 +38,7 @@ def write_random_bundle(folder: Path) -> Path:
         encoding="tokens", min_bases=1, max_bases=LONGEST_BASES, max_tokens=LONGEST_BASES + 2, pad_token_id=PAD
     )
     tokenizer = train_bpe(random_sequences(500, 500, 1000, seed=1), VOCABULARY)
-    feeder = Feeder(rules, tokenizer)
+    feeder = Feeder(rules, {TOKENIZER: tokenizer})
     torch.manual_seed(0)
     model = Regressor(MODEL, outputs=1, targets=1, vocabulary=feeder.vocabulary).eval()
     files = {GRAPH: export_graph(model, feeder), TOKENIZER: tokenizer}

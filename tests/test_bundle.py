@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,31 @@ def test_segmented_and_dosage_models_need_their_own_files(tmp_path: Path) -> Non
     assert manifest.model_copy(update={"input": segmented}).required_files >= {"embedder.onnx", "head.onnx"}
     dosage = manifest.input.model_copy(update={"encoding": "dosage"})
     assert "variants.tsv" in manifest.model_copy(update={"input": dosage}).required_files
+
+
+def test_a_model_of_motifs_needs_their_list(tmp_path: Path) -> None:
+    folder = write_token_bundle(tmp_path)
+    rules = json.loads((folder / MANIFEST).read_text())["input"]
+    write_manifest(folder, input=rules | {"motifs": {"bases": 7, "scores": "Given."}})
+    with pytest.raises(BundleError, match=r"`files` lacks motifs\.txt"):
+        read_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    ("write", "changes", "message"),
+    [
+        (write_toy_bundle, {}, "motifs belong to the encoding `tokens`"),
+        (write_token_bundle, {"max_bases": 6}, r"motifs\.bases is larger than max_bases"),
+    ],
+)
+def test_motifs_must_fit_the_input(
+    tmp_path: Path, write: Callable[[Path], Path], changes: dict[str, object], message: str
+) -> None:
+    folder = write(tmp_path)
+    rules = json.loads((folder / MANIFEST).read_text())["input"]
+    write_manifest(folder, input=rules | {"motifs": {"bases": 7, "scores": "Given."}} | changes)
+    with pytest.raises(BundleError, match=message):
+        read_bundle(folder)
 
 
 def test_the_public_part_names_no_files(tmp_path: Path) -> None:

@@ -106,6 +106,72 @@ def test_too_many_tokens_are_refused_never_truncated() -> None:
     assert (refused.code, "6 tokens" in refused.detail) == ("too_long", True)
 
 
+MOTIF_RULES = {"bases": 2, "scores": "Written by hand."}
+
+
+def _motif_encoder(motifs: bytes, **rules: object) -> SequenceEncoder:
+    """One token a base of each motif and an unknown one a space, so that "AC GT" is [CLS] A C [UNK] G T [SEP]."""
+    manifest = mean_id_manifest("motifs")
+    manifest |= {"files": dict.fromkeys(("model.onnx", "tokenizer.json", "motifs.txt"), "0" * 64)}
+    changed = manifest | {"input": manifest["input"] | {"motifs": MOTIF_RULES} | rules}
+    return SequenceEncoder(Manifest.model_validate(changed), TOKENIZER | {"motifs.txt": motifs})
+
+
+@pytest.mark.parametrize(
+    ("sequence", "ids"),
+    [
+        ("ACGT", [1, 4, 5, 0, 6, 7, 2]),  # AC, not CG, GT
+        ("gtacgu", [1, 6, 7, 0, 4, 5, 0, 6, 7, 2]),  # GT, not TA, AC, not CG, GT
+        ("ACAC", [1, 4, 5, 0, 4, 5, 2]),
+        ("ANCAC", [1, 4, 5, 2]),  # a window with an N is no motif
+        ("TTTT", [1, 2]),  # no motif at all: the special tokens alone
+        ("A", [1, 2]),  # shorter than a motif
+    ],
+)
+def test_a_model_of_motifs_reads_those_that_a_sliding_window_meets(sequence: str, ids: list[int]) -> None:
+    encoded = _only(_motif_encoder(b"AC\nGT\n", ambiguous="n"), sequence)
+    assert isinstance(encoded, EncodedSequence)
+    assert encoded.ids.tolist() == ids
+    assert encoded.bases == len(sequence)
+
+
+def test_the_token_limit_holds_for_motifs_too() -> None:
+    refused = _only(_motif_encoder(b"AC\nGT\n", max_tokens=5), "ACGT")
+    assert isinstance(refused, SequenceRefused)
+    assert refused.code == "too_long"
+
+
+@pytest.mark.parametrize(
+    ("motifs", "message"),
+    [
+        (b"AC\nGTA\n", "entry 2 is not 2 bases"),
+        (b"AN\n", "entry 1 is not 2 bases"),
+        (b"ac\n", "entry 1 is not 2 bases"),
+        (b"\xff\xfe\n", "entry 1 is not 2 bases"),
+        (b"AC\nAC\n", "lists a motif twice"),
+        (b"\n", "lists no motif"),
+    ],
+)
+def test_a_broken_list_of_motifs_is_a_bundle_error(motifs: bytes, message: str) -> None:
+    with pytest.raises(BundleError, match=f"motifs/motifs.txt: {message}"):
+        _motif_encoder(motifs)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "text"), [(_encoder(), "ACGTN"), (_token_encoder(), "ACGT"), (_motif_encoder(b"AC\nGT\n"), "ACGT")]
+)
+def test_checked_text_is_encoded_without_a_second_look(encoder: SequenceEncoder, text: str) -> None:
+    encoded = _only(encoder, text)
+    assert isinstance(encoded, EncodedSequence)
+    (ids,) = encoder.encode_checked([text])
+    assert ids.tolist() == encoded.ids.tolist()
+
+
+def test_no_motif_crosses_a_space_in_checked_text() -> None:
+    (ids,) = _motif_encoder(b"AC\nGT\n").encode_checked(["A CGT"])
+    assert ids.tolist() == [1, 6, 7, 2]
+
+
 def test_refusals_stand_where_their_sequences_stood() -> None:
     encoded = _token_encoder().encode(["A", "!", "C", ""])
     assert [type(row).__name__ for row in encoded] == [

@@ -11,16 +11,23 @@ import typer
 from rich.console import Console
 
 from training.config import Config, read_config
-from training.errors import TrainingError
-from training.evaluate import evaluate as evaluate_models
-from training.evaluate import evaluation_path, load_evaluation, show
+from training.crossvalidation import combine, crossvalidation_path, is_done, with_pooled_scores
+from training.errors import ConfigError, TrainingError
+from training.evaluate import evaluation_path, load_evaluation, predict_split, score
 from training.export import Export
 from training.export import export as export_bundle
+from training.folds import all_folds, run_folder, with_fold
 from training.import_template import card_template
 from training.importing import find_model, import_model, read_card
 from training.pipeline import Pipeline
+from training.predictions import predictions_path
 from training.preparation import load_prepared
 from training.preparation import prepare as prepare_data
+from training.pretraining.config import read_pretrain_config
+from training.pretraining.run import PRETRAINED
+from training.pretraining.run import pretrain as pretrain_model
+from training.processes import launched, refuse_several_processes
+from training.showing import show_scores
 from training.watching import Watcher
 
 app = typer.Typer(
@@ -50,19 +57,46 @@ MadeBy = Annotated[str, typer.Option(help="For the manifest: the command that tr
 RandomWeights = Annotated[
     bool, typer.Option("--random-weights", help="Leave model.checkpoint out: a dry run before its weights are there.")
 ]
+Steps = Annotated[int, typer.Option(min=0, help="A dry run: end after so many steps, beside the real run; 0: train.")]
+StepLimit = Annotated[int | None, typer.Option(min=0, help="Instead of the configuration's limit; 0: none.")]
+Minutes = Annotated[float | None, typer.Option(min=0, help="Instead of the configuration's limit; 0: none.")]
 Scored = Annotated[ScoredSplit, typer.Option(help="Rows to score; test is for the final figures only.")]
+Fold = Annotated[int | None, typer.Option(help="The fold to test, from 0, for a configuration with split.folds.")]
 
 DATA, RUNS, MODELS = Path("data"), Path("runs"), Path("models")
 
 
 @app.command()
-def prepare(config: ConfigFile, data: Data = DATA, runs: Runs = RUNS, random_weights: RandomWeights = False) -> None:
+def prepare(
+    config: ConfigFile,
+    data: Data = DATA,
+    runs: Runs = RUNS,
+    fold: Fold = None,
+    random_weights: RandomWeights = False,
+) -> None:
     """Read the data set, split it and train the tokenizer on the training rows."""
-    settings = _settings(config, random_weights)
-    prepared = prepare_data(settings, data, _run_folder(settings, runs))
+    settings = _settings(config, fold, random_weights)
+    prepared = prepare_data(settings, data, run_folder(settings, runs))
     counts = {name: len(prepared.table.split(name)) for name in ("train", "valid", "test")}
     shown = ", ".join(f"{count:,} {name}" for name, count in counts.items())
     console.print(f"{settings.bundle.name}: {shown} rows; table {prepared.table.sha256()[:12]}")
+
+
+@app.command()
+def pretrain(
+    config: ConfigFile,
+    data: Data = DATA,
+    runs: Runs = RUNS,
+    device: Device = "auto",
+    threads: Threads = 0,
+    steps: StepLimit = None,
+    minutes: Minutes = None,
+) -> None:
+    """Pre-train a masked language model on a genome, in DNABERT-2's format; a killed run goes on where it stopped."""
+    settings = read_pretrain_config(config).limited(steps, minutes)
+    pretrained = pretrain_model(settings, data, runs / settings.name, _device(device, threads), console)
+    perplexity = pretrained.metrics["valid_perplexity"]
+    console.print(f"{runs / settings.name / PRETRAINED}: written; perplexity {perplexity:,.1f} on held-out contigs")
 
 
 @app.command()
@@ -71,34 +105,54 @@ def fit(
     runs: Runs = RUNS,
     device: Device = "auto",
     threads: Threads = 0,
+    steps: Steps = 0,
+    fold: Fold = None,
     random_weights: RandomWeights = False,
 ) -> None:
-    """Train the teachers, if there are any, and the model; a killed run goes on where it stopped."""
-    _pipeline(config, runs, random_weights).fit(_device(device, threads), Watcher(console))
+    """Train the teachers, if there are any, and the model; a killed run goes on where it stopped.
+
+    On several GPUs: torchrun --nproc-per-node 4 -m training fit CONFIG.toml, or the same with accelerate launch.
+    """
+    with launched(_device(device, threads)) as processes:
+        watcher = Watcher(console if processes.is_main else Console(quiet=True))
+        _pipeline(config, runs, fold, steps, random_weights).fit(processes.device, watcher, processes)
 
 
 @app.command()
-def evaluate(config: ConfigFile, runs: Runs = RUNS, split: Scored = ScoredSplit.test, threads: Threads = 0) -> None:
-    """Score the model beside its baselines on the same rows, with bootstrap intervals."""
+def evaluate(
+    config: ConfigFile,
+    runs: Runs = RUNS,
+    split: Scored = ScoredSplit.test,
+    threads: Threads = 0,
+    fold: Fold = None,
+) -> None:
+    """Score the model beside its baselines on the same rows, with bootstrap intervals; keep what all predicted."""
     _device("cpu", threads)
-    pipeline = _pipeline(config, runs)
-    others = [_pipeline(config.parent / name, runs) for name in pipeline.config.evaluation.beside]
+    pipeline = _pipeline(config, runs, fold)
+    others = [_pipeline(config.parent / name, runs, fold) for name in pipeline.config.evaluation.beside]
     beside = {other.config.bundle.name: other for other in others}
-    evaluation = evaluate_models(pipeline, beside, split.value)
+    predictions = predict_split(pipeline, beside, split.value)
+    predictions.save(predictions_path(pipeline.folder, split.value))
+    evaluation = score(pipeline, predictions, split.value)
     evaluation.save(evaluation_path(pipeline.folder, split.value))
-    show(evaluation, console)
+    show_scores(evaluation.scores, console)
 
 
 @app.command()
 def export(
-    config: ConfigFile, runs: Runs = RUNS, models: Models = MODELS, threads: Threads = 0, made_by: MadeBy = ""
+    config: ConfigFile,
+    runs: Runs = RUNS,
+    models: Models = MODELS,
+    threads: Threads = 0,
+    made_by: MadeBy = "",
+    fold: Fold = None,
 ) -> None:
     """Write the bundle, after checking that ONNX Runtime predicts what torch does."""
     _device("cpu", threads)
-    pipeline = _pipeline(config, runs)
-    command = made_by or f"python -m training run {_shown(config)}"
-    written = export_bundle(pipeline, load_evaluation(pipeline.folder), models, command)
-    _announce(written)
+    pipeline = _pipeline(config, runs, fold)
+    command = made_by or f"python -m training run {_shown(config)}" + (f" --fold {fold}" if fold is not None else "")
+    evaluation = with_pooled_scores(load_evaluation(pipeline.folder), pipeline.config, runs)
+    _announce(export_bundle(pipeline, evaluation, models, command))
 
 
 @app.command()
@@ -109,12 +163,37 @@ def run(
     models: Models = MODELS,
     device: Device = "auto",
     threads: Threads = 0,
+    fold: Fold = None,
 ) -> None:
     """All of it in order: prepare, fit, evaluate on the test rows, export."""
-    prepare(config, data, runs)
-    fit(config, runs, device, threads)
-    evaluate(config, runs, ScoredSplit.test, threads)
-    export(config, runs, models, threads)
+    refuse_several_processes()
+    prepare(config, data, runs, fold)
+    fit(config, runs, device, threads, fold=fold)
+    evaluate(config, runs, ScoredSplit.test, threads, fold)
+    export(config, runs, models, threads, fold=fold)
+
+
+@app.command()
+def crossvalidate(
+    config: ConfigFile, data: Data = DATA, runs: Runs = RUNS, device: Device = "auto", threads: Threads = 0
+) -> None:
+    """Prepare, fit and evaluate every fold, and score all rows together; folds that are done are not done again."""
+    refuse_several_processes()
+    settings = read_config(config)
+    if not settings.split.folds:
+        raise ConfigError(f"{config}: split.folds is 0, so there is nothing to cross-validate; set it to 5, say")
+    for fold_settings in all_folds(settings):
+        fold = fold_settings.split.fold
+        if is_done(fold_settings, runs):
+            console.print(f"{settings.bundle.name}, fold {fold}: done before")
+            continue
+        for path in (*(config.parent / name for name in settings.evaluation.beside), config):
+            prepare(path, data, runs, fold)
+            fit(path, runs, device, threads, fold=fold)
+        evaluate(config, runs, ScoredSplit.test, threads, fold)
+    combined = combine(settings, runs)
+    combined.save(crossvalidation_path(settings, runs))
+    show_scores(combined.scores, console)
 
 
 @app.command("import")
@@ -149,19 +228,15 @@ def _announce(written: Export) -> None:
     console.print(f"{written.folder}: written; torch and ONNX Runtime differ by {parity:.1e} standard deviations")
 
 
-def _settings(config: Path, random_weights: bool) -> Config:
-    settings = read_config(config)
+def _settings(config: Path, fold: int | None, random_weights: bool = False) -> Config:
+    settings = with_fold(read_config(config), fold)
     return settings.with_random_weights() if random_weights else settings
 
 
-def _pipeline(config: Path, runs: Path, random_weights: bool = False) -> Pipeline:
-    settings = _settings(config, random_weights)
-    folder = _run_folder(settings, runs)
-    return Pipeline(settings, load_prepared(settings, folder), folder)
-
-
-def _run_folder(config: Config, runs: Path) -> Path:
-    return runs / config.bundle.name
+def _pipeline(config: Path, runs: Path, fold: int | None, steps: int = 0, random_weights: bool = False) -> Pipeline:
+    settings = _settings(config, fold, random_weights)
+    folder = run_folder(settings, runs)
+    return Pipeline(settings, load_prepared(settings, folder), folder, steps)
 
 
 def _device(name: str, threads: int) -> torch.device:

@@ -19,7 +19,7 @@ Lengths = npt.NDArray[np.int64]
 def augment(
     bases: Codes, lengths: Lengths, config: AugmentationConfig, generator: np.random.Generator
 ) -> tuple[Codes, Lengths]:
-    """Crop, shift and mutate a batch.
+    """Crop, turn, shift and mutate a batch.
 
     Args:
         bases: (batch, longest), N after a row's end.
@@ -29,6 +29,9 @@ def augment(
     """
     if config.crop_probability and generator.random() < config.crop_probability:
         bases, lengths = crop(bases, lengths, config.crop_min_bases, generator)
+    if config.reverse_complement_probability:
+        turned = generator.random(len(bases)) < config.reverse_complement_probability
+        bases = reverse_complement(bases, lengths, turned)
     if config.shift_bases:
         bases = shift(bases, config.shift_bases, generator)
     if config.mutation_rate:
@@ -43,6 +46,21 @@ def crop(bases: Codes, lengths: Lengths, min_bases: int, generator: np.random.Ge
     starts = generator.integers(0, lengths - length + 1)
     cut = np.take_along_axis(bases, starts[:, None] + np.arange(length), axis=1)
     return cut, np.full(len(bases), length, dtype=np.int64)
+
+
+def reverse_complement(bases: Codes, lengths: Lengths, turned: npt.NDArray[np.bool_]) -> Codes:
+    """The chosen rows as the other strand reads them; N stays N, and a row stays at the start of its frame.
+
+    Args:
+        bases: (batch, longest), N after a row's end.
+        lengths: (batch,), in bases.
+        turned: (batch,), which rows.
+    """
+    place = np.arange(bases.shape[1])
+    mirrored = lengths[:, None] - 1 - place
+    source = np.where(turned[:, None] & (mirrored >= 0), mirrored, place)
+    complement = np.where(turned[:, None] & (bases != N), N - 1 - bases, bases)
+    return np.take_along_axis(complement.astype(bases.dtype), source, axis=1)
 
 
 def shift(bases: Codes, most_bases: int, generator: np.random.Generator) -> Codes:

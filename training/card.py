@@ -52,28 +52,37 @@ def _target_rows(manifest: Manifest) -> Iterator[str]:
 
 
 def _figures(manifest: Manifest) -> Iterator[str]:
-    """One table per target and subset, the models as rows; intervals are bootstrap 95 %."""
+    """One table per target, split and subset, the models as rows; intervals are bootstrap 95 %."""
     if not manifest.scores:
         yield "None were taken when this bundle was written."
         return
-    yield "Every model was scored on the same rows in one run; in brackets the bootstrap 95 % interval."
+    yield (
+        "Every model was scored on the same rows in one run; in brackets the bootstrap 95 % interval, for which "
+        "related rows are drawn together. The lead is this bundle's R2 minus the other model's on the same resamples."
+    )
     seen = dict.fromkeys((score.target, score.subset, score.split, score.rows) for score in manifest.scores)
     for target, subset, split, rows in seen:
         heading = f"`{target}`, {split}, rows: {subset} ({rows:,})"
-        scores = [score for score in manifest.scores if (score.target, score.subset) == (target, subset)]
+        scores = [
+            score for score in manifest.scores if (score.target, score.subset, score.split) == (target, subset, split)
+        ]
         yield "\n".join([heading, "", *_score_rows(scores)])
 
 
 def _score_rows(scores: list[Score]) -> Iterator[str]:
     shown = [name for name in METRICS if name in scores[0].metrics]
-    yield "| model | " + " | ".join(shown) + " |"
-    yield "|---" * (len(shown) + 1) + "|"
+    leads = ["lead in r2"] if any(score.difference for score in scores) else []
+    yield "| model | " + " | ".join(shown + leads) + " |"
+    yield "|---" * (len(shown + leads) + 1) + "|"
     for score in scores:
-        yield f"| {score.model} | " + " | ".join(_as_text(score.metrics[name]) for name in shown) + " |"
+        figures = [_as_text(score.metrics[name]) for name in shown]
+        if leads:
+            figures.append(_as_text(score.difference["r2"], "+") if score.difference else "")
+        yield f"| {score.model} | " + " | ".join(figures) + " |"
 
 
-def _as_text(estimate: Estimate) -> str:
-    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
+def _as_text(estimate: Estimate, sign: str = "") -> str:
+    return f"{estimate.value:{sign}.3f} ({estimate.low:{sign}.3f} to {estimate.high:{sign}.3f})"
 
 
 def _model(manifest: Manifest) -> str:

@@ -5,15 +5,24 @@ Every knob of the training package is an attribute here, with its unit, and nowh
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from training.datasets.options import (
+    GenomeOptions,
+    GroupingOptions,
+    LevelsOptions,
+    SourceName,
+    TableOptions,
+    UtrseqOptions,
+    WindowOptions,
+)
 from training.errors import ConfigError
 from training.licences import check_licence
-from training.reading import read_dataclass
+from training.reading import read_dataclass, read_toml
 from training.recipe import DistillationConfig, FitConfig, ModelConfig, TeacherConfig
+from training.tokenizers.recipe import TokenizerConfig
 from training.tokenizers.six_mer import BASES_PER_TOKEN
 
 PUBLISHED_VOCABULARY = 4096
@@ -48,7 +57,8 @@ class BundleConfig:
     """Which letters beside A, C, G, T and U the service accepts."""
 
     max_tokens: int = 0
-    """Longest input the service takes, special tokens included; 0: whatever `max_bases` comes to at worst."""
+    """Longest input in tokens, special ones included; 0: what `max_bases` comes to at worst. A model with so many
+    positions may allow less, and a sequence that gives more is refused."""
 
     assembly: str = ""
     """Empty for reporters and other sequences that lie on no assembly."""
@@ -58,15 +68,27 @@ class BundleConfig:
             raise ConfigError("bundle.golden_sequences: at least one sequence is needed")
         if not 1 <= self.min_bases <= self.max_bases:
             raise ConfigError("bundle: 1 <= min_bases <= max_bases does not hold")
+        if self.max_tokens < 0:
+            raise ConfigError("bundle.max_tokens must be at least 0")
 
 
 @dataclass(frozen=True)
 class DataConfig:
     """Which data set, and how its rows count."""
 
-    source: Literal["utrseq"]
+    source: SourceName
     folder: str
     """Name of the data set's folder inside the data folder given on the command line."""
+
+    targets: tuple[str, ...] = ()
+    """Which of the data set's tissues, cell lines or media are predicted; empty: the data set's own choice."""
+
+    window: WindowOptions = field(default_factory=WindowOptions)
+    grouping: GroupingOptions = field(default_factory=GroupingOptions)
+    utrseq: UtrseqOptions = field(default_factory=UtrseqOptions)
+    genome: GenomeOptions = field(default_factory=GenomeOptions)
+    table: TableOptions = field(default_factory=TableOptions)
+    levels: LevelsOptions = field(default_factory=LevelsOptions)
 
     half_weight_umis: float = 0.0
     """Coverage at which a row counts half, in UMIs; 0: all rows count the same."""
@@ -77,19 +99,38 @@ class DataConfig:
     well_covered_umis: float = 20.0
     """Rows with at least this coverage are also measured by themselves, in UMIs."""
 
+    strand_specific: bool = True
+    """What is measured belongs to the strand that is read (RNA, promoters); false only where both are one thing."""
+
+    def __post_init__(self) -> None:
+        if self.source != "table" and not self.strand_specific:
+            raise ConfigError(f"data.strand_specific: {self.source} measures one strand; leave it true")
+
 
 @dataclass(frozen=True)
 class SplitConfig:
     """How rows are held out."""
 
-    by: Literal["column", "group", "random"] = "column"
-    """`column`: as the data set says; `group`: whole groups at random; `random`: single rows, leaking by design."""
+    by: Literal["column", "group", "chromosome", "random"] = "column"
+    """`column`: as the data set says; `group`: whole groups at random; `chromosome`: whole chromosomes, without the
+    rows that are related to one held out; `random`: single rows, leaking by design."""
 
     valid_fraction: float = 0.1
     """Share of the rows, for `group` and `random`."""
 
     test_fraction: float = 0.1
-    """Share of the rows, for `group` and `random`."""
+    """Share of the rows, for `group` and `random` without folds."""
+
+    folds: int = 0
+    """For `group` and `random`: deal the rows into so many folds, test on one, and take the share of validation rows
+    from the others; 0: no folds."""
+
+    fold: int = 0
+    """The fold that is tested, from 0; `--fold` on the command line puts another in its place."""
+
+    valid_chromosomes: tuple[str, ...] = ()
+    test_chromosomes: tuple[str, ...] = ()
+    """By name, for `chromosome`; empty: drawn by the fractions."""
 
     seed: int = 0
 
@@ -97,16 +138,14 @@ class SplitConfig:
     """What keeps the splits apart, in the words of manifest and model card."""
 
     def __post_init__(self) -> None:
+        if self.folds == 1 or self.folds < 0 or not 0 <= self.fold < max(1, self.folds):
+            raise ConfigError("split: folds must be 0 or at least 2, and fold one of 0 to folds - 1")
+        if self.folds and self.by == "column":
+            raise ConfigError("split.folds: a column says which rows are held out; use split.by = 'group' or 'random'")
         if min(self.valid_fraction, self.test_fraction) <= 0 or self.valid_fraction + self.test_fraction >= 1:
             raise ConfigError("split: valid_fraction and test_fraction must be above 0 and below 1 together")
-
-
-@dataclass(frozen=True)
-class TokenizerConfig:
-    """A BPE vocabulary learnt from the training rows."""
-
-    vocabulary: int
-    """Entries, the five special tokens included."""
+        if bool(self.valid_chromosomes) != bool(self.test_chromosomes):
+            raise ConfigError("split: valid_chromosomes and test_chromosomes belong together")
 
 
 @dataclass(frozen=True)
@@ -139,32 +178,60 @@ class Config:
     def __post_init__(self) -> None:
         self._check_tokenizer()
         check_licence(self.model, self.bundle.licence)
-        check_bases(self.model, self.bundle.max_bases)
+        check_longest_input(self.model, self.bundle)
         if self.model.encoding == "tokens" and self.fit.augmentation.shift_bases:
             raise ConfigError("fit.augmentation.shift_bases: tokens have no position to be shifted from")
         if bool(self.teachers) != (self.distillation is not None):
             raise ConfigError("distillation: [[teachers]] and [distillation] belong together")
+        for model, fit in self._models():
+            _check_fit(model, fit)
+        if self.data.strand_specific:
+            self._check_strands()
         if self.distillation is not None:
             self._check_distillation(self.distillation)
-
-    def _check_tokenizer(self) -> None:
-        brings_its_own = bool(self.model.checkpoint) or self.model.backbone == "nucleotide_transformer"
-        if self.tokenizer is None and self.model.encoding == "tokens" and not brings_its_own:
-            raise ConfigError(f"tokenizer: a {self.model.backbone} backbone needs a [tokenizer] table, or a checkpoint")
-        if self.tokenizer is not None and brings_its_own:
-            raise ConfigError("tokenizer: this model brings its own; leave the [tokenizer] table out")
 
     def with_random_weights(self) -> Config:
         """The same model without its checkpoint, to see whether a recipe runs before its weights are there."""
         stands_in = TokenizerConfig(PUBLISHED_VOCABULARY) if self.model.backbone == "dnabert2" else None
         return replace(self, model=replace(self.model, checkpoint=""), tokenizer=self.tokenizer or stands_in)
 
+    def _models(self) -> list[tuple[ModelConfig, FitConfig]]:
+        return [(self.model, self.fit), *((teacher.model, teacher.fit) for teacher in self.teachers)]
+
+    def _check_strands(self) -> None:
+        """Neither the model nor a teacher may take a strand-specific sequence for its reverse complement."""
+        why = "the data set is strand-specific (data.strand_specific): the other strand has another value"
+        for model, fit in self._models():
+            if model.reverse_complement_averaged:
+                raise ConfigError(f"model.reverse_complement_averaged: {why}")
+            if fit.augmentation.reverse_complement_probability:
+                raise ConfigError(f"fit.augmentation.reverse_complement_probability: {why}")
+
+    def _check_tokenizer(self) -> None:
+        """A model brings its tokenizer, or there is a table for it; a checkpoint's own is the only one for its states.
+
+        Beside Nucleotide Transformer with random weights a table takes the place of the six-mers.
+        """
+        if self.tokenizer is None:
+            if self.model.encoding == "tokens" and not self.model.brings_tokenizer:
+                raise ConfigError(
+                    f"tokenizer: a {self.model.backbone} backbone needs a [tokenizer] table, or a checkpoint"
+                )
+            return
+        if self.model.checkpoint:
+            raise ConfigError("tokenizer: a checkpoint brings its own; leave the [tokenizer] table out")
+        if self.tokenizer.kind == "motifs" and self.tokenizer.motifs.bases > self.bundle.max_bases:
+            raise ConfigError("tokenizer.motifs.bases is larger than bundle.max_bases")
+        if self.tokenizer.kind == "motifs" and self.distillation is not None and self.distillation.state_weight:
+            raise ConfigError("distillation.state_weight: motifs overlap, so no states of bases belong to one alone")
+
     def _check_distillation(self, distillation: DistillationConfig) -> None:
         if any(teacher.model.encoding != "one_hot" for teacher in self.teachers):
             raise ConfigError("teachers: a teacher reads bases, so that its states belong to bases")
         if distillation.state_weight and self.model.encoding != "tokens":
             raise ConfigError("distillation.state_weight: only a model of tokens can imitate its teacher's states")
-        if self.fit.augmentation.crop_probability or self.fit.augmentation.mutation_rate:
+        changed = self.fit.augmentation
+        if changed.crop_probability or changed.mutation_rate or changed.reverse_complement_probability:
             raise ConfigError("fit.augmentation: teachers label what is read; crop and mutate in [distillation]")
 
     def as_dict(self) -> dict[str, Any]:
@@ -172,21 +239,32 @@ class Config:
         return asdict(self)
 
 
-def check_bases(model: ModelConfig, max_bases: int) -> None:
-    """Refuse to promise more bases than the backbone has positions for.
+def check_longest_input(model: ModelConfig, bundle: BundleConfig) -> None:
+    """Refuse to promise more than the backbone has positions for.
 
     Raises:
-        ConfigError: even the fewest tokens that so many bases can become are too many.
+        ConfigError: `max_tokens`, or the fewest tokens that `max_bases` can become, are too many.
     """
-    if model.backbone != "nucleotide_transformer" or not model.token_limit:
+    longest = model.longest_tokens
+    if longest is None:
         return
-    fewest_tokens = 1 + sum(divmod(max_bases, BASES_PER_TOKEN))
-    if fewest_tokens > model.token_limit:
-        readable = (model.token_limit - 1) * BASES_PER_TOKEN
+    if bundle.max_tokens > longest:
+        raise ConfigError(f"bundle.max_tokens: the model reads at most {longest:,} tokens")
+    fewest_tokens = 1 + sum(divmod(bundle.max_bases, BASES_PER_TOKEN))
+    if model.backbone == "nucleotide_transformer" and fewest_tokens > longest:
+        readable = (longest - 1) * BASES_PER_TOKEN
         raise ConfigError(
-            f"bundle.max_bases: {max_bases:,} bases are {fewest_tokens:,} tokens, and Nucleotide Transformer v1 with "
-            f"{model.positions:,} positions reads {model.token_limit:,}: at most {readable:,} bases"
+            f"bundle.max_bases: {bundle.max_bases:,} bases are {fewest_tokens:,} tokens, and Nucleotide Transformer v1 "
+            f"with {model.positions:,} positions reads {longest:,}: at most {readable:,} bases"
         )
+
+
+def _check_fit(model: ModelConfig, fit: FitConfig) -> None:
+    """What a backbone cannot do, before teachers are trained for hours."""
+    if fit.gradient_checkpointing and model.encoding != "tokens":
+        raise ConfigError("fit.gradient_checkpointing: only a transformer's layers can be computed again")
+    if fit.lora is not None and not fit.lora.targets and model.encoding != "tokens":
+        raise ConfigError(f"fit.lora.targets: name the layers of a {model.backbone} backbone that are changed")
 
 
 def read_config(path: Path) -> Config:
@@ -195,10 +273,4 @@ def read_config(path: Path) -> Config:
     Raises:
         ConfigError: the file is missing or not TOML, a key is unknown or missing, or a value is of the wrong kind.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from None
-    return read_dataclass(Config, document, path.name)
+    return read_dataclass(Config, read_toml(path), path.name)

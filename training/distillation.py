@@ -17,7 +17,7 @@ from training.augmentation import Lengths, crop, mutate
 from training.datasets.table import Floats
 from training.examples import Batch, Codes, Examples, N, as_text, stacked
 from training.feeder import Feeder
-from training.optimiser import fast_autocast
+from training.precision import Precision
 from training.recipe import DistillationConfig
 from training.regressor import Regressor
 
@@ -38,7 +38,7 @@ class Teachers:
         self, models: Sequence[tuple[Regressor, Feeder]], device: torch.device, precision: str = "fp32"
     ) -> None:
         self.models = [(model.to(device).eval(), feeder) for model, feeder in models]
-        self._device, self._precision = device, precision
+        self._device, self._precision = device, Precision.on(device, precision)
 
     @property
     def width(self) -> int:
@@ -65,7 +65,7 @@ class Teachers:
 
     def _answer(self, model: Regressor, feeder: Feeder, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         inputs = [tensor.to(self._device) for tensor in feeder.tensors(feeder.encode(texts))]
-        with fast_autocast(self._device, self._precision):
+        with self._precision.autocast():
             answer, states = model.with_states(*inputs)
         return answer, states.float()
 

@@ -14,23 +14,20 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rich.console import Console
-from rich.table import Table as Grid
 
-from app.bundle import Estimate, Score
+from app.bundle import Score
 from training.baselines.kmer_ridge import fit_kmer_ridge
 from training.checkpoint import BEST, write_atomically
 from training.config import Config
 from training.datasets.table import Floats, Split, Table
-from training.errors import DataError
+from training.errors import DataError, FitError
 from training.feeder import predict
-from training.metrics import bootstrap
 from training.pipeline import Pipeline
+from training.predictions import ALL_ROWS, Answer, Predictions
+from training.scoring import scores_of
 
 THIS_BUNDLE = "this bundle"
 KMER_RIDGE = "k-mer ridge"
-ALL_ROWS = "all"
-SHOWN = ("pearson", "spearman", "mse", "mae")
 
 
 @dataclass(frozen=True)
@@ -41,16 +38,19 @@ class Evaluation:
         weights_sha256: digest of the weights that were measured.
         split: which rows.
         scores: one per model, target and subset.
+        config_sha256: digest of the configuration that was measured.
     """
 
     weights_sha256: str
     split: Split
     scores: tuple[Score, ...]
+    config_sha256: str = ""
 
     def save(self, path: Path) -> None:
         """Write as JSON."""
         document = {
             "weights_sha256": self.weights_sha256,
+            "config_sha256": self.config_sha256,
             "split": self.split,
             "scores": [score.model_dump() for score in self.scores],
         }
@@ -73,16 +73,46 @@ def load_evaluation(folder: Path) -> Evaluation:
         raise DataError(f"{path} is missing: run `python -m training evaluate` first")
     document: dict[str, Any] = json.loads(path.read_bytes())
     scores = tuple(Score.model_validate(score) for score in document["scores"])
-    return Evaluation(document["weights_sha256"], document["split"], scores)
+    return Evaluation(document["weights_sha256"], document["split"], scores, document["config_sha256"])
 
 
 def weights_sha256(pipeline: Pipeline) -> str:
-    """Digest of the published model's weights file."""
-    return hashlib.sha256((pipeline.stage.folder / BEST).read_bytes()).hexdigest()
+    """Digest of the published model's weights file.
+
+    Raises:
+        FitError: it has none yet.
+    """
+    path = pipeline.stage.folder / BEST
+    if not path.is_file():
+        raise FitError(f"{path.parent}: no trained weights here; run `python -m training fit` first")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def config_sha256(config: Config) -> str:
+    """Digest of a configuration."""
+    return hashlib.sha256(json.dumps(config.as_dict(), sort_keys=True).encode()).hexdigest()
 
 
 def evaluate(pipeline: Pipeline, beside: Mapping[str, Pipeline], split: Split = "test") -> Evaluation:
-    """Score the published model, the models beside it and the baseline.
+    """Score the published model, the models beside it and the baseline; see `predict_split` and `score`."""
+    return score(pipeline, predict_split(pipeline, beside, split), split)
+
+
+def score(pipeline: Pipeline, predictions: Predictions, split: Split = "test") -> Evaluation:
+    """Score what the published model and the others predicted.
+
+    Args:
+        pipeline: of the published model.
+        predictions: of this split, by these weights.
+        split: which rows.
+    """
+    config = pipeline.config
+    scores = scores_of(predictions, f"{split}, {config.split.description}", config.evaluation.seed)
+    return Evaluation(weights_sha256(pipeline), split, scores, config_sha256(config))
+
+
+def predict_split(pipeline: Pipeline, beside: Mapping[str, Pipeline], split: Split = "test") -> Predictions:
+    """Predict the rows of a split with the published model, the models beside it and the baseline.
 
     Args:
         pipeline: of the published model, trained.
@@ -94,70 +124,37 @@ def evaluate(pipeline: Pipeline, beside: Mapping[str, Pipeline], split: Split = 
     """
     if any(other.data_sha256 != pipeline.data_sha256 for other in beside.values()):
         raise DataError("evaluation.beside: a model was trained on another table, so its figures would not compare")
-    rows = pipeline.prepared.table.split(split)
-    predictions = {THIS_BUNDLE: _predicted(pipeline, rows)}
-    predictions |= {name: _predicted(other, rows) for name, other in beside.items()}
-    scores = [
-        score for name, values in predictions.items() for score in _scores(name, values, rows, split, pipeline.config)
-    ]
-    if pipeline.config.evaluation.kmer_ridge:
-        scores += _ridge_scores(pipeline.prepared.table, rows, split, pipeline.config)
-    return Evaluation(weights_sha256(pipeline), split, tuple(scores))
-
-
-def show(evaluation: Evaluation, console: Console) -> None:
-    """Print a table for each target and subset, the models side by side; R2 with its bootstrap 95 % interval."""
-    seen = dict.fromkeys((score.target, score.subset, score.rows) for score in evaluation.scores)
-    for target, subset, rows in sorted(seen):
-        grid = Grid(title=f"{target}, {evaluation.split} rows: {subset} ({rows:,})", title_justify="left")
-        for heading in ("model", "r2 (95 %)", *SHOWN):
-            grid.add_column(heading, no_wrap=True)
-        for score in evaluation.scores:
-            if (score.target, score.subset) == (target, subset):
-                grid.add_row(score.model, _as_text(score.metrics["r2"]), *_figures(score))
-        console.print(grid)
-
-
-def _figures(score: Score) -> list[str]:
-    return [f"{score.metrics[name].value:.3f}" for name in SHOWN]
-
-
-def _as_text(estimate: Estimate) -> str:
-    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
+    rows, config = pipeline.prepared.table.split(split), pipeline.config
+    answers = [Answer(THIS_BUNDLE, "", _predicted(pipeline, rows))]
+    answers += [Answer(name, "", _predicted(other, rows)) for name, other in beside.items()]
+    if config.evaluation.kmer_ridge:
+        answers += _ridge_answers(pipeline.prepared.table, rows, config)
+    return Predictions(
+        ids=rows.ids,
+        targets=rows.targets.names,
+        measured=rows.targets.values,
+        coverage=rows.coverage,
+        groups=rows.groups,
+        folds=np.full(len(rows), config.split.fold, dtype=np.int64),
+        subsets=dict(_subsets(rows, config)),
+        answers=tuple(answers),
+    )
 
 
 def _predicted(pipeline: Pipeline, rows: Table) -> Floats:
     return predict(pipeline.load(), pipeline.feeder, rows.sequences)
 
 
-def _ridge_scores(table: Table, rows: Table, split: Split, config: Config) -> Iterator[Score]:
+def _ridge_answers(table: Table, rows: Table, config: Config) -> Iterator[Answer]:
     """The ridge at its best: it cannot weigh rows, so it is fitted anew on the training rows of each subset."""
     for subset, _ in _subsets(rows, config):
         train, valid = (_of_subset(table.split(name), subset, config) for name in ("train", "valid"))
         ridge = fit_kmer_ridge(train.sequences, train.targets.values, valid.sequences, valid.targets.values)
-        scores = _scores(KMER_RIDGE, ridge.predict(rows.sequences), rows, split, config)
-        yield from (score for score in scores if score.subset == subset)
+        yield Answer(KMER_RIDGE, subset, ridge.predict(rows.sequences))
 
 
 def _of_subset(rows: Table, subset: str, config: Config) -> Table:
     return rows.rows(dict(_subsets(rows, config)).get(subset, np.ones(len(rows), dtype=np.bool_)))
-
-
-def _scores(model: str, predicted: Floats, rows: Table, split: Split, config: Config) -> Iterator[Score]:
-    for column, target in enumerate(rows.targets.names):
-        measured = rows.targets.values[:, column].astype(np.float64)
-        for subset, chosen in _subsets(rows, config):
-            kept = chosen & ~np.isnan(measured)
-            values = predicted[kept, column].astype(np.float64)
-            estimates = bootstrap(measured[kept], values, config.evaluation.seed)
-            yield Score(
-                model=model,
-                target=target,
-                split=f"{split}, {config.split.description}",
-                subset=subset,
-                rows=int(kept.sum()),
-                metrics={name: Estimate(value=v, low=low, high=high) for name, (v, low, high) in estimates.items()},
-            )
 
 
 def _subsets(rows: Table, config: Config) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:

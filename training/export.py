@@ -6,20 +6,14 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import torch
 
 from app.bundle import (
     CARD,
     GRAPH,
     MANIFEST,
-    TOKENIZER,
     Bundle,
     Golden,
     GoldenExample,
@@ -33,20 +27,20 @@ from app.bundle import (
 )
 from app.engine import OnnxModel
 from training.card import model_card
+from training.code_version import code_version
 from training.config import BundleConfig
-from training.datasets.table import Floats, Quantity
+from training.datasets.table import Quantity
 from training.errors import ExportRefused
 from training.evaluate import Evaluation, weights_sha256
 from training.feeder import Feeder, predict
-from training.graph import export_graph, random_rows
+from training.graph import export_graph
+from training.parity import measure_parity
 from training.pipeline import Pipeline
+from training.recipe import ModelConfig
 from training.regressor import Regressor
+from training.tokenizers.building import TrainedTokenizer
 
-PARITY_TOLERANCE = 1e-5
 GOLDEN_TOLERANCE = 1e-4
-PARITY_ROWS = (1, 2, 3, 8)
-# Attention's scores grow with the square of the length: the longest inputs are compared in the smaller batches.
-PARITY_POSITIONS = 8192
 
 
 @dataclass(frozen=True)
@@ -102,13 +96,19 @@ def export(pipeline: Pipeline, evaluation: Evaluation, models: Path, command: st
     described = Description(
         bundle=pipeline.config.bundle,
         quantities=pipeline.prepared.table.quantities,
-        architecture=pipeline.config.model.description,
+        architecture=architecture(pipeline.config.model, pipeline.prepared.tokenizer),
         config=pipeline.config.as_dict(),
         command=command,
         data_sha256=pipeline.data_sha256,
         scores=evaluation.scores,
     )
     return write_bundle(pipeline.load(), pipeline.feeder, described, models)
+
+
+def architecture(model: ModelConfig, tokenizer: TrainedTokenizer | None) -> str:
+    """What a model is, and what it reads."""
+    tokens = tokenizer.source if tokenizer is not None and model.encoding == "tokens" else ""
+    return model.description + (f" Tokens: {tokens}" if tokens else "")
 
 
 def write_bundle(model: Regressor, feeder: Feeder, described: Description, models: Path) -> Export:
@@ -123,55 +123,13 @@ def write_bundle(model: Regressor, feeder: Feeder, described: Description, model
     Raises:
         ExportRefused: the graph predicts something else than the model.
     """
-    files = {GRAPH: export_graph(model, feeder)}
-    if feeder.tokenizer_json is not None:
-        files[TOKENIZER] = feeder.tokenizer_json
+    files = {GRAPH: export_graph(model, feeder), **feeder.files}
     draft = _manifest(model, feeder, described, files)
     parity = measure_parity(model, feeder, OnnxModel(Bundle(draft, "", files)))
     manifest = draft.model_copy(update={"parity": parity})
     files[CARD] = model_card(manifest, described.bundle.title, described.bundle.card)
     manifest = manifest.model_copy(update={"files": digests(files)})
     return Export(_write(models / described.bundle.name, files | {MANIFEST: manifest.to_json()}), manifest)
-
-
-def measure_parity(model: Regressor, feeder: Feeder, served: OnnxModel) -> Parity:
-    """Compare torch, one row at a time, with ONNX Runtime on whole, padded batches.
-
-    Raises:
-        ExportRefused: they differ by more than `PARITY_TOLERANCE` standard deviations of a target.
-    """
-    shapes = [
-        (rows, length)
-        for length in _parity_lengths(feeder)
-        for rows in PARITY_ROWS
-        if rows <= 2 or rows * length <= PARITY_POSITIONS
-    ]
-    worst = max(_difference(model, feeder, served, rows, length) for rows, length in shapes)
-    if not worst <= PARITY_TOLERANCE:  # also true for NaN
-        raise ExportRefused(
-            f"torch and ONNX Runtime differ by {worst:.3g} standard deviations (allowed: {PARITY_TOLERANCE:g})"
-        )
-    return Parity(largest_difference=worst, shapes=tuple(shapes))
-
-
-def _parity_lengths(feeder: Feeder) -> list[int]:
-    shortest = 1 if feeder.rules.encoding == "tokens" else feeder.rules.min_bases
-    longest = feeder.rules.max_tokens
-    return sorted(
-        {shortest, shortest + 1, (shortest + longest) // 2, longest - 1, longest} & set(range(1, longest + 1))
-    )
-
-
-def _difference(model: Regressor, feeder: Feeder, served: OnnxModel, rows: int, length: int) -> float:
-    """Largest difference for one shape; token rows are ragged, the first as long as the shape says."""
-    lengths = [length] * rows
-    if feeder.rules.encoding == "tokens":
-        lengths = [length, *np.random.default_rng(length).integers(1, length + 1, size=rows - 1).tolist()]
-    batch = random_rows(feeder, lengths, seed=length)
-    with torch.no_grad():
-        alone: Floats = np.vstack([model(*feeder.tensors([row])).numpy() for row in batch])
-    spread = model.standard_deviation[: model.targets].numpy()
-    return float(np.max(np.abs(alone - served.predict(batch)) / spread))
 
 
 def _manifest(model: Regressor, feeder: Feeder, described: Description, files: dict[str, bytes]) -> Manifest:
@@ -213,6 +171,7 @@ def _targets(described: Description, model: Regressor) -> tuple[Target, ...]:
             name=quantity.name,
             unit=quantity.unit,
             scale=quantity.scale,
+            pseudocount=quantity.pseudocount,
             higher_means=quantity.higher_means,
             description=quantity.description,
             mean=means[column],
@@ -231,16 +190,6 @@ def _golden(described: Description, model: Regressor, feeder: Feeder) -> Golden:
         for sequence, values in zip(sequences, predicted, strict=True)
     )
     return Golden(tolerance=GOLDEN_TOLERANCE, examples=examples)
-
-
-def code_version() -> str:
-    """The package's version, with the commit when it runs from a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--exclude=*"]
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603 - fixed words
-    except (OSError, subprocess.CalledProcessError):
-        return version("basecast")
-    return f"{version('basecast')}+{found}"
 
 
 def _write(folder: Path, files: dict[str, bytes]) -> Path:

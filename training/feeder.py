@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor
 
 from app.bundle import TOKENIZER, Input, Manifest
@@ -21,36 +20,40 @@ from training.errors import DataError
 from training.examples import Codes, as_text
 from training.recipe import AugmentationConfig, ModelConfig
 from training.regressor import Regressor
-from training.tokenizers.special import padding_id, special_ids, special_tokens_per_sequence
+from training.tokenizers.building import TrainedTokenizer
+from training.tokenizers.layout import Layout, read_layout
 
 PREDICTION_BATCH = 256
-# Attention's scores grow with rows times length squared: long inputs are predicted a few at a time.
-PREDICTION_POSITIONS = 32768
+# At once, padding included: a few GB for the widest backbone, whose attention has the square of a row's length.
+PREDICTION_POSITIONS = 32_768
 
 
-def input_rules(model: ModelConfig, bundle: BundleConfig, tokenizer_json: bytes | None) -> Input:
+def input_rules(model: ModelConfig, bundle: BundleConfig, tokenizer: TrainedTokenizer | None) -> Input:
     """What the model accepts, as its manifest says it.
 
     Args:
         model: knows how many tokens it can read.
-        bundle: says how many bases are accepted.
-        tokenizer_json: content of `tokenizer.json`, for the encoding `tokens`.
+        bundle: says which letters, how many bases and how many tokens are accepted.
+        tokenizer: for the encoding `tokens`.
     """
-    tokenizer = None if tokenizer_json is None else Tokenizer.from_buffer(tokenizer_json)
-    return Input(
-        encoding=model.encoding,
+    rules = Input(
+        encoding="one_hot",
         ambiguous=bundle.ambiguous,
         min_bases=bundle.min_bases,
         max_bases=bundle.max_bases,
-        max_tokens=bundle.max_bases if tokenizer is None else _max_tokens(model, bundle, tokenizer),
-        pad_token_id=None if tokenizer is None else padding_id(tokenizer),
+        max_tokens=bundle.max_bases,
+        reverse_complement_averaged=model.reverse_complement_averaged,
     )
-
-
-def _max_tokens(model: ModelConfig, bundle: BundleConfig, tokenizer: Tokenizer) -> int:
-    # At worst each base is a token of its own.
-    worst = bundle.max_bases + special_tokens_per_sequence(tokenizer)
-    return min(limit for limit in (worst, bundle.max_tokens, model.token_limit) if limit)
+    if tokenizer is None:
+        return rules
+    most = tokenizer.most_tokens(bundle.max_bases, only_bases=bundle.ambiguous == "refused")
+    tokens = {
+        "encoding": "tokens",
+        "max_tokens": min(limit for limit in (most, bundle.max_tokens, model.longest_tokens) if limit),
+        "pad_token_id": read_layout(tokenizer.files[TOKENIZER]).pad_token_id,
+        "motifs": tokenizer.motifs,
+    }
+    return Input.model_validate(rules.model_dump() | tokens)
 
 
 class Feeder:
@@ -58,34 +61,24 @@ class Feeder:
 
     Args:
         rules: what the model accepts.
-        tokenizer_json: content of `tokenizer.json`, for the encoding `tokens`.
+        files: name to content of the files that its encoding needs, as they stand in the bundle.
     """
 
-    def __init__(self, rules: Input, tokenizer_json: bytes | None) -> None:
-        self.rules = rules
-        self.tokenizer_json = tokenizer_json
-        files = {} if tokenizer_json is None else {TOKENIZER: tokenizer_json}
+    def __init__(self, rules: Input, files: Mapping[str, bytes]) -> None:
+        self.rules, self.files = rules, files
         # The encoder reads only these two fields; the rest of the manifest is not known before the model is trained.
         self._encoder = SequenceEncoder(Manifest.model_construct(name="in-training", input=rules), files)
-        self._tokenizer = None if tokenizer_json is None else _whole_sequences(tokenizer_json)
+        self._layout: Layout | None = read_layout(files[TOKENIZER]) if rules.encoding == "tokens" else None
 
     @property
     def vocabulary(self) -> int:
         """Entries of the tokenizer; 0 without one."""
-        return 0 if self._tokenizer is None else self._tokenizer.get_vocab_size()
+        return 0 if self._layout is None else self._layout.vocabulary
 
     @property
     def token_bases(self) -> npt.NDArray[np.int64]:
         """(vocabulary,) int64: bases in each token, 0 for special tokens; empty without a tokenizer."""
-        bases = np.zeros(self.vocabulary, dtype=np.int64)
-        for token, number in self._tokenizer.get_vocab().items() if self._tokenizer else ():
-            bases[number] = 0 if number in self.special_ids else len(token)
-        return bases
-
-    @property
-    def special_ids(self) -> frozenset[int]:
-        """Ids of tokens that stand for no base; none without a tokenizer."""
-        return frozenset() if self._tokenizer is None else special_ids(self._tokenizer)
+        return np.zeros(0, dtype=np.int64) if self._layout is None else self._layout.token_bases
 
     def encode(self, sequences: Sequence[str]) -> list[Ids]:
         """Encode as the service does.
@@ -116,38 +109,36 @@ class Feeder:
             generator: where the draws come from.
 
         Raises:
-            DataError: a row is longer than the model reads.
+            DataError: a sequence gives more tokens than the model reads.
         """
         bases, lengths = augment(bases, lengths, config, generator)
-        if self._tokenizer is None:
+        if self._layout is None:
             return self.tensors(list(bases))
         texts = as_text(bases, lengths)
-        if config.cut_rate:
-            texts = [cut(text, config.cut_rate, generator) for text in texts]
-        encodings = self._tokenizer.encode_batch_fast(texts)
-        self._refuse_tokens(max(len(encoding) for encoding in encodings))
-        return self.tensors([np.array(encoding.ids, dtype=np.uint16) for encoding in encodings])
+        if not config.cut_rate:
+            return self.tensors(self._readable(texts))
+        rows = self._encoder.encode_checked([cut(text, config.cut_rate, generator) for text in texts])
+        # A row that is too long once it is cut is read as it was.
+        return self.tensors(
+            [self._readable([text])[0] if self._too_long(row) else row for row, text in zip(rows, texts, strict=True)]
+        )
 
-    def _refuse_tokens(self, tokens: int) -> None:
-        limit = self.rules.max_tokens
-        if tokens > limit:
+    def _readable(self, texts: Sequence[str]) -> list[Ids]:
+        rows = self._encoder.encode_checked(texts)
+        if longest := max((len(row) for row in rows if self._too_long(row)), default=0):
             raise DataError(
-                f"a training sequence is {tokens:,} tokens long and this model reads at most {limit:,}; "
-                "shorten the sequences or lower fit.augmentation.cut_rate"
+                f"a training sequence gives {longest:,} tokens; the model reads at most {self.rules.max_tokens:,} "
+                "(bundle.max_tokens, model.positions); shorten the sequences or raise the limit"
             )
+        return rows
 
-
-def _whole_sequences(tokenizer_json: bytes) -> Tokenizer:
-    """The tokenizer as the service reads it: a file saved by transformers may truncate and pad."""
-    tokenizer = Tokenizer.from_buffer(tokenizer_json)
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
+    def _too_long(self, row: Ids) -> bool:
+        return len(row) > self.rules.max_tokens
 
 
 @torch.no_grad()
 def predict(model: Regressor, feeder: Feeder, sequences: Sequence[str], standardised: bool = False) -> Floats:
-    """Predict without padding: in batches of rows of one length.
+    """Predict in batches of rows of one length; on a GPU, which gains by larger batches, tokens of similar length.
 
     Args:
         model: on any device; it is put into evaluation mode.
@@ -162,22 +153,41 @@ def predict(model: Regressor, feeder: Feeder, sequences: Sequence[str], standard
     answer = model.standardised if standardised else model
     device = model.mean.device
     rows = feeder.encode(sequences)
-    batches = list(_batches_of_one_length(rows))
+    pads = device.type != "cpu" and feeder.rules.encoding == "tokens"
+    batches = list(batches_of_similar_length(rows, PREDICTION_POSITIONS) if pads else _batches_of_one_length(rows))
     answers = [_answer(answer, feeder.tensors([rows[row] for row in batch]), device) for batch in batches]
-    predicted = np.empty((len(rows), answers[0].shape[1]), dtype=np.float32)
-    predicted[np.concatenate(batches)] = np.concatenate(answers)
+    answered: Floats = torch.cat(answers).cpu().numpy()
+    predicted = np.empty_like(answered)
+    predicted[np.concatenate(batches)] = answered
     return predicted
 
 
-def _answer(model: Callable[..., Tensor], inputs: Sequence[Tensor], device: torch.device) -> Floats:
-    answer: Floats = model(*(tensor.to(device) for tensor in inputs)).float().cpu().numpy()
-    return answer
+def _answer(model: Callable[..., Tensor], inputs: Sequence[Tensor], device: torch.device) -> Tensor:
+    """Still on the device: reading each answer by itself would wait for it."""
+    return model(*(tensor.to(device, non_blocking=True) for tensor in inputs)).float()
+
+
+def batches_of_similar_length(rows: Sequence[Ids], most_positions: int) -> Iterator[list[int]]:
+    """Indices of rows, sorted by length, in batches of at most so many positions, padding included; one row at least.
+
+    Args:
+        rows: encoded sequences.
+        most_positions: rows of a batch times its longest row.
+    """
+    batch: list[int] = []
+    for row in sorted(range(len(rows)), key=lambda row: len(rows[row])):
+        if batch and (len(batch) + 1) * len(rows[row]) > most_positions:
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
 
 
 def _batches_of_one_length(rows: Sequence[Ids]) -> Iterator[list[int]]:
     by_length = sorted(range(len(rows)), key=lambda row: len(rows[row]))
     for length, same in groupby(by_length, key=lambda row: len(rows[row])):
         indices = list(same)
-        size = max(1, min(PREDICTION_BATCH, PREDICTION_POSITIONS // length))
+        size = min(PREDICTION_BATCH, max(1, PREDICTION_POSITIONS // length))
         for start in range(0, len(indices), size):
             yield indices[start : start + size]

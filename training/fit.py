@@ -6,36 +6,47 @@ run that was killed and resumed ends with the very weights of one that was not.
 
 from __future__ import annotations
 
-import copy
+import sys
+import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from training.averaging import MovingAverage
+from training.batches import Maker, Part
 from training.checkpoint import Progress, RunFolder
 from training.datasets.table import Floats
-from training.distillation import StateMatcher
-from training.errors import FitError
-from training.examples import Batch, Examples, Material
+from training.examples import Examples, Material
+from training.facts import run_facts, run_results
+from training.failures import last_loss, memory_named
 from training.feeder import Feeder, predict
-from training.metrics import r2
-from training.optimiser import (
-    MovingAverage,
-    adamw,
-    clip_gradient,
-    fast_autocast,
-    learning_rate,
-    set_learning_rate,
-)
+from training.lora import merged
+from training.objective import new_objective
+from training.optimiser import adamw, clip_gradient, learning_rate, set_learning_rate
+from training.precision import Precision
+from training.processes import ALONE, Processes
 from training.regressor import Regressor
 from training.stage import Stage, load_trained
+from training.tensorboard import tensorboard_log
+from training.validation import is_stale, validation_figures
 from training.watching import Watcher
+
+# A figure that is read from a GPU waits for all steps before it; a CPU has nothing to wait for.
+STEPS_PER_READING = {"cpu": 1}
+STEPS_PER_READING_ELSEWHERE = 20
 
 
 def fit(
-    stage: Stage, train: Material, valid: Examples, feeder: Feeder, device: torch.device, watcher: Watcher
+    stage: Stage,
+    train: Material,
+    valid: Examples,
+    feeder: Feeder,
+    device: torch.device,
+    watcher: Watcher,
+    processes: Processes = ALONE,
 ) -> Regressor:
     """Train a model, or go on where its run stopped.
 
@@ -46,20 +57,30 @@ def fit(
         feeder: makes the model's inputs.
         device: where to train.
         watcher: is told how far it is.
+        processes: that train it together.
 
     Returns:
         The model of the best epoch, on the CPU.
 
     Raises:
-        FitError: the loss is no longer finite, or the folder holds another run.
+        FitError: the loss is no longer finite, the memory does not suffice, or the folder holds another run.
     """
-    run = Run(stage, feeder, device)
-    with watcher.watching(stage.name, stage.fit.epochs * run.steps_per_epoch(train)) as advance:
-        advance(run.epochs * run.steps_per_epoch(train), run.latest)
+    run = Run(stage, feeder, device, processes)
+    if run.precision.note:
+        watcher.say(f"{stage.name}: {run.precision.note}")
+    with (
+        memory_named(stage.name, stage.fit),
+        watcher.watching(stage.name, run.all_steps(train)) as advance,
+        tensorboard_log(stage.folder, run.steps, processes.is_main) as log,
+    ):
+        advance(run.steps, run.latest)
         while not run.finished:
-            for _ in run.train_one_epoch(train):
-                advance(1, run.latest)
-            run.validate(valid)
+            for figures in run.train_one_epoch(train):
+                advance(1, figures)
+                log(run.steps, figures)
+            run.validate(valid, last=run.steps == run.all_steps(train))
+            advance(0, run.latest)
+            log(run.steps, run.latest)
             run.save()
     return load_trained(stage, feeder)
 
@@ -71,132 +92,148 @@ class Run:
         stage: what to train; its folder is read for where the run stands.
         feeder: makes the model's inputs.
         device: where to train.
+        processes: that train it together.
     """
 
-    def __init__(self, stage: Stage, feeder: Feeder, device: torch.device) -> None:
-        self.stage, self.feeder, self.device = stage, feeder, device
-        self.folder = RunFolder(stage.folder, stage.identity)
-        self.model = stage.new_model(feeder.vocabulary).to(device)
-        self.matcher = _matcher(stage, feeder, device)
-        self.trained = nn.ModuleList(part for part in (self.model, self.matcher) if part is not None)
+    def __init__(self, stage: Stage, feeder: Feeder, device: torch.device, processes: Processes = ALONE) -> None:
+        self.stage, self.feeder, self.device, self.processes = stage, feeder, device, processes
+        self.folder = RunFolder(stage.folder, stage.identity, writes=processes.is_main)
+        self.precision = Precision.on(device, stage.fit.precision)
+        self.objective = new_objective(stage, feeder, self.precision).to(device)
+        self.model = self.objective.model
         self.average = MovingAverage(self.model, stage.fit.average_decay)
-        self.optimizer = adamw(self.trained, stage.fit)
-        self.output_weights = _output_weights(stage).to(device)
+        self.optimizer = adamw(self.objective, stage.fit)
+        self.scaler = self.precision.scaler()
         self.epochs = 0
         self.history: list[dict[str, float]] = []
         self.finished = False
+        self.facts = run_facts(stage, self.model, self.precision, processes.count)
         self._resume()
+        self._loss_of = processes.prepare(self.objective)
 
     @property
     def latest(self) -> dict[str, float]:
         """Figures of the last finished epoch."""
         return self.history[-1] if self.history else {}
 
+    @property
+    def steps(self) -> int:
+        """How many were taken."""
+        return self.average.steps
+
     def steps_per_epoch(self, train: Material) -> int:
         """Whole batches; what is left over has its turn in another epoch's order."""
         return max(1, len(train) // self.stage.fit.batch)
 
-    def train_one_epoch(self, train: Material) -> Iterator[None]:
-        """Take one pass over the rows, yielding after each step."""
-        torch.manual_seed(self._epoch_seed())
-        generator = np.random.default_rng(self._epoch_seed())
-        steps = self.steps_per_epoch(train)
-        losses = []
-        self.model.train()
-        for batch in np.array_split(generator.permutation(len(train))[: steps * self.stage.fit.batch], steps):
-            rate = learning_rate(self.average.steps, steps * self.stage.fit.epochs, self.stage.fit)
-            set_learning_rate(self.optimizer, rate)
-            losses.append(self._step(train.draw(batch, generator), generator))
-            yield
-        self.epochs += 1
-        self.history.append({"epoch": self.epochs, "train_loss": float(np.mean(losses))})
+    def all_steps(self, train: Material) -> int:
+        """Steps of all epochs, or of the dry run."""
+        return min(self.stage.fit.epochs * self.steps_per_epoch(train), self.stage.steps or sys.maxsize)
 
-    def validate(self, valid: Examples) -> None:
-        """Score the averaged weights; keep them when they are the best so far."""
-        model = copy.deepcopy(self.model)
-        model.load_state_dict(self.average.state)
-        targets = len(self.stage.targets)
-        predicted = predict(model, self.feeder, valid.sequences, standardised=True)[:, :targets]
-        values, weights = valid.values[:, :targets], valid.weights[:, :targets]
+    def train_one_epoch(self, train: Material) -> Iterator[dict[str, float]]:
+        """Take one pass over the rows, yielding after each step the figures that became known with it."""
+        started, rate = time.monotonic(), 0.0
+        torch.manual_seed(self._epoch_seed() + self.processes.rank)
+        generator = np.random.default_rng(self._epoch_seed())
+        losses: list[Tensor] = []
+        self.model.train()
+        for left, parts in self._steps_of_epoch(train, generator):
+            rate = learning_rate(self.steps, self.all_steps(train), self.stage.fit)
+            set_learning_rate(self.optimizer, rate)
+            losses.append(self._step(parts))
+            yield self._figures(losses, rate) if self._is_read(left) else {}
+        self.epochs += 1
+        loss = float(self.processes.mean(torch.stack(losses).double().mean()))
+        seconds = round(time.monotonic() - started, 3)
+        self.history.append({"epoch": self.epochs, "train_loss": loss, "learning_rate": rate, "seconds": seconds})
+
+    def validate(self, valid: Examples, last: bool = False) -> None:
+        """Score the averaged weights; keep them when they are the best so far.
+
+        Args:
+            valid: the rows.
+            last: no step is left to take.
+        """
+        started = time.monotonic()
         best = min((row["valid_loss"] for row in self.history[:-1]), default=float("inf"))
-        self.latest["valid_loss"] = float(np.sum((predicted - values) ** 2 * weights) / np.sum(weights))
-        for column, name in enumerate(self.stage.targets):
-            self.latest[f"r2_{name}"] = _measured_r2(values[:, column], predicted[:, column], weights[:, column])
-        if self.latest["valid_loss"] < best:
-            self.folder.save_best(model.state_dict())
-        self.finished = self.epochs == self.stage.fit.epochs or self._is_stale()
+        self.processes.as_main(self.average.state)
+        with self.average.applied(self.model):
+            self.latest.update(validation_figures(self._predicted(valid), valid, self.stage.targets))
+            if self.latest["valid_loss"] < best:
+                plain = merged(self.model) if self.stage.fit.lora else self.model
+                self.folder.save_best(plain.state_dict())
+        self.latest["seconds"] += round(time.monotonic() - started, 3)
+        self.finished = last or is_stale(self.history, self.stage.fit.patience_epochs)
 
     def save(self) -> None:
         """Write where the run stands."""
         progress = Progress(
             identity=self.folder.identity,
             epochs=self.epochs,
-            weights=self.trained.state_dict(),
+            weights=self.objective.state_dict(),
             average=self.average.state,
             average_steps=self.average.steps,
             optimizer=self.optimizer.state_dict(),
+            scaler=self.scaler.state_dict(),
             history=self.history,
             finished=self.finished,
         )
         self.folder.save(progress)
+        self.folder.save_facts(self.facts | run_results(self.history, self.steps, self.finished))
+        self.processes.wait()
 
-    def _step(self, batch: Batch, generator: np.random.Generator) -> float:
-        config = self.stage.fit
-        tensors = self.feeder.training_tensors(batch.bases, batch.lengths, config.augmentation, generator)
-        inputs = [tensor.to(self.device) for tensor in tensors]
-        with fast_autocast(self.device, config.precision):
-            predicted, states = self.model.with_states(*inputs)
-        loss = self._loss(predicted, batch)
-        if self.matcher is not None and batch.states is not None:
-            loss = loss + self.stage.state_weight * self.matcher(states, inputs[0], batch.states)
-        value = float(loss.detach())
-        if not np.isfinite(value):
-            raise FitError(f"{self.stage.name}: the loss is no longer finite; lower fit.learning_rate")
+    def _step(self, parts: list[Part]) -> Tensor:
+        """Move the weights once; the step's loss, still on the device."""
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch's own signature is untyped
-        clip_gradient(self.trained, config.clip_norm)
-        self.optimizer.step()
+        losses = []
+        for number, part in enumerate(parts, start=1):
+            alone = self.processes.without_sync(self._loss_of) if number < len(parts) else nullcontext()
+            with alone:
+                loss = self._loss_of(part.to(self.device))
+                self.scaler.scale(loss).backward()
+            losses.append(loss.detach())
+        self.scaler.unscale_(self.optimizer)
+        clip_gradient(self.objective, self.stage.fit.clip_norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         self.average.update(self.model)
-        return value
+        return torch.stack(losses).sum()
 
-    def _loss(self, predicted: Tensor, batch: Batch) -> Tensor:
-        """Squared error weighted by row and by column; a value that was not measured has weight 0."""
-        values = torch.from_numpy(batch.values).to(self.device)
-        weights = torch.from_numpy(batch.weights).to(self.device) * self.output_weights
-        return ((predicted - values) ** 2 * weights).sum() / len(values)
+    def _steps_of_epoch(self, train: Material, generator: np.random.Generator) -> Iterator[tuple[int, list[Part]]]:
+        """The parts of each step, and how many steps of the epoch follow it."""
+        steps = min(self.steps_per_epoch(train), self.all_steps(train) - self.steps)
+        rows = generator.permutation(len(train))[: self.steps_per_epoch(train) * self.stage.fit.batch]
+        batches = np.array_split(rows, self.steps_per_epoch(train))[:steps]
+        processes, pin = self.processes, self.device.type == "cuda"
+        maker = Maker(train, self.feeder, self.stage.fit, processes.rank, processes.count, pin)
+        return zip(reversed(range(steps)), maker.steps(batches, self._draws(generator)), strict=False)
+
+    def _draws(self, generator: np.random.Generator) -> np.random.Generator:
+        """What this process's parts are drawn with: the main one goes on with the generator of the order."""
+        rank = self.processes.rank
+        return np.random.default_rng([self._epoch_seed(), rank]) if rank else generator
+
+    def _predicted(self, valid: Examples) -> Floats:
+        """Every process answers its share of the rows, and knows all answers."""
+        rows = np.array_split(np.arange(len(valid)), self.processes.count)[self.processes.rank]
+        with self.precision.autocast():
+            return self.processes.joined(predict(self.model, self.feeder, valid.rows(rows).sequences, True))
+
+    def _is_read(self, left: int) -> bool:
+        return left % STEPS_PER_READING.get(self.device.type, STEPS_PER_READING_ELSEWHERE) == 0
+
+    def _figures(self, losses: list[Tensor], rate: float) -> dict[str, float]:
+        unread = losses[-STEPS_PER_READING_ELSEWHERE:]
+        return {"loss": last_loss(unread, self.steps, self.stage.name), "learning_rate": rate}
 
     def _epoch_seed(self) -> int:
         return self.stage.seed * 1_000_003 + self.epochs
-
-    def _is_stale(self) -> bool:
-        patience = self.stage.fit.patience_epochs
-        losses = [row["valid_loss"] for row in self.history]
-        return patience > 0 and len(losses) - 1 - int(np.argmin(losses)) >= patience
 
     def _resume(self) -> None:
         progress = self.folder.load()
         if progress is None:
             return
-        self.trained.load_state_dict(progress.weights)
+        self.objective.load_state_dict(progress.weights)
         self.average.restore(progress.average, progress.average_steps)
         self.optimizer.load_state_dict(progress.optimizer)
+        self.scaler.load_state_dict(progress.scaler)
         self.epochs, self.history, self.finished = progress.epochs, progress.history, progress.finished
-
-
-def _matcher(stage: Stage, feeder: Feeder, device: torch.device) -> StateMatcher | None:
-    if not stage.state_weight:
-        return None
-    return StateMatcher(stage.model.width, stage.teacher_width, feeder.token_bases).to(device)
-
-
-def _output_weights(stage: Stage) -> Tensor:
-    """(outputs,): 1 for a target; the auxiliary columns share `auxiliary_weight` times the number of targets."""
-    weights = torch.ones(len(stage.mean))
-    targets, auxiliary = len(stage.targets), len(stage.mean) - len(stage.targets)
-    weights[targets:] = stage.fit.auxiliary_weight * targets / max(1, auxiliary)
-    return weights
-
-
-def _measured_r2(values: Floats, predicted: Floats, weights: Floats) -> float:
-    measured: npt.NDArray[np.bool_] = weights > 0
-    return float(r2(values[measured].astype(np.float64), predicted[measured].astype(np.float64)))

@@ -95,7 +95,7 @@ def random_rows(feeder: Feeder, lengths: list[int], seed: int) -> list[Ids]:
     """Rows of random tokens or bases, of the given lengths; special tokens are no part of them."""
     generator = np.random.default_rng(seed)
     tokens = feeder.rules.encoding == "tokens"
-    drawn = np.array(sorted(set(range(feeder.vocabulary)) - feeder.special_ids) if tokens else range(4), np.uint16)
+    drawn = (np.flatnonzero(feeder.token_bases) if tokens else np.arange(4)).astype(np.uint16)
     return [generator.choice(drawn, size=length) for length in lengths]
 
 

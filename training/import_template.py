@@ -16,7 +16,7 @@ def card_template(found: FineTuned) -> str:
 
 
 def _known(found: FineTuned) -> dict[str, object]:
-    limit = found.config.token_limit
+    limit = found.config.longest_tokens
     is_restricted = found.config.backbone == "nucleotide_transformer"
     return {
         "licence": NUCLEOTIDE_TRANSFORMER if is_restricted else "Apache-2.0",
@@ -49,6 +49,7 @@ _TARGET = """\
 name = "target_{number}"
 unit = "log10 TPM"
 scale = "log10"                # linear | log2 | log10 | ln | other
+pseudocount = 0.0              # what was added before the logarithm was taken
 higher_means = "more expressed"
 description = "What was measured, and how."
 mean = 0.0                     # of the values before they were standardised for training; 0 and 1 if they were not

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
 
-from training.config import BundleConfig, check_bases
+from training.config import BundleConfig, check_longest_input
 from training.datasets.table import Quantity
 from training.errors import CheckpointError, ConfigError
-from training.export import Description, Export, write_bundle
+from training.export import Description, Export, architecture, write_bundle
 from training.feeder import Feeder, input_rules
 from training.licences import check_licence
 from training.published.adapter import base_of, is_adapter, merge_adapter, saved_whole
@@ -22,9 +21,10 @@ from training.published.naming import head_keys, published_names
 from training.published.source import CONFIG, checkpoint_folder, read_json
 from training.published.tokenizer import checkpoint_tokenizer
 from training.published.weights import Weights, read_adapter_weights, read_weights
-from training.reading import read_dataclass
+from training.reading import read_dataclass, read_toml
 from training.recipe import ModelConfig
 from training.regressor import Regressor
+from training.tokenizers.building import TrainedTokenizer
 
 OUTPUT_KEYS = {"dnabert2": "classifier.weight", "nucleotide_transformer": "classifier.out_proj.weight"}
 
@@ -72,6 +72,10 @@ class FineTuned:
         """The folder that messages name."""
         return self.adapter or self.folder
 
+    def tokenizer(self) -> TrainedTokenizer:
+        """The one that lies beside the weights."""
+        return checkpoint_tokenizer(self.folder, self.config)
+
     def weights(self) -> Weights:
         """What the files hold, before an adapter is merged; the adapter's own parts stand for the base's."""
         weights = read_weights(self.folder)
@@ -97,11 +101,9 @@ def read_card(path: Path) -> ImportCard:
         ConfigError: it is missing or not TOML, or a key is unknown, missing or of the wrong kind.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}; --template prints one to fill in") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from None
+        document = read_toml(path)
+    except ConfigError as error:
+        raise ConfigError(f"{error}; --template prints a card to fill in") from None
     return read_dataclass(ImportCard, document, path.name)
 
 
@@ -144,7 +146,7 @@ def import_model(found: FineTuned, card: ImportCard, models: Path, command: str)
     described = Description(
         bundle=card.bundle,
         quantities=card.targets,
-        architecture=found.config.description,
+        architecture=architecture(found.config, found.tokenizer()),
         config={"model": asdict(found.config), "files": _digests(found)},
         command=command,
     )
@@ -159,12 +161,12 @@ def load_model(found: FineTuned, card: ImportCard) -> tuple[Regressor, Feeder]:
         ConfigError: the card does not belong to the model.
     """
     check_licence(found.config, card.bundle.licence)
-    check_bases(found.config, card.bundle.max_bases)
+    check_longest_input(found.config, card.bundle)
     weights, outputs = found.weights(), len(card.targets)
     if count_outputs(found, weights) != outputs:
         raise ConfigError(f"targets: the card describes {outputs}, the model answers {count_outputs(found, weights)}")
-    tokenizer_json = checkpoint_tokenizer(found.folder, found.config)
-    feeder = Feeder(input_rules(found.config, card.bundle, tokenizer_json), tokenizer_json)
+    tokenizer = found.tokenizer()
+    feeder = Feeder(input_rules(found.config, card.bundle, tokenizer), tokenizer.files)
     model = Regressor(found.config, outputs, outputs, feeder.vocabulary)
     model.set_scale(
         torch.tensor([target.mean for target in card.targets]),

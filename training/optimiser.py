@@ -1,90 +1,90 @@
-"""What moves the weights: AdamW, a learning rate that warms up and falls as a cosine, and a moving average."""
+"""What moves the weights: AdamW, whose learning rate warms up and falls, and is smaller the deeper a layer lies."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import cast
+from collections.abc import Iterator
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
+from torch.nn import Parameter
 
+from training.backbones.layers import layers_of
 from training.recipe import FitConfig
+from training.regressor import Regressor
 
 BETAS = (0.9, 0.98)
 LAST_SHARE_OF_LEARNING_RATE = 1 / 500
 
 
-def adamw(model: nn.Module, config: FitConfig) -> torch.optim.AdamW:
-    """AdamW that decays matrices and leaves vectors (biases, norms) alone."""
-    matrices = [parameter for parameter in model.parameters() if parameter.ndim > 1]
-    vectors = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
-    groups = [
-        {"params": matrices, "weight_decay": config.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
+def adamw(module: nn.Module, config: FitConfig) -> torch.optim.AdamW:
+    """AdamW that decays matrices and leaves vectors (biases, norms) alone; what is frozen is left out.
+
+    Args:
+        module: holds a model; everything beside its backbone learns at the full rate.
+        config: rates and decay. A group's `share` is its part of the learning rate.
+    """
+    groups: dict[tuple[float, bool], list[Parameter]] = {}
+    for parameter, share in _with_shares(module, config):
+        groups.setdefault((share, parameter.ndim > 1), []).append(parameter)
+    on_gpu = any(parameter.is_cuda for parameter in module.parameters())
+    return torch.optim.AdamW(_as_groups(groups, config), lr=config.learning_rate, betas=BETAS, fused=on_gpu or None)
+
+
+def _as_groups(groups: dict[tuple[float, bool], list[Parameter]], config: FitConfig) -> list[dict[str, Any]]:
+    """The fastest first, in each pair the matrices first."""
+    return [
+        {"params": parameters, "share": share, "weight_decay": config.weight_decay if matrices else 0.0}
+        for (share, matrices), parameters in sorted(groups.items(), key=lambda group: group[0], reverse=True)
     ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=BETAS)
+
+
+def _with_shares(module: nn.Module, config: FitConfig) -> Iterator[tuple[Parameter, float]]:
+    """Each trained parameter with its share of the learning rate.
+
+    A backbone's top layer has depth 1 and what lies under its first layer the largest depth (ELECTRA's rule, Clark et
+    al. 2020, arXiv:2003.10555); what follows its last layer belongs to the top.
+    """
+    models = (part for part in module.modules() if isinstance(part, Regressor))
+    heights = {parameter: height for model in models for parameter, height in backbone_heights(model.backbone).items()}
+    layers = max(heights.values(), default=0)
+    at_the_top = (config.backbone_learning_rate or config.learning_rate) / config.learning_rate
+    for parameter in module.parameters():
+        if parameter.requires_grad:
+            depth = layers + 1 - heights.get(parameter, 0)
+            yield parameter, at_the_top * config.layer_decay**depth if parameter in heights else 1.0
+
+
+def backbone_heights(backbone: nn.Module) -> dict[Parameter, int]:
+    """The layer of each parameter of a backbone: 0 under the first layer, then 1 upwards."""
+    layers = enumerate(layers_of(backbone), start=1)
+    of_layers = {parameter: height for height, layer in layers for parameter in layer.parameters()}
+    heights: dict[Parameter, int] = {}
+    height = 0
+    for parameter in backbone.parameters():  # in the order in which the model uses them
+        height = of_layers.get(parameter, height)
+        heights[parameter] = height
+    return heights
 
 
 def learning_rate(step: int, steps: int, config: FitConfig) -> float:
     """The rate for a step, counted from 0 of `steps`."""
-    warmup = max(1, round(config.warmup_fraction * steps))
+    warmup = max(1, config.warmup_steps or round(config.warmup_fraction * steps))
     if step < warmup:
         return config.learning_rate * (step + 1) / warmup
     done = (step - warmup) / max(1, steps - warmup)
+    left = (1 + math.cos(math.pi * done)) / 2 if config.schedule == "cosine" else 1 - done
     share = LAST_SHARE_OF_LEARNING_RATE
-    return config.learning_rate * (share + (1 - share) * (1 + math.cos(math.pi * done)) / 2)
+    return config.learning_rate * (share + (1 - share) * left)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """The same rate for all parameters."""
+    """Give each group its share of the rate."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
-
-
-class MovingAverage:
-    """The exponential moving average of a model's state, which generalises better than its last step.
-
-    Args:
-        model: where it starts.
-        decay: per step; early steps use less, so that the random start is soon forgotten. 0 keeps the state itself.
-    """
-
-    def __init__(self, model: nn.Module, decay: float) -> None:
-        self._decay = decay
-        self.steps = 0
-        self.state = {name: value.detach().clone() for name, value in model.state_dict().items()}
-
-    @torch.no_grad()
-    def update(self, model: nn.Module) -> None:
-        """Take in one step."""
-        self.steps += 1
-        decay = min(self._decay, (1 + self.steps) / (10 + self.steps))
-        for name, value in model.state_dict().items():
-            if value.dtype.is_floating_point:
-                self.state[name].lerp_(value, 1 - decay)
-            else:
-                self.state[name].copy_(value)
-
-    def restore(self, state: Mapping[str, Tensor], steps: int) -> None:
-        """Go on from a checkpoint."""
-        self.steps = steps
-        self.state = {name: value.to(self.state[name].device) for name, value in state.items()}
+        group["lr"] = rate * group["share"]
 
 
 def clip_gradient(model: nn.Module, largest_norm: float) -> None:
     """Shorten the gradient to at most this norm."""
     nn.utils.clip_grad_norm_(model.parameters(), largest_norm)
-
-
-def fast_autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Compute in bf16 where that is asked for and the device is fast at it, else in fp32."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16" and bf16_is_fast(device))
-
-
-def bf16_is_fast(device: torch.device) -> bool:
-    """Whether the device multiplies bf16 in hardware; emulated, it is slower than fp32."""
-    if device.type == "cuda":
-        return cast("bool", torch.cuda.is_bf16_supported(including_emulation=False))
-    abilities = torch.cpu.get_capabilities()
-    return bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16"))

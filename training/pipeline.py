@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from app.bundle import digests
 from training.config import Config
 from training.datasets.table import Split
 from training.distillation import Distilled, Teachers
@@ -15,12 +17,14 @@ from training.examples import Examples, Material, examples_of, output_columns
 from training.feeder import Feeder, input_rules
 from training.fit import fit
 from training.preparation import Prepared
+from training.processes import ALONE, Processes
 from training.recipe import FitConfig, ModelConfig
 from training.regressor import Regressor, scale_of
 from training.stage import Stage, load_trained
 from training.watching import Watcher
 
 MODEL_FOLDER = "model"
+DRY_RUN_ROWS = 64
 
 
 class Pipeline:
@@ -30,10 +34,11 @@ class Pipeline:
         config: what to train.
         prepared: table and tokenizer.
         folder: of this bundle's runs.
+        steps: of a dry run, which trains each model for so many, in a folder of its own; 0: trains it whole.
     """
 
-    def __init__(self, config: Config, prepared: Prepared, folder: Path) -> None:
-        self.config, self.prepared, self.folder = config, prepared, folder
+    def __init__(self, config: Config, prepared: Prepared, folder: Path, steps: int = 0) -> None:
+        self.config, self.prepared, self.folder, self.steps = config, prepared, folder, steps
         self._data_sha256 = prepared.table.sha256()
         train = prepared.table.split("train")
         mean, standard_deviation = scale_of(output_columns(train, config.data.auxiliary))
@@ -67,21 +72,25 @@ class Pipeline:
             for number, teacher in enumerate(self.config.teachers, start=1)
         ]
 
-    def fit(self, device: torch.device, watcher: Watcher) -> Regressor:
-        """Train whatever is not trained yet.
+    def fit(self, device: torch.device, watcher: Watcher, processes: Processes = ALONE) -> Regressor:
+        """Train whatever is not trained yet; a dry run starts anew.
 
         Args:
             device: where to train.
             watcher: is told how far it is.
+            processes: that train together.
 
         Returns:
             The published model, on the CPU.
         """
         train, valid = self.examples("train"), self.examples("valid")
+        if self.steps:
+            valid = valid.rows(np.arange(min(len(valid), DRY_RUN_ROWS)))
+            self._forget_dry_runs(processes)
         for stage in self.teacher_stages:
-            fit(stage, train, valid, self._feeder(stage.model), device, watcher)
+            fit(stage, train, valid, self._feeder(stage.model), device, watcher, processes)
         material = self._material(train, device)
-        return fit(self.stage, material, valid, self.feeder, device, watcher)
+        return fit(self.stage, material, valid, self.feeder, device, watcher, processes)
 
     def load(self) -> Regressor:
         """The published model, trained before.
@@ -104,14 +113,25 @@ class Pipeline:
         models = [(load_trained(stage, feeder), feeder) for stage, feeder in zip(stages, feeders, strict=True)]
         return Teachers(models, device, self.config.fit.precision)
 
+    def _forget_dry_runs(self, processes: Processes) -> None:
+        for stage in (*self.teacher_stages, self.stage):
+            if processes.is_main:
+                shutil.rmtree(stage.folder, ignore_errors=True)
+        processes.wait()
+
     def _material(self, train: Examples, device: torch.device) -> Material:
         if self.config.distillation is None:
             return train
         return Distilled(train, self.teachers(device), self.config.distillation)
 
     def _feeder(self, model: ModelConfig) -> Feeder:
-        tokenizer_json = self.prepared.tokenizer_json if model.encoding == "tokens" else None
-        return Feeder(input_rules(model, self.config.bundle, tokenizer_json), tokenizer_json)
+        tokenizer = self.prepared.tokenizer if model.encoding == "tokens" else None
+        return Feeder(input_rules(model, self.config.bundle, tokenizer), tokenizer.files if tokenizer else {})
+
+    def _tokens_of(self, model: ModelConfig) -> dict[str, object]:
+        """What a run of another tokenizer differs in."""
+        tokenizer = self.prepared.tokenizer if model.encoding == "tokens" else None
+        return {"tokenizer": digests(tokenizer.files)} if tokenizer else {}
 
     def _stage(
         self,
@@ -124,15 +144,16 @@ class Pipeline:
     ) -> Stage:
         return Stage(
             name=name,
-            folder=self.folder / name,
+            folder=self.folder / (f"{name}-dry-run" if self.steps else name),
             model=model,
             fit=fit_config,
             seed=seed,
             data_sha256=self._data_sha256,
-            materials=materials,
+            materials=materials | self._tokens_of(model),
             mean=self._mean.astype(np.float32),
             standard_deviation=self._standard_deviation.astype(np.float32),
             targets=self.prepared.table.targets.names,
             state_weight=state_weight,
             teacher_width=self.config.teachers[0].model.width if self.config.teachers else 0,
+            steps=self.steps,
         )

@@ -5,19 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.checkpoint import write_atomically
-from training.config import Config, DataConfig
+from training.config import Config
+from training.datasets.registry import read_source
 from training.datasets.table import Table, load_table
-from training.datasets.utrseq import read_utrseq
-from training.errors import DataError
-from training.published.source import checkpoint_folder
-from training.published.tokenizer import checkpoint_tokenizer
+from training.published.tokenizer import brought_tokenizer
 from training.splits import assign_splits
-from training.tokenizers import train_bpe
-from training.tokenizers.six_mer import published_vocabulary, six_mer_tokenizer
+from training.tokenizers.building import TrainedTokenizer, build_tokenizer, load_tokenizer
 
 TABLE = "table.npz"
-TOKENIZER_FILE = "tokenizer.json"
 
 
 @dataclass(frozen=True)
@@ -26,11 +21,11 @@ class Prepared:
 
     Attributes:
         table: with split labels.
-        tokenizer_json: content of `tokenizer.json`; None when no model reads tokens.
+        tokenizer: None when no model reads tokens.
     """
 
     table: Table
-    tokenizer_json: bytes | None
+    tokenizer: TrainedTokenizer | None
 
 
 def prepare(config: Config, data: Path, folder: Path) -> Prepared:
@@ -42,22 +37,12 @@ def prepare(config: Config, data: Path, folder: Path) -> Prepared:
         folder: of this bundle's runs.
     """
     table = assign_splits(read_source(config.data, data), config.split)
-    tokenizer_json = _tokenizer(config, table)
+    tokenizer = _tokenizer(config, table, data)
     folder.mkdir(parents=True, exist_ok=True)
     table.save(folder / TABLE)
-    if tokenizer_json is not None:
-        write_atomically(folder / TOKENIZER_FILE, tokenizer_json)
-    return Prepared(table, tokenizer_json)
-
-
-def _tokenizer(config: Config, table: Table) -> bytes | None:
-    if config.tokenizer is not None:
-        return train_bpe(table.split("train").sequences, config.tokenizer.vocabulary)
-    if config.model.checkpoint:
-        return checkpoint_tokenizer(checkpoint_folder(config.model.checkpoint), config.model)
-    if config.model.backbone == "nucleotide_transformer":
-        return six_mer_tokenizer(published_vocabulary(config.model.version))
-    return None
+    if tokenizer is not None:
+        tokenizer.save(folder)
+    return Prepared(table, tokenizer)
 
 
 def load_prepared(config: Config, folder: Path) -> Prepared:
@@ -67,22 +52,11 @@ def load_prepared(config: Config, folder: Path) -> Prepared:
         DataError: it has not been run.
     """
     table = load_table(folder / TABLE)
-    if config.tokenizer is None and config.model.encoding != "tokens":
-        return Prepared(table, None)
-    try:
-        return Prepared(table, (folder / TOKENIZER_FILE).read_bytes())
-    except OSError:
-        raise DataError(f"{folder / TOKENIZER_FILE} is missing: run `python -m training prepare` first") from None
+    needed = config.tokenizer is not None or config.model.encoding == "tokens"
+    return Prepared(table, load_tokenizer(folder) if needed else None)
 
 
-def read_source(config: DataConfig, data: Path) -> Table:
-    """Read the data set that the configuration names.
-
-    Raises:
-        DataError: its folder or files are missing.
-    """
-    folder = data / config.folder
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; name the folder that holds {config.folder}/ with --data")
-    readers = {"utrseq": read_utrseq}
-    return readers[config.source](folder, config.half_weight_umis, config.auxiliary)
+def _tokenizer(config: Config, table: Table, data: Path) -> TrainedTokenizer | None:
+    if config.tokenizer is not None:
+        return build_tokenizer(config.tokenizer, table.split("train"), data)
+    return brought_tokenizer(config.model) if config.model.brings_tokenizer else None

@@ -1,10 +1,12 @@
-"""A parsed TOML table becomes a dataclass: every key known, every value of its declared kind."""
+"""A TOML file becomes a dataclass: every key known, every value of its declared kind."""
 
 from __future__ import annotations
 
+import tomllib
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from training.errors import ConfigError
@@ -12,6 +14,20 @@ from training.errors import ConfigError
 Made = TypeVar("Made")
 Kind = Any  # what a field is annotated with: a type, or a form of `typing` that is none
 Value = Any  # whatever TOML can hold
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Parse a TOML file.
+
+    Raises:
+        ConfigError: the file is missing or not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from None
 
 
 def read_dataclass(kind: type[Made], table: Mapping[str, Any], where: str) -> Made:

@@ -18,7 +18,7 @@ class ModelConfig:
     `width` and `dropout` belong to every backbone; the other sizes to the one that their docstring names.
     """
 
-    backbone: Literal["dnabert2", "nucleotide_transformer", "convolution"]
+    backbone: Literal["dnabert2", "nucleotide_transformer", "bert", "convolution"]
     width: int
     """Channels of the states."""
 
@@ -28,19 +28,20 @@ class ModelConfig:
     """Where the backbone's weights come from: a folder, or a Hub id with or without `@revision`; empty: random ones."""
 
     layers: int = 0
-    """Transformer layers (dnabert2, nucleotide_transformer)."""
+    """Transformer layers (every transformer)."""
 
     heads: int = 1
-    """Attention heads per layer (dnabert2, nucleotide_transformer)."""
+    """Attention heads per layer (every transformer)."""
 
     inner_width: int = 0
-    """Channels inside the MLP (dnabert2, nucleotide_transformer)."""
+    """Channels inside the MLP (every transformer)."""
 
     version: Literal["v1", "v2"] = "v2"
     """`v1`: learnt positions and a plain MLP; `v2`: rotary positions and a gated one (nucleotide_transformer)."""
 
-    positions: int = 0
-    """Rows of the learnt position embeddings, two more than the tokens it reads (nucleotide_transformer v1)."""
+    positions: int = 512
+    """Rows of the learnt position embeddings: the longest input in tokens (bert), or two more than it
+    (nucleotide_transformer v1, whose published models have 1002)."""
 
     token_dropout: bool = False
     """Scale the embeddings as ESM does after hiding tokens in pre-training (nucleotide_transformer; published v1)."""
@@ -57,11 +58,29 @@ class ModelConfig:
     half_dilations: tuple[int, ...] = ()
     """One residual block each, after max-pooling by 2 (convolution)."""
 
-    pooling: Literal["mean", "attention", "cls"] = "mean"
-    """`cls`: the state of the first token, as the published heads read it."""
+    pooled_bases: int = 1
+    """Neighbours that are averaged before the pooled blocks (convolution)."""
+
+    pooled_dilations: tuple[int, ...] = ()
+    """One residual block each, after averaging (convolution)."""
+
+    window_bases: int = 0
+    """The one length of the input, in bases, which `places` and pooling by `bins` need (convolution)."""
+
+    phases: int = 0
+    """Kinds of position that take turns from the first base on, 3 for a reading frame; 0: all alike (convolution)."""
+
+    places: bool = False
+    """Whether each position has a learnt state of its own (convolution)."""
+
+    pooling: Literal["mean", "attention", "bins", "cls"] = "mean"
+    """`bins`: by parts of the window (convolution); `cls`: the first token's state, as the published heads read it."""
 
     pooling_heads: int = 1
     """Attention pooling only."""
+
+    pooling_bins: int = 1
+    """Equal parts of the window that are pooled each by itself; pooling by bins only."""
 
     head: Literal["linear", "pooler"] = "linear"
     """`pooler`: as the published models' heads, a tanh layer of the backbone's width before the linear one."""
@@ -71,21 +90,39 @@ class ModelConfig:
 
     head_dropout: float = 0.0
 
+    reverse_complement_averaged: bool = False
+    """The graph answers with the mean over both strands; in training each row is read as it is drawn (one_hot only)."""
+
     def __post_init__(self) -> None:
+        if self.positions < 1:
+            raise ConfigError("model.positions must be at least 1")
         if self.encoding == "tokens":
             self._check_transformer()
         else:
             self._check_convolution()
+        if (self.places or self.pooling == "bins") and (self.backbone != "convolution" or self.pooled_positions < 1):
+            raise ConfigError("model: places and pooling by bins belong to a convolution of one window_bases")
+        if self.pooling == "bins" and not 1 <= self.pooling_bins <= self.pooled_positions:
+            raise ConfigError(f"model: pooling_bins must be 1 to {self.pooled_positions}, the pooled positions")
+        if self.reverse_complement_averaged and self.encoding != "one_hot":
+            raise ConfigError(
+                "model.reverse_complement_averaged: the other strand has other tokens, which a graph cannot make; "
+                "use fit.augmentation.reverse_complement_probability"
+            )
         if self.head == "pooler" and self.head_width:
             raise ConfigError("model: a pooler head has the backbone's width; leave head_width out")
 
     def _check_transformer(self) -> None:
         if self.layers < 1 or self.inner_width < 1 or self.width % self.heads:
             raise ConfigError(f"model: {self.backbone} needs layers and inner_width, and a width that heads divides")
+        if self.backbone == "bert" and self.checkpoint:
+            raise ConfigError(
+                "model.checkpoint: bert starts from random weights; dnabert2 may start from published ones"
+            )
         if self.backbone != "nucleotide_transformer":
             return
         if self.version == "v1" and self.positions <= UNREAD_POSITIONS:
-            raise ConfigError("model: nucleotide_transformer v1 needs positions (the published models have 1002)")
+            raise ConfigError("model.positions: nucleotide_transformer v1 needs more than 2 (published: 1002)")
         if self.version == "v2" and self.width // self.heads % 2:
             raise ConfigError("model: rotary positions need an even number of channels in each head")
 
@@ -101,10 +138,24 @@ class ModelConfig:
         return "one_hot" if self.backbone == "convolution" else "tokens"
 
     @property
-    def token_limit(self) -> int:
-        """Most tokens the backbone reads, special ones included; 0: no limit of its own."""
-        learnt = self.backbone == "nucleotide_transformer" and self.version == "v1"
-        return self.positions - UNREAD_POSITIONS if learnt else 0
+    def brings_tokenizer(self) -> bool:
+        """Whether a tokenizer comes with the model: a checkpoint's own, or Nucleotide Transformer's six-mers."""
+        return bool(self.checkpoint) or self.backbone == "nucleotide_transformer"
+
+    @property
+    def longest_tokens(self) -> int | None:
+        """Most tokens that the backbone can read, special ones included; None: any number."""
+        if self.backbone == "bert":
+            return self.positions
+        if self.backbone == "nucleotide_transformer" and self.version == "v1":
+            return self.positions - UNREAD_POSITIONS
+        return None
+
+    @property
+    def pooled_positions(self) -> int:
+        """States of a window of `window_bases`, after all pooling (convolution)."""
+        halved = (self.window_bases + 1) // 2 if self.half_dilations else self.window_bases
+        return halved // self.pooled_bases
 
     @property
     def description(self) -> str:
@@ -112,19 +163,24 @@ class ModelConfig:
         pooled = {
             "mean": "masked mean",
             "attention": f"attention pooling ({self.pooling_heads} heads)",
+            "bins": f"mean and maximum of {self.pooling_bins} equal parts",
             "cls": "state of the first token",
         }[self.pooling]
         if self.backbone == "convolution":
-            blocks = len(self.full_dilations) + len(self.half_dilations)
+            blocks = len(self.full_dilations) + len(self.half_dilations) + len(self.pooled_dilations)
             dilated = f"{blocks} residual blocks of dilated convolutions of width {self.width} over one-hot bases"
             return f"{dilated}; {pooled}."
-        family, tokens = "DNABERT-2's architecture (ALiBi, gated MLP)", "BPE tokens"
-        if self.backbone == "nucleotide_transformer":
-            positions = {"v1": "learnt positions", "v2": "rotary positions, gated MLP"}[self.version]
-            family, tokens = f"Nucleotide Transformer {self.version} ({positions})", "six-mers"
+        family = {
+            "dnabert2": "DNABERT-2's architecture (ALiBi, gated MLP)",
+            "bert": f"BERT ({self.positions} learnt positions)",
+            "nucleotide_transformer": {
+                "v1": "Nucleotide Transformer v1 (learnt positions)",
+                "v2": "Nucleotide Transformer v2 (rotary positions, gated MLP)",
+            }[self.version],
+        }[self.backbone]
         origin = f"weights from {self.checkpoint}" if self.checkpoint else "trained from scratch"
         sizes = f"{self.layers} layers of width {self.width} and {self.heads} heads"
-        return f"{family} at {sizes} over {tokens}, {origin}; {pooled}."
+        return f"{family} at {sizes} over tokens, {origin}; {pooled}."
 
 
 @dataclass(frozen=True)
@@ -146,6 +202,32 @@ class AugmentationConfig:
     cut_rate: float = 0.0
     """Share of places between two bases that no token may cross, so that a model meets several cuts (tokens only)."""
 
+    reverse_complement_probability: float = 0.0
+    """Share of rows that are read from the other strand; never for a data set that is strand-specific."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.reverse_complement_probability <= 1:
+            raise ConfigError("fit.augmentation.reverse_complement_probability: a number from 0 to 1")
+
+
+@dataclass(frozen=True)
+class LoraConfig:
+    """Low-rank changes that are trained beside frozen matrices (Hu et al. 2021, arXiv:2106.09685)."""
+
+    rank: int = 8
+    alpha: int = 16
+    """The change is scaled by alpha / rank."""
+
+    dropout: float = 0.05
+    """On what enters the change."""
+
+    targets: tuple[str, ...] = ()
+    """Names of the linear layers that are changed; empty: those that the backbone is known for."""
+
+    def __post_init__(self) -> None:
+        if self.rank < 1 or self.alpha < 1 or not 0 <= self.dropout < 1:
+            raise ConfigError("fit.lora: rank and alpha must be at least 1, dropout at least 0 and below 1")
+
 
 @dataclass(frozen=True)
 class FitConfig:
@@ -153,16 +235,31 @@ class FitConfig:
 
     epochs: int
     batch: int
-    """Sequences per step."""
+    """Sequences per step, over all processes."""
 
     learning_rate: float
-    """At the end of warm-up; a cosine brings it down to a five-hundredth."""
+    """At the end of warm-up; the schedule brings it down to a five-hundredth."""
+
+    accumulate: int = 1
+    """Parts that a process computes its rows of a step in, one after the other: less memory, the same gradient."""
+
+    backbone_learning_rate: float = 0.0
+    """The backbone's, while `learning_rate` is for what is new; 0: the same."""
+
+    layer_decay: float = 1.0
+    """Each layer's rate as a share of the one above it, from the head down to the embeddings; 1: all the same."""
 
     weight_decay: float = 0.01
     """On matrices only; biases, norms and other vectors are free."""
 
+    schedule: Literal["cosine", "linear"] = "cosine"
+    """How the rate falls after warm-up."""
+
     warmup_fraction: float = 0.1
     """Share of all steps."""
+
+    warmup_steps: int = 0
+    """In place of `warmup_fraction`; 0: the fraction counts."""
 
     clip_norm: float = 1.0
     """Largest norm of the gradient."""
@@ -170,20 +267,43 @@ class FitConfig:
     average_decay: float = 0.0
     """Decay per step of the moving average of the weights, which is what is kept; 0: no averaging."""
 
+    loss: Literal["squared", "huber"] = "squared"
+    """`huber`: beyond `huber_delta` it grows with the error, not with its square."""
+
+    huber_delta: float = 1.0
+    """In standard deviations of a target."""
+
+    target_weights: tuple[float, ...] = ()
+    """How much each target counts in the loss; empty: all the same."""
+
     auxiliary_weight: float = 0.0
     """Weight of all auxiliary columns together, where each target has weight 1 per target."""
 
     patience_epochs: int = 0
     """Stop after so many epochs without a better validation loss; 0: never."""
 
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """`bf16`: autocast where the device is fast at it, else fp32."""
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """`bf16`, `fp16`: autocast where the device is fast at it, else fp32."""
+
+    gradient_checkpointing: bool = False
+    """Keep only what enters each transformer layer and compute the rest again going backwards (transformers only)."""
+
+    lora: LoraConfig | None = None
+    """Train low-rank changes of the backbone's matrices in place of the matrices; the head is trained whole."""
 
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch < 1 or self.learning_rate <= 0:
             raise ConfigError("fit: epochs, batch and learning_rate must be above 0")
+        if not 1 <= self.accumulate <= self.batch:
+            raise ConfigError("fit.accumulate: 1 to fit.batch, since each part of a step needs a row")
+        if self.backbone_learning_rate < 0 or not 0 < self.layer_decay <= 1:
+            raise ConfigError("fit: backbone_learning_rate must be at least 0, layer_decay above 0 and at most 1")
+        if not 0 <= self.warmup_fraction <= 1 or self.warmup_steps < 0:
+            raise ConfigError("fit: warmup_fraction must lie between 0 and 1, warmup_steps must not be negative")
+        if self.huber_delta <= 0 or any(weight < 0 for weight in self.target_weights):
+            raise ConfigError("fit: huber_delta must be above 0, target_weights must not be negative")
 
 
 @dataclass(frozen=True)

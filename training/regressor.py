@@ -6,10 +6,13 @@ them. `forward`, which is what is exported, answers for the targets only, in the
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from training.backbones.bert import Bert, BertShape
 from training.backbones.convolution import Convolution, ConvolutionShape
 from training.backbones.dnabert2 import Dnabert2, Dnabert2Shape
 from training.datasets.table import Columns
@@ -65,6 +68,32 @@ class FirstState(nn.Module):
         return states[:, 0]
 
 
+class BinPooling(nn.Module):
+    """The mean and the largest state of each of several equal parts of the input, side by side.
+
+    So it matters where something stands. For inputs of one length, without padding.
+    """
+
+    def __init__(self, positions: int, bins: int) -> None:
+        super().__init__()
+        # Written out, since adaptive pooling does not export: bin b reads from edge b to edge b + 1.
+        self.edges = [positions * edge // bins for edge in range(bins + 1)]
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Pool.
+
+        Args:
+            states: (batch, positions, width).
+            mask: (batch, positions), all 1.0.
+
+        Returns:
+            (batch, 2 * bins * width).
+        """
+        del mask
+        parts = [states[:, start:end] for start, end in pairwise(self.edges)]
+        return torch.cat([part.mean(1) for part in parts] + [part.amax(1) for part in parts], dim=1)
+
+
 class PoolerHead(nn.Module):
     """The published models' head: a tanh layer, then a linear one.
 
@@ -100,10 +129,10 @@ class Regressor(nn.Module):
     def __init__(self, config: ModelConfig, outputs: int, targets: int, vocabulary: int = 0) -> None:
         super().__init__()
         self.targets, self.width = targets, config.width
+        self.averages_strands = config.reverse_complement_averaged
         self.backbone = _backbone(config, vocabulary)
-        self.pooling = _pooling(config)
-        pooled = config.width * (config.pooling_heads if config.pooling == "attention" else 1)
-        self.head = _head(config, pooled, outputs)
+        self.pooling, width = _pooling(config)
+        self.head = _head(config, width, outputs)
         self.register_buffer("mean", torch.zeros(outputs))
         self.register_buffer("standard_deviation", torch.ones(outputs))
         self.mean: Tensor
@@ -119,7 +148,18 @@ class Regressor(nn.Module):
         return self.with_states(*inputs)[0]
 
     def with_states(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """What `standardised` returns, and the states it was pooled from: (batch, positions, width)."""
+        """What `standardised` returns, and the states it was pooled from: (batch, positions, width).
+
+        Of a model that averages both strands, the answers are the mean, outside of training; the states are those of
+        the strand that is given.
+        """
+        answers, states = self._read(*inputs)
+        if self.averages_strands and not self.training:
+            # Turned along the sequence and along A C G T, one-hot bases are their reverse complement.
+            answers = (answers + self._read(inputs[0].flip(1, 2))[0]) / 2
+        return answers, states
+
+    def _read(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
         states, mask = self.backbone(*inputs)
         answers: Tensor = self.head(self.pooling(states, mask))
         return answers.float(), states
@@ -143,10 +183,11 @@ def scale_of(columns: Columns) -> tuple[Tensor, Tensor]:
 def _backbone(config: ModelConfig, vocabulary: int) -> nn.Module:
     if config.encoding == "tokens" and not vocabulary:
         raise ConfigError(f"model: a {config.backbone} backbone needs a tokenizer")
+    sizes = (vocabulary, config.width, config.layers, config.heads, config.inner_width)
+    if config.backbone == "bert":
+        return Bert(BertShape(*sizes, config.positions, config.dropout))
     if config.backbone == "dnabert2":
-        return Dnabert2(
-            Dnabert2Shape(vocabulary, config.width, config.layers, config.heads, config.inner_width, config.dropout)
-        )
+        return Dnabert2(Dnabert2Shape(*sizes, config.dropout))
     if config.backbone == "nucleotide_transformer":
         return _nucleotide_transformer(config, vocabulary)
     return Convolution(
@@ -157,6 +198,10 @@ def _backbone(config: ModelConfig, vocabulary: int) -> nn.Module:
             config.full_dilations,
             config.half_dilations,
             config.dropout,
+            config.pooled_dilations,
+            config.pooled_bases,
+            config.phases,
+            config.pooled_positions if config.places else 0,
         )
     )
 
@@ -175,17 +220,20 @@ def _nucleotide_transformer(config: ModelConfig, vocabulary: int) -> nn.Module:
         config.layers,
         config.heads,
         config.inner_width,
-        config.positions,
+        config.positions if config.version == "v1" else 0,
         config.token_dropout,
         config.dropout,
     )
     return NucleotideTransformer(shape)
 
 
-def _pooling(config: ModelConfig) -> nn.Module:
+def _pooling(config: ModelConfig) -> tuple[nn.Module, int]:
+    """The pooling, and the width of what it answers."""
     if config.pooling == "attention":
-        return AttentionPooling(config.width, config.pooling_heads)
-    return FirstState() if config.pooling == "cls" else MaskedMean()
+        return AttentionPooling(config.width, config.pooling_heads), config.width * config.pooling_heads
+    if config.pooling == "bins":
+        return BinPooling(config.pooled_positions, config.pooling_bins), 2 * config.width * config.pooling_bins
+    return FirstState() if config.pooling == "cls" else MaskedMean(), config.width
 
 
 def _head(config: ModelConfig, width: int, outputs: int) -> nn.Module:

@@ -26,6 +26,7 @@ class Stage:
         targets: names of the targets, which are the first outputs.
         state_weight: how much of the loss is imitating a teacher's states.
         teacher_width: channels of these states.
+        steps: of a dry run, which ends after so many; 0: all epochs are trained.
     """
 
     name: str
@@ -40,17 +41,19 @@ class Stage:
     targets: tuple[str, ...]
     state_weight: float = 0.0
     teacher_width: int = 0
+    steps: int = 0
 
     @property
     def identity(self) -> dict[str, object]:
         """What makes another run another."""
-        return {
+        identity = {
             "model": asdict(self.model),
             "fit": asdict(self.fit),
             "seed": self.seed,
             "data_sha256": self.data_sha256,
             "materials": self.materials,
         }
+        return identity | ({"steps": self.steps} if self.steps else {})
 
     def new_model(self, vocabulary: int) -> Regressor:
         """The model as training finds it: the checkpoint's weights, and random ones, which the seed decides, elsewhere.
@@ -78,5 +81,5 @@ def load_trained(stage: Stage, feeder: Feeder) -> Regressor:
         FitError: the run has no weights yet.
     """
     model = stage.built(feeder.vocabulary)
-    model.load_state_dict(RunFolder(stage.folder, stage.identity).load_best())
+    model.load_state_dict(RunFolder(stage.folder, stage.identity, writes=False).load_best())
     return model.eval()

@@ -10,7 +10,9 @@ import pytest
 import torch
 from rich.console import Console
 
-from training.config import Config, read_config
+from training.config import Config, DataConfig, read_config
+from training.datasets.registry import read_source
+from training.datasets.table import Table
 from training.evaluate import Evaluation, evaluate
 from training.export import export
 from training.fit import Run
@@ -163,10 +165,22 @@ def utrseq_folder(data_folder: Path) -> Path:
     return data_folder / "utrseq-zebrafish-3utr"
 
 
+@pytest.fixture(scope="session")
+def plasmodium_table(data_folder: Path) -> Table:
+    """The 4-kb windows of P. falciparum, where there is the real genome; reading them takes seconds."""
+    return read_source(DataConfig("plasmodium", "plasmodium-falciparum-promoter"), data_folder)
+
+
 @pytest.fixture
 def toy_toml() -> str:
     """The one-hot toy's configuration, to be changed."""
     return CONFIG + ONE_HOT
+
+
+@pytest.fixture(scope="session")
+def toy_head() -> str:
+    """A configuration without its model."""
+    return CONFIG
 
 
 @pytest.fixture

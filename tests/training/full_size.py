@@ -32,6 +32,7 @@ from training.published.loading import load_backbone
 from training.recipe import ModelConfig
 from training.regressor import Regressor
 from training.tokenizers import train_bpe
+from training.tokenizers.building import TrainedTokenizer
 
 SIZES = Sizes(vocabulary=4096, width=768, layers=12, heads=12, inner_width=3072)
 SHAPES = ((1, 1), (2, 33), (4, 128), (1, 600))
@@ -68,7 +69,7 @@ def main(folder: Path) -> dict[str, object]:
         model = Regressor(config, 1, 1, SIZES.vocabulary).eval()
         load_backbone(model, config)
     tokenizer = tokenizer_of_size()
-    feeder = Feeder(input_rules(config, BUNDLE, tokenizer), tokenizer)
+    feeder = Feeder(input_rules(config, BUNDLE, tokenizer), tokenizer.files)
     with timed(seconds, "export"):
         graph = export_graph(model, feeder)
     with timed(seconds, "compare"):
@@ -96,10 +97,11 @@ def compared(model: Regressor, feeder: Feeder, graph: bytes) -> float:
     return float(max(differences) / np.std(answers))
 
 
-def tokenizer_of_size() -> bytes:
+def tokenizer_of_size() -> TrainedTokenizer:
     """A byte-pair encoding with as many entries as the published one."""
     letters = np.random.default_rng(0).choice(list("ACGT"), size=(400, 1000))
-    return train_bpe(["".join(row) for row in letters], SIZES.vocabulary)
+    learnt = train_bpe(["".join(row) for row in letters], SIZES.vocabulary)
+    return TrainedTokenizer({"tokenizer.json": learnt}, "Byte pairs.")
 
 
 @contextmanager

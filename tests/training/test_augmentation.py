@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from training.augmentation import augment, crop, mutate, shift
+from training.augmentation import augment, crop, mutate, reverse_complement, shift
 from training.errors import DataError
 from training.examples import as_codes, as_text
 from training.recipe import AugmentationConfig
@@ -48,6 +50,33 @@ def test_a_shift_keeps_the_length_and_fills_with_n(seed: int) -> None:
     assert len(text) == len(SEQUENCE)
     assert text.strip("N") in SEQUENCE
     assert text.count("N") <= 3
+
+
+def test_a_reverse_complement_reads_the_other_strand() -> None:
+    bases, lengths = as_codes(["AACGNT", "GGA", "CCC"])
+
+    turned = reverse_complement(bases, lengths, np.array([True, True, False]))
+
+    assert as_text(turned, lengths) == ["ANCGTT", "TCC", "CCC"]
+    assert turned[1].tolist() == [3, 1, 1, 4, 4, 4]
+
+
+@given(st.lists(st.text("ACGTN", min_size=1, max_size=20), min_size=1, max_size=5))
+def test_the_reverse_complement_of_the_reverse_complement_is_the_sequence(sequences: list[str]) -> None:
+    bases, lengths = as_codes(sequences)
+    every = np.ones(len(sequences), dtype=np.bool_)
+
+    assert np.array_equal(reverse_complement(reverse_complement(bases, lengths, every), lengths, every), bases)
+
+
+def test_a_share_of_the_rows_is_turned() -> None:
+    bases, lengths = as_codes([SEQUENCE] * 400)
+
+    turned, _ = augment(bases, lengths, AugmentationConfig(reverse_complement_probability=0.25), generator())
+
+    texts = as_text(turned, lengths)
+    assert set(texts) == {SEQUENCE, "ATGACCGTTGCAACGT"}
+    assert texts.count("ATGACCGTTGCAACGT") == pytest.approx(100, abs=25)
 
 
 def test_a_mutation_rate_is_the_share_of_bases_drawn_anew() -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tests.training.references import dnabert2_states
-from training.backbones.convolution import Convolution, ConvolutionShape
+from training.backbones.convolution import Average, Convolution, ConvolutionShape, Phases, Places
 from training.backbones.dnabert2 import Dnabert2, Dnabert2Shape, alibi_bias, alibi_slopes
 
 SHAPE = Dnabert2Shape(vocabulary=20, width=12, layers=2, heads=3, inner_width=8)
@@ -124,3 +124,26 @@ def randomised(model: torch.nn.Module) -> torch.nn.Module:
         for parameter in model.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.3)
     return model
+
+
+def test_a_phase_scales_and_shifts_every_third_position() -> None:
+    phases = Phases(width=1, phases=3)
+    with torch.no_grad():
+        phases.scale.copy_(torch.tensor([[1.0, 2.0, 3.0]]))
+        phases.shift.copy_(torch.tensor([[0.0, 0.0, 10.0]]))
+
+    assert phases(torch.ones(1, 1, 5)).tolist() == [[[1.0, 2.0, 13.0, 1.0, 2.0]]]
+
+
+def test_an_average_is_of_whole_groups_of_neighbours_above_zero() -> None:
+    states = torch.tensor([[[1.0, 3.0, -8.0, 4.0, 100.0]]])
+
+    assert Average(2)(states).tolist() == [[[2.0, 2.0]]]
+
+
+def test_a_place_adds_its_own_state() -> None:
+    places = Places(width=1, places=2)
+    with torch.no_grad():
+        places.states.copy_(torch.tensor([[5.0, 7.0]]))
+
+    assert places(torch.zeros(2, 1, 2)).tolist() == [[[5.0, 7.0]]] * 2

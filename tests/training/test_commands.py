@@ -28,7 +28,7 @@ def test_run_goes_from_data_to_bundle(config: Path, toy_data: Path, tmp_path: Pa
     manifest = read_bundle(models / "toy-decay").manifest
     assert manifest.provenance.command == "python -m training run toy.toml"
     written = {path.name for path in (runs / "toy-decay").iterdir()}
-    assert written == {"table.npz", "evaluation.json", "model"}
+    assert written == {"table.npz", "predictions-test.npz", "evaluation.json", "model"}
 
 
 def test_a_recipe_in_development_is_scored_on_validation_rows(config: Path, toy_data: Path, tmp_path: Path) -> None:
@@ -41,7 +41,16 @@ def test_a_recipe_in_development_is_scored_on_validation_rows(config: Path, toy_
         assert RUNNER.invoke(app, command, catch_exceptions=False).exit_code == 0
 
     written = {path.name for path in (tmp_path / "runs" / "toy-decay").iterdir()}
-    assert written == {"table.npz", "evaluation-valid.json", "model"}
+    assert written == {"table.npz", "predictions-valid.npz", "evaluation-valid.json", "model"}
+
+
+def test_a_dry_run_shows_whether_a_recipe_works_here(config: Path, toy_data: Path, tmp_path: Path) -> None:
+    runs = ["--runs", str(tmp_path / "runs")]
+    for command in (["prepare", str(config), "--data", str(toy_data)], ["fit", str(config), "--steps", "2"]):
+        assert RUNNER.invoke(app, [*command, *runs], catch_exceptions=False).exit_code == 0
+
+    written = {path.name for path in (tmp_path / "runs" / "toy-decay" / "model-dry-run").iterdir()}
+    assert written >= {"best.pt", "checkpoint.pt", "config.json", "metrics.csv", "run.json"}
 
 
 def test_a_refusal_is_one_line_and_status_1(
@@ -56,7 +65,7 @@ def test_a_refusal_is_one_line_and_status_1(
     assert "no such folder; name the folder that holds toy/ with --data" in " ".join(capsys.readouterr().err.split())
 
 
-@pytest.mark.parametrize("command", ["prepare", "fit", "evaluate", "export", "run"])
+@pytest.mark.parametrize("command", ["prepare", "pretrain", "fit", "evaluate", "export", "run", "crossvalidate"])
 def test_every_command_explains_itself(command: str) -> None:
     result = RUNNER.invoke(app, [command, "--help"])
 

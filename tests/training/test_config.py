@@ -32,6 +32,26 @@ def test_shipped_configurations_are_valid_and_named_after_their_bundle(path: Pat
         ('backbone = "convolution"', 'backbone = "dnabert2"', r"dnabert2 needs layers"),
         ("epochs = 3", "epochs =", r"not TOML"),
         ("min_bases = 10", "min_bases = 50", r"min_bases <= max_bases"),
+        ("epochs = 3", "epochs = 3\naccumulate = 17", r"fit\.accumulate: 1 to fit\.batch"),
+        ("epochs = 3", "epochs = 3\nlayer_decay = 1.5", r"layer_decay above 0 and at most 1"),
+        ("epochs = 3", "epochs = 3\nwarmup_steps = -1", r"warmup_steps must not be negative"),
+        ("epochs = 3", "epochs = 3\nhuber_delta = 0", r"huber_delta must be above 0"),
+        ("epochs = 3", 'epochs = 3\nprecision = "fp8"', r"fit: precision: 'fp8' is none of fp32, bf16, fp16"),
+        ("epochs = 3", "epochs = 3\nlora = { rank = 0 }", r"fit\.lora: rank and alpha must be at least 1"),
+        ("epochs = 3", "epochs = 3\nlora = {}", r"fit\.lora\.targets: name the layers of a convolution backbone"),
+        ("epochs = 3", "epochs = 3\ngradient_checkpointing = true", r"fit\.gradient_checkpointing: only a transformer"),
+        ("shift_bases = 2", "reverse_complement_probability = 2", r"a number from 0 to 1"),
+        (
+            "shift_bases = 2",
+            "reverse_complement_probability = 0.5",
+            r"fit\.augmentation\.reverse_complement_probability: the data set is strand-specific",
+        ),
+        (
+            "head_width = 8",
+            "reverse_complement_averaged = true",
+            r"model\.reverse_complement_averaged: the data set is strand-specific .*the other strand has another value",
+        ),
+        ('folder = "toy"', 'folder = "toy"\nstrand_specific = false', r"utrseq measures one strand"),
     ],
 )
 def test_a_wrong_key_is_named(toy_toml: str, tmp_path: Path, line: str, changed: str, message: str) -> None:
@@ -54,6 +74,14 @@ def test_tokens_need_a_tokenizer(toy_token_toml: str, tmp_path: Path) -> None:
     path.write_text(toy_token_toml.replace("[tokenizer]\nvocabulary = 32", ""))
 
     with pytest.raises(ConfigError, match=r"needs a \[tokenizer\] table"):
+        read_config(path)
+
+
+def test_tokens_of_the_other_strand_cannot_be_made_in_a_graph(toy_token_toml: str, tmp_path: Path) -> None:
+    path = tmp_path / "changed.toml"
+    path.write_text(toy_token_toml.replace("layers = 2", "layers = 2\nreverse_complement_averaged = true"))
+
+    with pytest.raises(ConfigError, match=r"use fit\.augmentation\.reverse_complement_probability"):
         read_config(path)
 
 
@@ -97,3 +125,50 @@ def read(toml: str, folder: Path) -> Config:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"absent\.toml: No such file"):
         read_config(tmp_path / "absent.toml")
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "message"),
+    [
+        ('kind = "motifs"\nvocabulary = 9\n[tokenizer.motifs]\nbases = 12', r"motifs\.bases is larger than"),
+        ('kind = "byte pairs"', r"kind: 'byte pairs' is none of bpe"),
+    ],
+)
+def test_a_tokenizer_must_fit_its_model(toy_token_toml: str, tmp_path: Path, tokenizer: str, message: str) -> None:
+    changed = toy_token_toml.replace("[tokenizer]\nvocabulary = 32", f"[tokenizer]\n{tokenizer}")
+    changed = changed.replace('"dnabert2"', '"bert"').replace(
+        "min_bases = 10\nmax_bases = 40", "min_bases = 1\nmax_bases = 11"
+    )
+
+    with pytest.raises(ConfigError, match=message):
+        read(changed, tmp_path)
+
+
+def test_motifs_have_no_states_of_bases_to_imitate(toy_toml: str, toy_token_toml: str, tmp_path: Path) -> None:
+    teacher = read(toy_toml, tmp_path)
+    motifs = '[tokenizer]\nkind = "motifs"\nvocabulary = 32'
+    plain = toy_token_toml.replace("[tokenizer]\nvocabulary = 32", motifs).replace("mutation_rate = 0.01", "")
+    config = read(plain, tmp_path)
+    imitating = replace(TEN, state_weight=1.0)
+
+    with pytest.raises(ConfigError, match="motifs overlap"):
+        replace(config, teachers=(TeacherConfig(1, teacher.model, teacher.fit),), distillation=imitating)
+
+
+@pytest.mark.parametrize(
+    ("max_tokens", "message"),
+    [(513, r"bundle\.max_tokens: the model reads at most 512"), (-1, r"bundle\.max_tokens must be at least 0")],
+)
+def test_no_more_tokens_are_promised_than_a_model_reads(
+    toy_token_toml: str, tmp_path: Path, max_tokens: int, message: str
+) -> None:
+    changed = toy_token_toml.replace('"dnabert2"', '"bert"')
+
+    with pytest.raises(ConfigError, match=message):
+        read(changed.replace("max_bases = 40", f"max_bases = 40\nmax_tokens = {max_tokens}"), tmp_path)
+
+
+@pytest.mark.parametrize("positions", [0, -1])
+def test_a_model_has_positions(toy_token_toml: str, tmp_path: Path, positions: int) -> None:
+    with pytest.raises(ConfigError, match=r"model\.positions must be at least 1"):
+        read(toy_token_toml.replace("width = 12", f"width = 12\npositions = {positions}"), tmp_path)

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.datasets.homology import homology_groups
+from training.datasets.homology import Stretch, homology_groups
 from training.datasets.table import Columns, Quantity, Table, load_table
-from training.datasets.utrseq import COUNTS_APLUS, JOINED, SEQUENCES, SPLIT_ROWS, read_utrseq
+from training.datasets.utrseq import ALL_SEQUENCES, COUNTS_APLUS, JOINED, SEQUENCES, SPLIT_ROWS, read_utrseq
 from training.errors import DataError
 
 NAMES = ("log2_change_8h_2h", "half_log2_change_6h_1h")
@@ -37,6 +37,15 @@ def test_the_digest_changes_with_a_single_value(toy_table: Table) -> None:
 def test_what_was_not_measured_has_no_weight() -> None:
     with pytest.raises(DataError, match="not measured"):
         Columns(("y",), np.array([[np.nan]], dtype=np.float32), np.array([[1.0]], dtype=np.float32))
+
+
+def test_contigs_travel_with_their_rows_or_are_none(toy_table: Table, tmp_path: Path) -> None:
+    placed = replace(toy_table, contigs=("chr1",) * 150 + ("chr2",) * 10)
+    placed.rows(np.array([0, 159])).save(tmp_path / "table.npz")
+
+    assert load_table(tmp_path / "table.npz").contigs == ("chr1", "chr2")
+    with pytest.raises(DataError, match="one per row"):
+        replace(toy_table, contigs=("chr1",))
 
 
 def test_ids_are_unique(toy_table: Table) -> None:
@@ -75,6 +84,19 @@ def test_levels_are_counts_over_spike_ins(tmp_path: Path) -> None:
     assert table.coverage.tolist() == [8, 16]
 
 
+@pytest.mark.parametrize("header", ["id,seq", "reporter,sequence,length", ""])
+def test_all_reporters_are_those_of_the_count_table_with_a_sequence(tmp_path: Path, header: str) -> None:
+    write_original_files(tmp_path)
+    rows = [f"R0,{'acgtt' * 5},25", f"R1,{'ACGTA' * 5},25", f"R2,{'GGATC' * 5},25"]
+    (tmp_path / ALL_SEQUENCES).write_text("\n".join([header, *rows] if header else rows) + "\n")
+
+    table = read_utrseq(tmp_path, reporters="all")
+
+    assert table.ids == ("R0", "R1", "R2")
+    assert table.sequences[0] == "ACGTT" * 5
+    assert table.splits.tolist() == ["test", "valid", "train"]
+
+
 def test_missing_files_are_named_with_where_to_find_them(tmp_path: Path) -> None:
     (tmp_path / SPLIT_ROWS).touch()
 
@@ -89,9 +111,9 @@ def test_missing_files_are_named_with_where_to_find_them(tmp_path: Path) -> None
 def test_sequences_that_share_a_stretch_are_one_group_and_so_are_chains_of_them() -> None:
     left, middle, right, alone = "AAAACCCC", "CCCCGGGG", "GGGGTTTT", "ACACACAC"
 
-    assert homology_groups([left, alone, middle, right], shared_bases=4).tolist() == [0, 1, 0, 0]
-    assert homology_groups([left, alone, middle, right], shared_bases=5).tolist() == [0, 1, 2, 3]
-    assert homology_groups(["ACG", "ACG", "AC"], shared_bases=5).tolist() == [0, 0, 1]
+    assert homology_groups([left, alone, middle, right], Stretch(4)).tolist() == [0, 1, 0, 0]
+    assert homology_groups([left, alone, middle, right], Stretch(5)).tolist() == [0, 1, 2, 3]
+    assert homology_groups(["ACG", "ACG", "AC"], Stretch(5)).tolist() == [0, 0, 1]
 
 
 def test_original_files_give_the_joined_table(utrseq_folder: Path, tmp_path: Path) -> None:

@@ -9,11 +9,13 @@ import pytest
 from rich.console import Console
 
 from training.config import EvaluationConfig
-from training.errors import DataError
-from training.evaluate import Evaluation, evaluate, load_evaluation, show
+from training.errors import DataError, FitError
+from training.evaluate import Evaluation, evaluate, load_evaluation, predict_split, score, weights_sha256
 from training.feeder import predict
 from training.metrics import METRICS
 from training.pipeline import Pipeline
+from training.predictions import load_predictions
+from training.showing import show_scores
 
 
 @pytest.fixture
@@ -72,8 +74,42 @@ def test_a_model_of_another_table_is_not_compared(trained: Pipeline) -> None:
 def test_the_table_for_people_shows_value_and_interval(evaluation: Evaluation) -> None:
     text = StringIO()
 
-    show(evaluation, Console(file=text, width=200))
+    show_scores(evaluation.scores, Console(file=text, width=200))
 
     r2 = evaluation.scores[0].metrics["r2"]
     assert f"{r2.value:.3f} ({r2.low:.3f} to {r2.high:.3f})" in text.getvalue()
     assert "this bundle" in text.getvalue()
+
+
+def test_the_distance_to_another_model_is_its_figures_difference_on_the_same_resamples(with_ridge: Pipeline) -> None:
+    scores = evaluate(with_ridge, {"its twin": with_ridge}).scores
+
+    of = {(score.model, score.subset): score for score in scores if score.target == "log2_change_8h_2h"}
+    own, twin, ridge = (of[model, "all"] for model in ("this bundle", "its twin", "k-mer ridge"))
+    assert own.difference == {}
+    assert {(d.value, d.low, d.high) for d in twin.difference.values()} == {(0, 0, 0)}
+    assert ridge.difference["r2"].value == pytest.approx(own.metrics["r2"].value - ridge.metrics["r2"].value)
+    assert ridge.difference["r2"].high < 0  # three epochs do not find what the ridge finds
+
+
+def test_the_ridge_of_a_subset_is_scored_on_that_subset(with_ridge: Pipeline) -> None:
+    predictions = predict_split(with_ridge, {})
+
+    ridges = [answer for answer in predictions.answers if answer.model == "k-mer ridge"]
+    assert [answer.subset for answer in ridges] == ["all", ">= 20 UMIs at 1 h and 2 h"]
+    assert predictions.of("k-mer ridge", ">= 20 UMIs at 1 h and 2 h") is ridges[1].values
+    assert predictions.of("this bundle", ">= 20 UMIs at 1 h and 2 h") is predictions.of("this bundle", "all")
+
+
+def test_a_score_names_the_figures_that_its_file_gives_again(trained: Pipeline, tmp_path: Path) -> None:
+    predictions = predict_split(trained, {})
+    predictions.save(tmp_path / "predictions-test.npz")
+
+    again = load_predictions(tmp_path / "predictions-test.npz")
+
+    assert score(trained, again) == score(trained, predictions)
+
+
+def test_a_model_without_weights_has_none_to_measure(untrained: Pipeline) -> None:
+    with pytest.raises(FitError, match="run `python -m training fit` first"):
+        weights_sha256(untrained)

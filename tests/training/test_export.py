@@ -8,15 +8,20 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from onnxruntime import InferenceSession
 
 from app.bundle import Bundle, Manifest, read_bundle
 from app.encoding import EncodedSequence, SequenceEncoder
 from app.engine import OnnxModel
+from training.config import read_config
 from training.errors import DataError, ExportRefused, FitError
 from training.evaluate import Evaluation, load_evaluation
-from training.export import export, measure_parity
-from training.feeder import predict
+from training.export import export
+from training.feeder import Feeder, input_rules, predict
+from training.graph import export_graph
+from training.parity import measure_parity
 from training.pipeline import Pipeline
+from training.regressor import Regressor
 
 
 def test_a_bundle_predicts_what_the_trained_model_predicts(trained: Pipeline, bundle_folder: Path) -> None:
@@ -84,6 +89,22 @@ def test_batch_and_length_are_free_axes(bundle_folder: Path) -> None:
     (values,) = graph.output
     assert values.type.tensor_type.shape.dim[0].dim_param == "batch"
     assert values.type.tensor_type.shape.dim[1].dim_value == 2
+
+
+def test_a_graph_may_average_both_strands(toy_toml: str, tmp_path: Path) -> None:
+    (tmp_path / "toy.toml").write_text(toy_toml)
+    config = read_config(tmp_path / "toy.toml")
+    shape = replace(config.model, reverse_complement_averaged=True)
+    model = Regressor(shape, outputs=1, targets=1).eval()
+    feeder = Feeder(input_rules(shape, config.bundle, None), {})
+
+    session = InferenceSession(export_graph(model, feeder))
+    strands = [feeder.tensors(feeder.encode([sequence]))[0] for sequence in ("AACGTTACGGTCA", "TGACCGTAACGTT")]
+    first, second = (session.run(["values"], {"bases": strand.numpy()})[0] for strand in strands)
+
+    assert feeder.rules.reverse_complement_averaged
+    assert np.allclose(first, second, atol=1e-6)
+    assert np.allclose(first, model(strands[0]).detach().numpy(), atol=1e-6)
 
 
 def test_figures_of_other_weights_are_not_exported(trained: Pipeline, evaluation: Evaluation, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A run can be killed at any moment and ends with the weights of one that was not."""
 
 import csv
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,11 +65,22 @@ def test_a_run_folder_belongs_to_one_configuration(trained: Pipeline, toy_config
         other.fit(CPU, QUIET)
 
 
+@pytest.mark.parametrize("name", ["checkpoint.pt", "best.pt"])
+def test_a_truncated_checkpoint_is_refused_by_name(trained: Pipeline, tmp_path: Path, name: str) -> None:
+    pipeline = Pipeline(trained.config, trained.prepared, tmp_path)
+    shutil.copytree(trained.folder, tmp_path, dirs_exist_ok=True)
+    whole = (pipeline.stage.folder / name).read_bytes()
+    (pipeline.stage.folder / name).write_bytes(whole[: len(whole) // 2])
+
+    with pytest.raises(FitError, match=f"{name} is damaged: remove its folder"):
+        pipeline.fit(CPU, QUIET)
+
+
 def test_a_loss_that_explodes_ends_the_run(toy_config: Config, trained: Pipeline, tmp_path: Path) -> None:
     pipeline = Pipeline(toy_config, trained.prepared, tmp_path)
     run = Run(pipeline.stage, pipeline.feeder, CPU)
     with torch.no_grad():
         next(run.model.head.parameters()).fill_(float("nan"))
 
-    with pytest.raises(FitError, match="no longer finite"):
+    with pytest.raises(FitError, match=r"model: the loss is no longer finite at step 1; lower fit\.learning_rate"):
         list(run.train_one_epoch(pipeline.examples("train")))

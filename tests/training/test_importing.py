@@ -272,7 +272,7 @@ def test_everything_that_a_card_lacks_is_listed_at_once(toml: str, tmp_path: Pat
         card_of(toml.replace("standard_deviation = 2.0", "standard_deviation = 0.0"), tmp_path)
     with pytest.raises(ConfigError, match=r"card\.toml: not TOML"):
         card_of("[bundle", tmp_path)
-    with pytest.raises(ConfigError, match=r"absent\.toml: No such file .*; --template prints one to fill in"):
+    with pytest.raises(ConfigError, match=r"absent\.toml: No such file .*; --template prints a card to fill in"):
         read_card(tmp_path / "absent.toml")
 
 

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
-from training.metrics import METRICS, bootstrap
+from training.metrics import METRICS, pearson, r2, spearman
 
 MEASURED = np.array([1.0, 2.0, 3.0, 4.0])
 PREDICTED = np.array([1.0, 2.0, 4.0, 3.0])
@@ -42,21 +44,31 @@ def test_many_resamples_at_once_are_each_as_if_alone(metric: str) -> None:
     assert np.allclose(METRICS[metric](measured, predicted), alone)
 
 
-def test_an_interval_covers_its_value_and_narrows_with_more_rows() -> None:
-    generator = np.random.default_rng(2)
-    measured = generator.normal(size=4000)
-    predicted = measured + generator.normal(size=4000)
-
-    few = bootstrap(measured[:200], predicted[:200], seed=0, samples=200)["pearson"]
-    many = bootstrap(measured, predicted, seed=0, samples=200)["pearson"]
-
-    assert many[1] < many[0] < many[2]
-    assert many[2] - many[1] < (few[2] - few[1]) / 2
-    # Fisher: the standard error of r is about (1 - r^2) / sqrt(n)
-    assert many[2] - many[1] == pytest.approx(2 * 1.96 * (1 - many[0] ** 2) / 4000**0.5, rel=0.25)
+@st.composite
+def resampled_rows(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rows = draw(st.integers(2, 12))
+    values = st.lists(st.integers(-4, 4), min_size=rows, max_size=rows)
+    weights = draw(st.lists(st.integers(0, 3), min_size=rows, max_size=rows).filter(sum))
+    return np.array(draw(values), dtype=float), np.array(draw(values), dtype=float), np.array(weights)
 
 
-def test_one_seed_gives_one_interval() -> None:
-    measured, predicted = np.random.default_rng(4).normal(size=(2, 30))
+@pytest.mark.parametrize("metric", METRICS)
+@given(drawn=resampled_rows())
+def test_a_weight_is_a_row_that_stands_there_so_many_times(
+    metric: str, drawn: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> None:
+    measured, predicted, times = drawn
 
-    assert bootstrap(measured, predicted, seed=3) == bootstrap(measured, predicted, seed=3)
+    weighted = METRICS[metric](measured, predicted, np.stack([times.astype(float), np.ones(len(times))]))
+
+    repeated = METRICS[metric](np.repeat(measured, times), np.repeat(predicted, times))
+    assert weighted[0] == pytest.approx(float(repeated), abs=1e-9, nan_ok=True)
+    assert weighted[1] == pytest.approx(float(METRICS[metric](measured, predicted)), abs=1e-9, nan_ok=True)
+
+
+def test_a_constant_tells_nothing() -> None:
+    constant = np.full(4, 0.1)
+
+    assert pearson(MEASURED, constant) == 0
+    assert spearman(MEASURED, constant) == 0
+    assert np.isnan(r2(constant, MEASURED))

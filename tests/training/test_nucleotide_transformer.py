@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models
 from transformers import EsmConfig, EsmForMaskedLM
 
 from app.bundle import Manifest
@@ -25,7 +25,7 @@ from tests.training.published import (
 )
 from tests.training.references import v2_states
 from training.augmentation import Lengths
-from training.config import BundleConfig, check_bases
+from training.config import BundleConfig, check_longest_input
 from training.errors import CheckpointError, ConfigError, DataError
 from training.examples import as_codes
 from training.feeder import Feeder, input_rules
@@ -34,8 +34,8 @@ from training.published.loading import load_backbone
 from training.published.tokenizer import checkpoint_tokenizer
 from training.recipe import AugmentationConfig, ModelConfig
 from training.regressor import Regressor
-from training.tokenizers.six_mer import published_vocabulary, six_mer_tokenizer
-from training.tokenizers.special import padding_id
+from training.tokenizers.building import TrainedTokenizer
+from training.tokenizers.six_mer import six_mer_tokenizer, six_mer_vocabulary
 
 V1 = ModelConfig(
     backbone="nucleotide_transformer",
@@ -126,9 +126,9 @@ def test_layers_stand_in_their_order(v2: Regressor) -> None:
 
 
 def test_version_1_reads_1000_tokens_and_the_service_refuses_more() -> None:
-    tokenizer_json = six_mer_tokenizer(V1_VOCABULARY)
-    rules = input_rules(V1, BUNDLE, tokenizer_json)
-    encoder = SequenceEncoder(Manifest.model_construct(name="toy", input=rules), {"tokenizer.json": tokenizer_json})
+    tokenizer = read_as(six_mer_tokenizer(V1_VOCABULARY))
+    rules = input_rules(V1, BUNDLE, tokenizer)
+    encoder = SequenceEncoder(Manifest.model_construct(name="toy", input=rules), tokenizer.files)
 
     longest, too_long = encoder.encode(["A" * 5994, "A" * 5987 + "N" * 7])
 
@@ -140,25 +140,25 @@ def test_version_1_reads_1000_tokens_and_the_service_refuses_more() -> None:
 
 
 def test_version_2_is_bounded_by_its_bundle_alone() -> None:
-    assert input_rules(V2, BUNDLE, six_mer_tokenizer(V2_VOCABULARY)).max_tokens == 5994 + 1
-    bounded = replace(BUNDLE, max_tokens=1200)
-    assert input_rules(V2, bounded, six_mer_tokenizer(V2_VOCABULARY)).max_tokens == 1200
+    tokenizer = read_as(six_mer_tokenizer(V2_VOCABULARY))
+
+    assert input_rules(V2, BUNDLE, tokenizer).max_tokens == 5994 + 1
+    assert input_rules(V2, replace(BUNDLE, max_tokens=1200), tokenizer).max_tokens == 1200
 
 
 @pytest.mark.parametrize("max_bases", [5995, 6000, 12000])
 def test_more_bases_than_version_1_reads_are_not_promised(max_bases: int) -> None:
     with pytest.raises(ConfigError, match=r"with 1,002 positions reads 1,000: at most 5,994 bases"):
-        check_bases(V1, max_bases)
-    check_bases(V2, max_bases)
-    check_bases(V1, 5994)
+        check_longest_input(V1, replace(BUNDLE, max_bases=max_bases))
+    check_longest_input(V2, replace(BUNDLE, max_bases=max_bases))
+    check_longest_input(V1, replace(BUNDLE, max_bases=5994))
 
 
 def test_a_training_row_that_is_too_long_is_refused() -> None:
-    tokenizer_json = six_mer_tokenizer(V1_VOCABULARY)
-    feeder = Feeder(input_rules(replace(V1, positions=6), BUNDLE, tokenizer_json), tokenizer_json)
+    feeder = feeder_of(replace(V1, positions=6), six_mer_tokenizer(V1_VOCABULARY))
     bases, lengths = as_codes(["ACGTACG" * 3])
 
-    with pytest.raises(DataError, match="is 7 tokens long and this model reads at most 4; shorten"):
+    with pytest.raises(DataError, match=r"gives 7 tokens; the model reads at most 4 \(.*model\.positions\); shorten"):
         drawn(feeder, bases, lengths)
 
 
@@ -173,11 +173,9 @@ def test_n_and_lower_case_are_unknown_to_dnabert2() -> None:
 
 
 def test_the_service_upper_cases_before_it_cuts() -> None:
-    tokenizer_json = six_mer_tokenizer(V2_VOCABULARY)
-    encoder = SequenceEncoder(
-        Manifest.model_construct(name="toy", input=input_rules(V2, BUNDLE, tokenizer_json)),
-        {"tokenizer.json": tokenizer_json},
-    )
+    tokenizer = read_as(six_mer_tokenizer(V2_VOCABULARY))
+    rules = input_rules(V2, BUNDLE, tokenizer)
+    encoder = SequenceEncoder(Manifest.model_construct(name="toy", input=rules), tokenizer.files)
 
     lower, upper, rna = encoder.encode(["acgtacgtn", "ACGTACGTN", "ACGUACGUN"])
 
@@ -186,16 +184,16 @@ def test_the_service_upper_cases_before_it_cuts() -> None:
 
 
 def test_the_published_vocabularies_are_generated() -> None:
-    assert published_vocabulary("v1") == V1_VOCABULARY
-    assert published_vocabulary("v2") == V2_VOCABULARY
+    assert list(six_mer_vocabulary("v1")) == V1_VOCABULARY
+    assert list(six_mer_vocabulary("v2")) == V2_VOCABULARY
 
 
 def test_the_padding_id_is_the_vocabularys_own() -> None:
     rearranged = ["[UNK]", "[CLS]", "[SEP]", "A", "C", "G", "T", "[PAD]", "[MASK]", "AA", "TG", "TGA"]
     dnabert2 = ModelConfig(backbone="dnabert2", width=4, layers=1, inner_width=4)
 
-    assert input_rules(dnabert2, BUNDLE, dnabert2_tokenizer()).pad_token_id == 3
-    assert input_rules(dnabert2, BUNDLE, dnabert2_tokenizer(rearranged)).pad_token_id == 7
+    assert feeder_of(dnabert2, dnabert2_tokenizer()).rules.pad_token_id == 3
+    assert feeder_of(dnabert2, dnabert2_tokenizer(rearranged)).rules.pad_token_id == 7
 
 
 def test_a_tokenizer_saved_with_truncation_and_padding_does_neither() -> None:
@@ -204,7 +202,7 @@ def test_a_tokenizer_saved_with_truncation_and_padding_does_neither() -> None:
     saved.enable_padding(length=20, pad_id=3, pad_token="[PAD]")
     content = saved.to_str().encode()
     dnabert2 = ModelConfig(backbone="dnabert2", width=4, layers=1, inner_width=4)
-    feeder = Feeder(input_rules(dnabert2, BUNDLE, content), content)
+    feeder = feeder_of(dnabert2, content)
 
     input_ids, attention_mask = drawn(feeder, *as_codes(["TGACGT", "TGA"]))
 
@@ -213,18 +211,16 @@ def test_a_tokenizer_saved_with_truncation_and_padding_does_neither() -> None:
     assert feeder.encode(["TGACGT"])[0].tolist() == [1, 11, 6, 7, 8, 2]
 
 
-def test_a_vocabulary_without_padding_is_refused() -> None:
-    tokenizer = Tokenizer.from_buffer(six_mer_tokenizer(["<unk>", "<cls>", "A"]))
-
-    with pytest.raises(DataError, match="no padding token"):
-        padding_id(tokenizer)
-
-
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
         (None, r"vocab\.txt: No such file"),
-        (["<unk>", "<pad>", "<cls>", *"ACGT"], r"not a vocabulary of six-mers; AAAAAA is missing"),
+        (
+            ["<unk>", "<pad>", "<mask>", "<cls>", *"ACGT"],
+            r"vocab\.txt: AAAAAA is missing, so it is not a vocabulary of",
+        ),
+        ([*V2_VOCABULARY, "A"], r"vocab\.txt: an entry stands there twice"),
+        (["no", "vocabulary"], r"vocab\.txt: <unk> is missing"),
         (["<pad>", *V2_VOCABULARY[2:], "<unk>"], r"<pad> is on line 1; the model counts on line 2"),
     ],
 )
@@ -236,7 +232,7 @@ def test_a_vocabulary_that_is_not_the_familys_is_refused(lines: list[str] | None
         checkpoint_tokenizer(tmp_path, V2)
 
 
-@pytest.mark.parametrize("content", [b"{}", six_mer_tokenizer(["<unk>", "<cls>", "A"])])
+@pytest.mark.parametrize("content", [b"{}", Tokenizer(models.WordLevel({"A": 0}, unk_token="A")).to_str().encode()])
 def test_a_broken_tokenizer_is_refused_by_name(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_bytes(content)
 
@@ -247,7 +243,8 @@ def test_a_broken_tokenizer_is_refused_by_name(content: bytes, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"version": "v1", "positions": 0}, "v1 needs positions"),
+        ({"version": "v1", "positions": 2}, r"model\.positions: nucleotide_transformer v1 needs more than 2"),
+        ({"backbone": "bert", "checkpoint": "x/y"}, r"model\.checkpoint: bert starts from random weights"),
         ({"width": 6, "heads": 2}, "even number of channels"),
         ({"layers": 0}, "nucleotide_transformer needs layers"),
         ({"head": "pooler", "head_width": 4}, "leave head_width out"),
@@ -292,6 +289,15 @@ def loaded(config: ModelConfig, vocabulary: int) -> Regressor:
     model = Regressor(config, 1, 1, vocabulary).eval()
     load_backbone(model, config)
     return model
+
+
+def read_as(tokenizer_json: bytes) -> TrainedTokenizer:
+    return TrainedTokenizer({"tokenizer.json": tokenizer_json}, "A tokenizer.")
+
+
+def feeder_of(config: ModelConfig, tokenizer_json: bytes) -> Feeder:
+    tokenizer = read_as(tokenizer_json)
+    return Feeder(input_rules(config, BUNDLE, tokenizer), tokenizer.files)
 
 
 def drawn(feeder: Feeder, bases: np.ndarray, lengths: Lengths) -> tuple[torch.Tensor, ...]:

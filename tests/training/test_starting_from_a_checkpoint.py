@@ -65,7 +65,7 @@ def test_training_starts_from_the_checkpoint_and_then_needs_it_no_more(
 
     published = random_weights(dnabert2_shapes() | dnabert2_language_head())
     assert all(torch.equal(value, published[key]) for key, value in started.items())
-    assert pipeline.prepared.tokenizer_json == dnabert2_tokenizer()
+    assert pipeline.feeder.files == {"tokenizer.json": dnabert2_tokenizer()}
 
     trained = pipeline.fit(torch.device("cpu"), Watcher(Console(quiet=True)))
     shutil.rmtree(checkpoint)
@@ -81,7 +81,7 @@ def test_a_six_mer_checkpoint_brings_its_vocabulary(bundle_toml: str, toy_data: 
 
     key = "esm.encoder.layer.1.intermediate.dense.weight"
     assert torch.equal(started[key], random_weights(v2_shapes() | v2_language_head())[key])
-    assert pipeline.prepared.tokenizer_json == six_mer_tokenizer(V2_VOCABULARY)
+    assert pipeline.feeder.files == {"tokenizer.json": six_mer_tokenizer(V2_VOCABULARY)}
     assert pipeline.feeder.rules.pad_token_id == 1
 
 
@@ -108,7 +108,7 @@ def test_a_checkpoint_that_is_not_there_is_refused_at_once(bundle_toml: str, toy
 
 
 def test_a_checkpoint_brings_its_own_tokenizer(bundle_toml: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="brings its own; leave the"):
+    with pytest.raises(ConfigError, match="a checkpoint brings its own; leave the"):
         read(bundle_toml + DNABERT2 + "\n[tokenizer]\nvocabulary = 32\n", tmp_path)
 
 
@@ -122,8 +122,8 @@ def test_a_convolution_has_no_checkpoint_and_no_first_token(toy_toml: str, tmp_p
 @pytest.mark.parametrize(
     ("model", "description"),
     [
-        (DNABERT2, "DNABERT-2's architecture (ALiBi, gated MLP) at {sizes} over BPE tokens, "),
-        (V2, "Nucleotide Transformer v2 (rotary positions, gated MLP) at {sizes} over six-mers, "),
+        (DNABERT2, "DNABERT-2's architecture (ALiBi, gated MLP) at {sizes} over tokens, "),
+        (V2, "Nucleotide Transformer v2 (rotary positions, gated MLP) at {sizes} over tokens, "),
     ],
 )
 def test_the_manifest_says_where_a_model_started(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -21,6 +22,10 @@ class ConvolutionShape:
         stem_bases, kernel_bases: widths of the first and of the blocks' convolutions, in bases, odd.
         full_dilations: one block each, at full length.
         half_dilations: one block each, after max-pooling by 2.
+        pooled_dilations: one block each, after averaging `pooled_bases` neighbours.
+        phases: how many kinds of position take turns from the first base on, such as the 3 of a reading frame; each
+            scales and shifts the first convolution's channels by learnt amounts. 0: all positions are alike.
+        places: positions after pooling that each have a learnt state added, for inputs of one length; 0: none.
     """
 
     width: int
@@ -29,6 +34,10 @@ class ConvolutionShape:
     full_dilations: Sequence[int]
     half_dilations: Sequence[int]
     dropout: float = 0.1
+    pooled_dilations: Sequence[int] = ()
+    pooled_bases: int = 1
+    phases: int = 0
+    places: int = 0
 
 
 class Block(nn.Module):
@@ -59,6 +68,45 @@ class Halve(nn.Module):
         return functional.max_pool2d(padded[:, :, None], (1, 2))[:, :, 0]
 
 
+class Average(nn.Module):
+    """The mean of each `bases` neighbours; what is left over at the end is dropped."""
+
+    def __init__(self, bases: int) -> None:
+        super().__init__()
+        self.bases = bases
+
+    def forward(self, states: Tensor) -> Tensor:
+        # In 2-D, since avg_pool1d exports one fixed length only.
+        return functional.avg_pool2d(functional.relu(states)[:, :, None], (1, self.bases))[:, :, 0]
+
+
+class Phases(nn.Module):
+    """A learnt scale and shift of each channel for each of a few kinds of position that take turns.
+
+    With 3 of them and a window whose anchor is a start codon, the same filter counts differently in each reading frame.
+    """
+
+    def __init__(self, width: int, phases: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(width, phases))
+        self.shift = nn.Parameter(torch.zeros(width, phases))
+
+    def forward(self, states: Tensor) -> Tensor:
+        phase = torch.arange(states.shape[2], device=states.device) % self.scale.shape[1]
+        return states * self.scale[:, phase] + self.shift[:, phase]
+
+
+class Places(nn.Module):
+    """A learnt state for each position, so that a filter can mean one thing here and another there."""
+
+    def __init__(self, width: int, places: int) -> None:
+        super().__init__()
+        self.states = nn.Parameter(torch.zeros(width, places))
+
+    def forward(self, states: Tensor) -> Tensor:
+        return states + self.states
+
+
 class Convolution(nn.Module):
     """The backbone.
 
@@ -69,10 +117,19 @@ class Convolution(nn.Module):
     def __init__(self, shape: ConvolutionShape) -> None:
         super().__init__()
         self.stem = nn.Conv1d(BASES, shape.width, shape.stem_bases, padding=shape.stem_bases // 2)
+        self.phases = Phases(shape.width, shape.phases) if shape.phases else nn.Identity()
         self.full_length = nn.Sequential(*(Block(shape, dilation) for dilation in shape.full_dilations))
         self.halve = Halve() if shape.half_dilations else nn.Identity()
         self.half_length = nn.Sequential(*(Block(shape, dilation) for dilation in shape.half_dilations))
+        self.average = Average(shape.pooled_bases) if shape.pooled_bases > 1 else nn.Identity()
+        self.places = Places(shape.width, shape.places) if shape.places else nn.Identity()
+        self.pooled_length = nn.Sequential(*(Block(shape, dilation) for dilation in shape.pooled_dilations))
         self.norm = nn.BatchNorm1d(shape.width)
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        """The residual blocks, in the order they are applied."""
+        return [*self.full_length, *self.half_length, *self.pooled_length]
 
     def forward(self, bases: Tensor) -> tuple[Tensor, Tensor]:
         """States of all positions.
@@ -83,7 +140,8 @@ class Convolution(nn.Module):
         Returns:
             states (batch, positions, width) and a mask of ones (batch, positions): this input has no padding.
         """
-        states = self.full_length(self.stem(bases.transpose(1, 2)))
+        states = self.full_length(self.phases(self.stem(bases.transpose(1, 2))))
         states = self.half_length(self.halve(states))
+        states = self.pooled_length(self.places(self.average(states)))
         states = functional.relu(self.norm(states)).transpose(1, 2)
         return states, states.new_ones(states.shape[:2])

@@ -32,6 +32,8 @@ class Quantity:
     scale: Literal["linear", "log2", "log10", "ln", "other"]
     higher_means: str
     description: str
+    pseudocount: float = 0.0
+    """What was added before the logarithm was taken."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,11 @@ class Columns:
         return Columns(self.names, self.values[chosen], self.weights[chosen])
 
     @staticmethod
+    def measured(names: Sequence[str], values: npt.NDArray[np.float64]) -> Columns:
+        """Values that all count the same, but for NaN, which counts for nothing."""
+        return Columns(tuple(names), values.astype(np.float32), np.where(np.isnan(values), 0, 1).astype(np.float32))
+
+    @staticmethod
     def none(rows: int) -> Columns:
         """No column at all."""
         empty = np.zeros((rows, 0), dtype=np.float32)
@@ -83,6 +90,7 @@ class Table:
         coverage: (rows,) float32, molecules counted for a row; NaN where the data set has no such number.
         groups: (rows,) int64, rows of one group are related and must stay in one split.
         splits: (rows,) of `train`, `valid`, `test`, or empty text for rows without one.
+        contigs: the chromosome of each row; empty for sequences that lie on none.
     """
 
     ids: tuple[str, ...]
@@ -93,11 +101,14 @@ class Table:
     coverage: Floats
     groups: npt.NDArray[np.int64]
     splits: npt.NDArray[np.str_]
+    contigs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         arrays = (self.sequences, self.targets.values, self.auxiliary.values, self.coverage, self.groups, self.splits)
         if any(len(array) != len(self.ids) for array in arrays):
             raise DataError("the parts of a table must have one entry per row")
+        if self.contigs and len(self.contigs) != len(self.ids):
+            raise DataError("the contigs of a table must be none, or one per row")
         if len(set(self.ids)) < len(self.ids):
             raise DataError("two rows have the same id")
         if tuple(quantity.name for quantity in self.quantities) != self.targets.names:
@@ -118,6 +129,7 @@ class Table:
             coverage=self.coverage[index],
             groups=self.groups[index],
             splits=self.splits[index],
+            contigs=tuple(self.contigs[row] for row in index) if self.contigs else (),
         )
 
     def split(self, name: Split) -> Table:
@@ -152,6 +164,7 @@ class Table:
             "coverage": self.coverage,
             "groups": self.groups,
             "splits": _packed(self.splits.tolist()),
+            "contigs": _packed(self.contigs),
         }
 
 
@@ -178,6 +191,7 @@ def load_table(path: Path) -> Table:
         coverage=arrays["coverage"],
         groups=arrays["groups"],
         splits=np.array(_unpacked(arrays["splits"]), dtype=np.str_),
+        contigs=_unpacked(arrays["contigs"]),
     )
 
 

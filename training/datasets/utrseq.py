@@ -8,28 +8,31 @@ from __future__ import annotations
 
 import csv
 import gzip
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from training.datasets.files import read_cells, require
 from training.datasets.homology import homology_groups
 from training.datasets.table import SPLITS, Columns, Quantity, Table
-from training.errors import DataError
 
 HOURS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 10)
 COURSE_HOURS = tuple(hour for hour in HOURS if hour not in {1, 2})
 SPIKE_OFFSET = 5.24
 SMALLEST_COUNT = 0.5
+BASES = frozenset("ACGT")
 
 JOINED = "reporters_Aplus_with_sequence.tsv.gz"
 SEQUENCES = "orig_utrseq_reporter_seq.txt.gz"
 COUNTS_APLUS = "umi_counts_Aplus_SAP_40A.tsv.gz"
 COUNTS_AMINUS = "umi_counts_Aminus_SPE_0A.tsv.gz"
+ALL_SEQUENCES = "mRNA_sequences.csv"
 SPLIT_ROWS = "deeputr_split_row_indices.csv.gz"
-SOURCE = (
+OBTAINED = (
     "UTR-Seq is public: Rabani et al. 2017, Mol Cell 68:1083; sequences from github.com/rabanilab/UTR-Seq, "
     "UMI counts and the split from github.com/OrensteinLab/DeepUTR"
 )
@@ -50,6 +53,10 @@ QUANTITIES = (
         "Half the change of the reporter's level from 1 to 6 hours after injection.",
     ),
 )
+
+
+# Later hour, earlier hour, and what their change is multiplied by.
+CHANGES = {"log2_change_8h_2h": (8, 2, 1.0), "half_log2_change_6h_1h": (6, 1, 0.5)}
 
 
 @dataclass(frozen=True)
@@ -99,18 +106,34 @@ class Counts:
         return Counts(ids, padded[[row_of.get(name, -1) for name in ids]], self.spikes)
 
 
-def read_utrseq(folder: Path, half_weight_umis: float = 0.0, auxiliary: bool = False) -> Table:
+def read_utrseq(
+    folder: Path,
+    half_weight_umis: float = 0.0,
+    auxiliary: bool = False,
+    reporters: Literal["public", "all"] = "public",
+) -> Table:
     """Read UTR-Seq.
 
     Args:
         folder: where the files are; the joined table is used when it is there.
         half_weight_umis: coverage at which a row counts half, weight = UMIs / (UMIs + this); 0 gives all rows weight 1.
         auxiliary: also read the time courses of both libraries, adenylated (A+) and not (A-), as auxiliary columns.
+        reporters: `public` are those with sequences in the joined table or in Rabani's repository; `all` are the 90,000
+            of the count tables, with the sequences of DeepUTR's `mRNA_sequences.csv`.
 
     Raises:
         DataError: files are missing.
     """
-    reporters = _read_joined(folder) if (folder / JOINED).is_file() else _build_from_counts(folder)
+    return _table(folder, _read(folder, reporters), half_weight_umis, auxiliary)
+
+
+def _read(folder: Path, which: Literal["public", "all"]) -> Reporters:
+    if which == "all":
+        return _build_from_counts(folder, ALL_SEQUENCES)
+    return _read_joined(folder) if (folder / JOINED).is_file() else _build_from_counts(folder, SEQUENCES)
+
+
+def _table(folder: Path, reporters: Reporters, half_weight_umis: float, auxiliary: bool) -> Table:
     targets = np.stack([_change(reporters.levels, 8, 2), _change(reporters.levels, 6, 1) / 2], axis=1)
     names = tuple(quantity.name for quantity in QUANTITIES)
     return Table(
@@ -123,6 +146,16 @@ def read_utrseq(folder: Path, half_weight_umis: float = 0.0, auxiliary: bool = F
         groups=reporters.groups,
         splits=reporters.splits,
     )
+
+
+def read_umis(folder: Path, ids: Sequence[str]) -> Counts:
+    """The adenylated library's UMIs of these reporters, NaN for those that were not counted.
+
+    Raises:
+        DataError: the file is missing.
+    """
+    _require(folder, COUNTS_APLUS)
+    return _read_counts(folder / COUNTS_APLUS).of(list(ids))
 
 
 def _change(levels: npt.NDArray[np.float64], to_hour: int, from_hour: int) -> npt.NDArray[np.float64]:
@@ -177,10 +210,9 @@ def _read_joined(folder: Path) -> Reporters:
     )
 
 
-def _build_from_counts(folder: Path) -> Reporters:
-    _require(folder, SEQUENCES, COUNTS_APLUS, SPLIT_ROWS)
-    with gzip.open(folder / SEQUENCES, "rt") as lines:
-        sequence_of = dict(line.split() for line in lines)
+def _build_from_counts(folder: Path, sequences_file: str) -> Reporters:
+    _require(folder, sequences_file, COUNTS_APLUS, SPLIT_ROWS)
+    sequence_of = _read_sequences(folder / sequences_file)
     counts = _read_counts(folder / COUNTS_APLUS)
     split_of = _read_split(folder / SPLIT_ROWS, counts.ids)
     ids = [name for name in counts.ids if name in sequence_of]
@@ -194,6 +226,12 @@ def _build_from_counts(folder: Path) -> Reporters:
         groups=homology_groups(sequences),
         splits=np.array([split_of.get(name, "") for name in ids], dtype=np.str_),
     )
+
+
+def _read_sequences(path: Path) -> dict[str, str]:
+    """Reporter to sequence; the line that names the columns is one whose second word is not made of bases."""
+    rows = read_cells(path, "," if path.suffix == ".csv" else "\t")
+    return {name: sequence.upper() for name, sequence, *_ in rows if BASES.issuperset(sequence.upper())}
 
 
 def _read_counts(path: Path) -> Counts:
@@ -225,6 +263,5 @@ def _split_rows(lines: Iterator[list[str]]) -> Iterator[tuple[str, int]]:
 
 
 def _require(folder: Path, *names: str) -> None:
-    missing = [name for name in names if not (folder / name).is_file()]
-    if missing:
-        raise DataError(f"{folder} lacks {', '.join(missing)} (and {JOINED}). {SOURCE}.")
+    instead = "" if ALL_SEQUENCES in names else f"or {JOINED} instead of all files but {COUNTS_AMINUS}. "
+    require(folder, names, f"{instead}{OBTAINED}")

@@ -32,10 +32,11 @@ def read_shape(folder: Path) -> ModelConfig:
     try:
         if family == "dnabert2":
             return ModelConfig(backbone="dnabert2", dropout=float(document.get("hidden_dropout_prob", 0.1)), **sizes)
+        if family == "v1":
+            sizes["positions"] = _size(document, "max_position_embeddings", folder)
         return ModelConfig(
             backbone="nucleotide_transformer",
             version="v1" if family == "v1" else "v2",
-            positions=_size(document, "max_position_embeddings", folder) if family == "v1" else 0,
             token_dropout=bool(document.get("token_dropout", False)),
             dropout=float(document.get("hidden_dropout_prob", 0.0)),
             **sizes,
@@ -74,21 +75,22 @@ def check_shape(wanted: ModelConfig, folder: Path) -> None:
         CheckpointError: they differ; the message names the key.
     """
     found = read_shape(folder)
-    for ours in ("backbone", *SIZES, *(_VERSION_KEYS if wanted.backbone == "nucleotide_transformer" else ())):
+    for ours, theirs in _compared(wanted).items():
         expected, there = getattr(wanted, ours), getattr(found, ours)
         if expected != there:
-            theirs = (SIZES | _VERSION_KEYS).get(ours, "its family")
             raise CheckpointError(
                 f"{folder / CONFIG}: {theirs} makes {ours} {there}, the configuration says {expected}; "
                 f"set model.{ours} = {_as_toml(there)} or name another checkpoint"
             )
 
 
-_VERSION_KEYS = {
-    "version": "position_embedding_type",
-    "positions": "max_position_embeddings",
-    "token_dropout": "token_dropout",
-}
+def _compared(wanted: ModelConfig) -> dict[str, str]:
+    """Our key to theirs, of what a checkpoint has to agree in."""
+    keys = {"backbone": "its family"} | SIZES
+    if wanted.backbone == "nucleotide_transformer":
+        keys |= {"version": "position_embedding_type", "token_dropout": "token_dropout"}
+        keys |= {"positions": "max_position_embeddings"} if wanted.version == "v1" else {}
+    return keys
 
 
 def _as_toml(value: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from training.backbones.dnabert2 import Dnabert2
 from training.errors import ConfigError
 from training.regressor import PoolerHead, Regressor
 
@@ -17,9 +18,9 @@ def published_names(model: Regressor) -> nn.Module:
         ConfigError: the backbone is none that was published.
     """
     head = model.head if isinstance(model.head, PoolerHead) else None
+    if isinstance(model.backbone, Dnabert2):
+        return _dnabert2(model.backbone.bert, head)
     parts = dict(model.backbone.named_children())
-    if "bert" in parts:
-        return _dnabert2(parts["bert"], head)
     if "esm" in parts:
         classifier = {"classifier": _named(dense=head.dense, out_proj=head.output)} if head else {}
         return _named(esm=parts["esm"], **classifier)

@@ -1,4 +1,4 @@
-"""Byte-pair encoding in DNABERT-2's layout, trained on training rows only."""
+"""Byte-pair encoding: the most frequent neighbours become one token, again and again."""
 
 from __future__ import annotations
 
