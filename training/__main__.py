@@ -27,6 +27,7 @@ from training.pretraining.config import read_pretrain_config
 from training.pretraining.run import PRETRAINED
 from training.pretraining.run import pretrain as pretrain_model
 from training.processes import launched, refuse_several_processes
+from training.report.pages import write_report
 from training.showing import show_scores
 from training.watching import Watcher
 
@@ -48,6 +49,8 @@ class ScoredSplit(StrEnum):
 
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="One of training/configs/, or your own.")]
+ConfigFiles = Annotated[list[Path], typer.Argument(metavar="CONFIG.toml...", help="Of the runs to report.")]
+Output = Annotated[Path, typer.Option(help="Folder of the report.")]
 Data = Annotated[Path, typer.Option(envvar="BASECAST_DATA", help="Folder that holds the data sets, one folder each.")]
 Runs = Annotated[Path, typer.Option(help="Folder for tables, tokenizers, checkpoints and figures.")]
 Models = Annotated[Path, typer.Option(help="Folder of bundles.")]
@@ -212,6 +215,20 @@ def import_(
     path = card or found.shown / "card.toml"
     written = import_model(found, read_card(path), models, f"python -m training import {found.config.checkpoint}")
     _announce(written)
+
+
+@app.command()
+def report(
+    configs: ConfigFiles,
+    runs: Runs = RUNS,
+    data: Data = DATA,
+    output: Output = Path("docs/accuracy"),
+    threads: Threads = 0,
+) -> None:
+    """Set the evaluated models of each task side by side, as Markdown and pictures."""
+    _device("cpu", threads)
+    for page in write_report([read_config(config) for config in configs], runs, data, output):
+        console.print(f"{page}: written")
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from training.baselines.recipe import BaselineConfig, KmerRidgeConfig
 from training.datasets.options import (
     GenomeOptions,
     GroupingOptions,
@@ -166,8 +167,11 @@ class Config:
 
     bundle: BundleConfig
     data: DataConfig
-    model: ModelConfig
-    fit: FitConfig
+    model: ModelConfig | None = None
+    fit: FitConfig | None = None
+    baseline: BaselineConfig | None = None
+    """Stands in the place of `model` and `fit`."""
+
     seed: int = 0
     split: SplitConfig = field(default_factory=SplitConfig)
     tokenizer: TokenizerConfig | None = None
@@ -176,27 +180,55 @@ class Config:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 
     def __post_init__(self) -> None:
-        self._check_tokenizer()
-        check_licence(self.model, self.bundle.licence)
-        check_longest_input(self.model, self.bundle)
-        if self.model.encoding == "tokens" and self.fit.augmentation.shift_bases:
+        if (self.model is None, self.fit is None, self.baseline is None) not in {
+            (False, False, True),
+            (True, True, False),
+        }:
+            raise ConfigError("either [model] with [fit] is needed, or [baseline] alone")
+        if self.baseline is not None:
+            self._check_baseline(self.baseline)
+        else:
+            self._check_network(*self.network)
+
+    @property
+    def network(self) -> tuple[ModelConfig, FitConfig]:
+        """`[model]` and `[fit]`.
+
+        Raises:
+            ConfigError: the configuration is a baseline's.
+        """
+        if self.model is None or self.fit is None:
+            raise ConfigError(f"{self.bundle.name} is a baseline: it has no [model] and no [fit]")
+        return self.model, self.fit
+
+    @property
+    def architecture(self) -> str:
+        """What is trained, in a sentence."""
+        return self.network[0].description if self.baseline is None else self.baseline.description
+
+    def _check_network(self, model: ModelConfig, fit: FitConfig) -> None:
+        self._check_tokenizer(model)
+        check_licence(model, self.bundle.licence)
+        check_longest_input(model, self.bundle)
+        if model.encoding == "tokens" and fit.augmentation.shift_bases:
             raise ConfigError("fit.augmentation.shift_bases: tokens have no position to be shifted from")
         if bool(self.teachers) != (self.distillation is not None):
             raise ConfigError("distillation: [[teachers]] and [distillation] belong together")
-        for model, fit in self._models():
-            _check_fit(model, fit)
+        for one_model, its_fit in self._models():
+            _check_fit(one_model, its_fit)
         if self.data.strand_specific:
             self._check_strands()
         if self.distillation is not None:
-            self._check_distillation(self.distillation)
+            self._check_distillation(self.distillation, model, fit)
 
     def with_random_weights(self) -> Config:
         """The same model without its checkpoint, to see whether a recipe runs before its weights are there."""
-        stands_in = TokenizerConfig(PUBLISHED_VOCABULARY) if self.model.backbone == "dnabert2" else None
-        return replace(self, model=replace(self.model, checkpoint=""), tokenizer=self.tokenizer or stands_in)
+        model, _ = self.network
+        stands_in = TokenizerConfig(PUBLISHED_VOCABULARY) if model.backbone == "dnabert2" else None
+        return replace(self, model=replace(model, checkpoint=""), tokenizer=self.tokenizer or stands_in)
 
     def _models(self) -> list[tuple[ModelConfig, FitConfig]]:
-        return [(self.model, self.fit), *((teacher.model, teacher.fit) for teacher in self.teachers)]
+        return [self.network, *((teacher.model, teacher.fit) for teacher in self.teachers)]
 
     def _check_strands(self) -> None:
         """Neither the model nor a teacher may take a strand-specific sequence for its reverse complement."""
@@ -207,32 +239,45 @@ class Config:
             if fit.augmentation.reverse_complement_probability:
                 raise ConfigError(f"fit.augmentation.reverse_complement_probability: {why}")
 
-    def _check_tokenizer(self) -> None:
+    def _check_tokenizer(self, model: ModelConfig) -> None:
         """A model brings its tokenizer, or there is a table for it; a checkpoint's own is the only one for its states.
 
         Beside Nucleotide Transformer with random weights a table takes the place of the six-mers.
         """
         if self.tokenizer is None:
-            if self.model.encoding == "tokens" and not self.model.brings_tokenizer:
-                raise ConfigError(
-                    f"tokenizer: a {self.model.backbone} backbone needs a [tokenizer] table, or a checkpoint"
-                )
+            if model.encoding == "tokens" and not model.brings_tokenizer:
+                raise ConfigError(f"tokenizer: a {model.backbone} backbone needs a [tokenizer] table, or a checkpoint")
             return
-        if self.model.checkpoint:
+        if model.checkpoint:
             raise ConfigError("tokenizer: a checkpoint brings its own; leave the [tokenizer] table out")
         if self.tokenizer.kind == "motifs" and self.tokenizer.motifs.bases > self.bundle.max_bases:
             raise ConfigError("tokenizer.motifs.bases is larger than bundle.max_bases")
         if self.tokenizer.kind == "motifs" and self.distillation is not None and self.distillation.state_weight:
             raise ConfigError("distillation.state_weight: motifs overlap, so no states of bases belong to one alone")
 
-    def _check_distillation(self, distillation: DistillationConfig) -> None:
+    def _check_baseline(self, baseline: BaselineConfig) -> None:
+        if self.tokenizer or self.teachers or self.distillation:
+            raise ConfigError("baseline: takes no tokenizer, teachers or distillation")
+        if isinstance(baseline, KmerRidgeConfig):
+            return
+        if self.bundle.min_bases != self.bundle.max_bases:
+            raise ConfigError(f"baseline: {baseline.kind} reads windows of one length; set min_bases = max_bases")
+        if baseline.anchor_in(self.bundle.max_bases) >= self.bundle.max_bases:
+            raise ConfigError(f"baseline.anchor: lies outside windows of {self.bundle.max_bases} bases")
+
+    def _check_distillation(self, distillation: DistillationConfig, model: ModelConfig, fit: FitConfig) -> None:
         if any(teacher.model.encoding != "one_hot" for teacher in self.teachers):
             raise ConfigError("teachers: a teacher reads bases, so that its states belong to bases")
-        if distillation.state_weight and self.model.encoding != "tokens":
+        if distillation.state_weight and model.encoding != "tokens":
             raise ConfigError("distillation.state_weight: only a model of tokens can imitate its teacher's states")
-        changed = self.fit.augmentation
+        changed = fit.augmentation
         if changed.crop_probability or changed.mutation_rate or changed.reverse_complement_probability:
             raise ConfigError("fit.augmentation: teachers label what is read; crop and mutate in [distillation]")
+
+    @property
+    def outputs_auxiliary(self) -> bool:
+        """Whether the model answers the auxiliary columns too; a baseline has no use for them."""
+        return self.data.auxiliary and self.baseline is None
 
     def as_dict(self) -> dict[str, Any]:
         """The whole configuration, defaults included, as it goes into a checkpoint and a manifest."""
@@ -268,9 +313,26 @@ def _check_fit(model: ModelConfig, fit: FitConfig) -> None:
 
 
 def read_config(path: Path) -> Config:
-    """Read a configuration.
+    """Read a configuration, and what it takes from the one that it extends.
 
     Raises:
-        ConfigError: the file is missing or not TOML, a key is unknown or missing, or a value is of the wrong kind.
+        ConfigError: a file is missing or not TOML, a key is unknown or missing, or a value is of the wrong kind.
     """
-    return read_dataclass(Config, read_toml(path), path.name)
+    return read_dataclass(Config, _read_extended(path), path.name)
+
+
+def _read_extended(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """A file's document; one that extends another has the other's rows, and its words for them.
+
+    Models are compared on the same rows: so [data] and [split] are taken over whole where they are not given, and
+    [bundle] key by key. What is trained is never taken over.
+    """
+    document = read_toml(path)
+    if "extends" not in document:
+        return document
+    name = document.pop("extends")
+    if not isinstance(name, str) or path in seen:
+        raise ConfigError(f"{path.name}: extends: expected the name of another file that does not extend this one")
+    other = _read_extended(path.parent / name, (*seen, path))
+    rows = {table: other[table] for table in ("data", "split") if table in other}
+    return rows | document | {"bundle": other.get("bundle", {}) | document.get("bundle", {})}

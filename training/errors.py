@@ -6,7 +6,8 @@
     ├── SplitError        rows of one group stand on both sides of a split
     ├── CheckpointError   a published checkpoint is missing, truncated, of another family or of other sizes
     ├── FitError          a run diverged, or does not belong to this configuration
-    └── ExportRefused     the graph does not predict what the trained model predicts
+    ├── ExportRefused     the graph does not predict what the trained model predicts
+    └── ReportError       runs that a report sets side by side do not compare, or it cannot be drawn
 
 Each ends the command with one line; a message names the file, the key or the limit, and the way out.
 """
@@ -40,3 +41,7 @@ class FitError(TrainingError):
 
 class ExportRefused(TrainingError):
     """A model is not written because its bundle would not keep its promises."""
+
+
+class ReportError(TrainingError):
+    """A report cannot be written."""

@@ -22,7 +22,7 @@ from training.config import Config
 from training.datasets.table import Floats, Split, Table
 from training.errors import DataError, FitError
 from training.feeder import predict
-from training.pipeline import Pipeline
+from training.pipeline import MODEL_FOLDER, Pipeline
 from training.predictions import ALL_ROWS, Answer, Predictions
 from training.scoring import scores_of
 
@@ -82,7 +82,7 @@ def weights_sha256(pipeline: Pipeline) -> str:
     Raises:
         FitError: it has none yet.
     """
-    path = pipeline.stage.folder / BEST
+    path = pipeline.folder / MODEL_FOLDER / BEST
     if not path.is_file():
         raise FitError(f"{path.parent}: no trained weights here; run `python -m training fit` first")
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -36,8 +36,7 @@ from training.feeder import Feeder, predict
 from training.graph import export_graph
 from training.parity import measure_parity
 from training.pipeline import Pipeline
-from training.recipe import ModelConfig
-from training.regressor import Regressor
+from training.regressor import ScaledModel
 from training.tokenizers.building import TrainedTokenizer
 
 GOLDEN_TOLERANCE = 1e-4
@@ -93,25 +92,31 @@ def export(pipeline: Pipeline, evaluation: Evaluation, models: Path, command: st
     """
     if evaluation.weights_sha256 != weights_sha256(pipeline):
         raise ExportRefused("the model was trained again after its figures were taken; run evaluate once more")
+    feeder = pipeline.feeder
+    tokenizer = pipeline.prepared.tokenizer if feeder.rules.encoding == "tokens" else None
     described = Description(
         bundle=pipeline.config.bundle,
         quantities=pipeline.prepared.table.quantities,
-        architecture=architecture(pipeline.config.model, pipeline.prepared.tokenizer),
+        architecture=architecture(pipeline.config.architecture, tokenizer),
         config=pipeline.config.as_dict(),
         command=command,
         data_sha256=pipeline.data_sha256,
         scores=evaluation.scores,
     )
-    return write_bundle(pipeline.load(), pipeline.feeder, described, models)
+    return write_bundle(pipeline.load(), feeder, described, models)
 
 
-def architecture(model: ModelConfig, tokenizer: TrainedTokenizer | None) -> str:
-    """What a model is, and what it reads."""
-    tokens = tokenizer.source if tokenizer is not None and model.encoding == "tokens" else ""
-    return model.description + (f" Tokens: {tokens}" if tokens else "")
+def architecture(description: str, tokenizer: TrainedTokenizer | None) -> str:
+    """What a model is, and what it reads.
+
+    Args:
+        description: of the model.
+        tokenizer: None for one that reads bases.
+    """
+    return description + (f" Tokens: {tokenizer.source}" if tokenizer else "")
 
 
-def write_bundle(model: Regressor, feeder: Feeder, described: Description, models: Path) -> Export:
+def write_bundle(model: ScaledModel, feeder: Feeder, described: Description, models: Path) -> Export:
     """Write a bundle beside its place, load it as the service does, and rename it.
 
     Args:
@@ -132,7 +137,7 @@ def write_bundle(model: Regressor, feeder: Feeder, described: Description, model
     return Export(_write(models / described.bundle.name, files | {MANIFEST: manifest.to_json()}), manifest)
 
 
-def _manifest(model: Regressor, feeder: Feeder, described: Description, files: dict[str, bytes]) -> Manifest:
+def _manifest(model: ScaledModel, feeder: Feeder, described: Description, files: dict[str, bytes]) -> Manifest:
     bundle = described.bundle
     return Manifest(
         format=1,
@@ -164,7 +169,7 @@ def _manifest(model: Regressor, feeder: Feeder, described: Description, files: d
     )
 
 
-def _targets(described: Description, model: Regressor) -> tuple[Target, ...]:
+def _targets(described: Description, model: ScaledModel) -> tuple[Target, ...]:
     means, deviations = model.mean.tolist(), model.standard_deviation.tolist()
     return tuple(
         Target(
@@ -181,7 +186,7 @@ def _targets(described: Description, model: Regressor) -> tuple[Target, ...]:
     )
 
 
-def _golden(described: Description, model: Regressor, feeder: Feeder) -> Golden:
+def _golden(described: Description, model: ScaledModel, feeder: Feeder) -> Golden:
     sequences = described.bundle.golden_sequences
     names = [quantity.name for quantity in described.quantities]
     predicted = predict(model, feeder, sequences).tolist()

@@ -14,12 +14,13 @@ from app.bundle import TOKENIZER, Input, Manifest
 from app.encoding import EncodedSequence, Ids, SequenceEncoder
 from app.engine import feed
 from training.augmentation import Lengths, augment, cut
+from training.baselines.recipe import BaselineConfig
 from training.config import BundleConfig
 from training.datasets.table import Floats
 from training.errors import DataError
 from training.examples import Codes, as_text
 from training.recipe import AugmentationConfig, ModelConfig
-from training.regressor import Regressor
+from training.regressor import ScaledModel
 from training.tokenizers.building import TrainedTokenizer
 from training.tokenizers.layout import Layout, read_layout
 
@@ -28,7 +29,7 @@ PREDICTION_BATCH = 256
 PREDICTION_POSITIONS = 32_768
 
 
-def input_rules(model: ModelConfig, bundle: BundleConfig, tokenizer: TrainedTokenizer | None) -> Input:
+def input_rules(model: ModelConfig | BaselineConfig, bundle: BundleConfig, tokenizer: TrainedTokenizer | None) -> Input:
     """What the model accepts, as its manifest says it.
 
     Args:
@@ -42,9 +43,9 @@ def input_rules(model: ModelConfig, bundle: BundleConfig, tokenizer: TrainedToke
         min_bases=bundle.min_bases,
         max_bases=bundle.max_bases,
         max_tokens=bundle.max_bases,
-        reverse_complement_averaged=model.reverse_complement_averaged,
+        reverse_complement_averaged=isinstance(model, ModelConfig) and model.reverse_complement_averaged,
     )
-    if tokenizer is None:
+    if tokenizer is None or not isinstance(model, ModelConfig):
         return rules
     most = tokenizer.most_tokens(bundle.max_bases, only_bases=bundle.ambiguous == "refused")
     tokens = {
@@ -137,7 +138,7 @@ class Feeder:
 
 
 @torch.no_grad()
-def predict(model: Regressor, feeder: Feeder, sequences: Sequence[str], standardised: bool = False) -> Floats:
+def predict(model: ScaledModel, feeder: Feeder, sequences: Sequence[str], standardised: bool = False) -> Floats:
     """Predict in batches of rows of one length; on a GPU, which gains by larger batches, tokens of similar length.
 
     Args:

@@ -161,7 +161,7 @@ class Run:
             if self.latest["valid_loss"] < best:
                 plain = merged(self.model) if self.stage.fit.lora else self.model
                 self.folder.save_best(plain.state_dict())
-        self.latest["seconds"] += round(time.monotonic() - started, 3)
+        self.latest["seconds"] = round(self.latest["seconds"] + time.monotonic() - started, 3)
         self.finished = last or is_stale(self.history, self.stage.fit.patience_epochs)
 
     def save(self) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from app.bundle import Input
 from app.encoding import Ids
 from training.feeder import Feeder
-from training.regressor import Regressor
+from training.regressor import ScaledModel
 
 OPSET = 20
 INPUT_NAMES = {"tokens": ("input_ids", "attention_mask"), "one_hot": ("bases",)}
@@ -26,7 +26,7 @@ SHORTEST_FREE_LENGTH = 3
 class TokenGraph(nn.Module):
     """The model with the graph's argument names."""
 
-    def __init__(self, model: Regressor) -> None:
+    def __init__(self, model: ScaledModel) -> None:
         super().__init__()
         self.model = model
 
@@ -38,7 +38,7 @@ class TokenGraph(nn.Module):
 class OneHotGraph(nn.Module):
     """The model with the graph's argument name."""
 
-    def __init__(self, model: Regressor) -> None:
+    def __init__(self, model: ScaledModel) -> None:
         super().__init__()
         self.model = model
 
@@ -47,8 +47,8 @@ class OneHotGraph(nn.Module):
         return values
 
 
-def export_graph(model: Regressor, feeder: Feeder) -> bytes:
-    """Export with free batch and length axes.
+def export_graph(model: ScaledModel, feeder: Feeder) -> bytes:
+    """Export with a free batch axis, and a free length axis unless the model reads one length only.
 
     Args:
         model: on the CPU, in evaluation mode.
@@ -82,10 +82,12 @@ def export_graph(model: Regressor, feeder: Feeder) -> bytes:
 
 
 def _traced_length(rules: Input) -> int:
-    return (max(SHORTEST_FREE_LENGTH, rules.min_bases) + rules.max_tokens) // 2
+    return min((max(SHORTEST_FREE_LENGTH, rules.min_bases) + rules.max_tokens) // 2, rules.max_tokens)
 
 
 def _free_axes(rules: Input) -> dict[int, Any]:
+    if rules.encoding == "one_hot" and rules.min_bases == rules.max_bases:
+        return {0: torch.export.Dim("batch")}
     shortest = max(SHORTEST_FREE_LENGTH, rules.min_bases) if rules.encoding == "one_hot" else 1
     length = torch.export.Dim("length", min=shortest, max=rules.max_tokens)
     return {0: torch.export.Dim("batch"), 1: length}

@@ -146,7 +146,7 @@ def import_model(found: FineTuned, card: ImportCard, models: Path, command: str)
     described = Description(
         bundle=card.bundle,
         quantities=card.targets,
-        architecture=architecture(found.config, found.tokenizer()),
+        architecture=architecture(found.config.description, found.tokenizer()),
         config={"model": asdict(found.config), "files": _digests(found)},
         command=command,
     )

@@ -11,7 +11,7 @@ from training.datasets.table import Floats
 from training.errors import ExportRefused
 from training.feeder import Feeder
 from training.graph import random_rows
-from training.regressor import Regressor
+from training.regressor import ScaledModel
 
 PARITY_TOLERANCE = 1e-5
 PARITY_ROWS = (1, 2, 3, 8)
@@ -19,7 +19,7 @@ PARITY_ROWS = (1, 2, 3, 8)
 PARITY_POSITIONS = 8192
 
 
-def measure_parity(model: Regressor, feeder: Feeder, served: OnnxModel) -> Parity:
+def measure_parity(model: ScaledModel, feeder: Feeder, served: OnnxModel) -> Parity:
     """Compare torch, one row at a time, with ONNX Runtime on whole, padded batches.
 
     Raises:
@@ -43,11 +43,11 @@ def _parity_lengths(feeder: Feeder) -> list[int]:
     shortest = 1 if feeder.rules.encoding == "tokens" else feeder.rules.min_bases
     longest = feeder.rules.max_tokens
     return sorted(
-        {shortest, shortest + 1, (shortest + longest) // 2, longest - 1, longest} & set(range(1, longest + 1))
+        {shortest, shortest + 1, (shortest + longest) // 2, longest - 1, longest} & set(range(shortest, longest + 1))
     )
 
 
-def _difference(model: Regressor, feeder: Feeder, served: OnnxModel, rows: int, length: int) -> float:
+def _difference(model: ScaledModel, feeder: Feeder, served: OnnxModel, rows: int, length: int) -> float:
     """Largest difference for one shape; token rows are ragged, the first as long as the shape says."""
     lengths = [length] * rows
     if feeder.rules.encoding == "tokens":

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 
 from app.bundle import digests
+from training.baselines.fitting import BaselineStage, fit_baseline, load_baseline
+from training.baselines.recipe import BaselineConfig
 from training.config import Config
 from training.datasets.table import Split
 from training.distillation import Distilled, Teachers
@@ -19,12 +21,12 @@ from training.fit import fit
 from training.preparation import Prepared
 from training.processes import ALONE, Processes
 from training.recipe import FitConfig, ModelConfig
-from training.regressor import Regressor, scale_of
+from training.regressor import ScaledModel, scale_of
 from training.stage import Stage, load_trained
 from training.watching import Watcher
 
 MODEL_FOLDER = "model"
-DRY_RUN_ROWS = 64
+DRY_RUN_ROWS = 16
 
 
 class Pipeline:
@@ -41,7 +43,7 @@ class Pipeline:
         self.config, self.prepared, self.folder, self.steps = config, prepared, folder, steps
         self._data_sha256 = prepared.table.sha256()
         train = prepared.table.split("train")
-        mean, standard_deviation = scale_of(output_columns(train, config.data.auxiliary))
+        mean, standard_deviation = scale_of(output_columns(train, config.outputs_auxiliary))
         self._mean, self._standard_deviation = mean.numpy(), standard_deviation.numpy()
 
     @property
@@ -52,17 +54,18 @@ class Pipeline:
     @property
     def feeder(self) -> Feeder:
         """Makes the published model's inputs."""
-        return self._feeder(self.config.model)
+        return self._feeder(self.config.baseline or self.config.network[0])
 
     @property
     def stage(self) -> Stage:
-        """The published model."""
+        """The published model, where it is a network."""
+        model, fit_config = self.config.network
         distillation, materials, weight = self.config.distillation, dict[str, object](), 0.0
         if distillation is not None:
             weight = distillation.state_weight
             materials["teachers"] = [asdict(teacher) for teacher in self.config.teachers]
             materials["distillation"] = asdict(distillation)
-        return self._stage(MODEL_FOLDER, self.config.model, self.config.fit, self.config.seed, materials, weight)
+        return self._stage(MODEL_FOLDER, model, fit_config, self.config.seed, materials, weight)
 
     @property
     def teacher_stages(self) -> list[Stage]:
@@ -72,7 +75,7 @@ class Pipeline:
             for number, teacher in enumerate(self.config.teachers, start=1)
         ]
 
-    def fit(self, device: torch.device, watcher: Watcher, processes: Processes = ALONE) -> Regressor:
+    def fit(self, device: torch.device, watcher: Watcher, processes: Processes = ALONE) -> ScaledModel:
         """Train whatever is not trained yet; a dry run starts anew.
 
         Args:
@@ -84,6 +87,8 @@ class Pipeline:
             The published model, on the CPU.
         """
         train, valid = self.examples("train"), self.examples("valid")
+        if self.config.baseline is not None:
+            return fit_baseline(self._baseline(self.config.baseline), train, valid, watcher)
         if self.steps:
             valid = valid.rows(np.arange(min(len(valid), DRY_RUN_ROWS)))
             self._forget_dry_runs(processes)
@@ -92,18 +97,20 @@ class Pipeline:
         material = self._material(train, device)
         return fit(self.stage, material, valid, self.feeder, device, watcher, processes)
 
-    def load(self) -> Regressor:
+    def load(self) -> ScaledModel:
         """The published model, trained before.
 
         Raises:
             FitError: it was not.
         """
+        if self.config.baseline is not None:
+            return load_baseline(self._baseline(self.config.baseline))
         return load_trained(self.stage, self.feeder)
 
     def examples(self, split: Split) -> Examples:
         """The rows of a split as training material."""
         table = self.prepared.table.split(split)
-        columns = output_columns(table, self.config.data.auxiliary)
+        columns = output_columns(table, self.config.outputs_auxiliary)
         return examples_of(table, columns, self._mean, self._standard_deviation)
 
     def teachers(self, device: torch.device) -> Teachers:
@@ -111,7 +118,7 @@ class Pipeline:
         stages = self.teacher_stages
         feeders = [self._feeder(stage.model) for stage in stages]
         models = [(load_trained(stage, feeder), feeder) for stage, feeder in zip(stages, feeders, strict=True)]
-        return Teachers(models, device, self.config.fit.precision)
+        return Teachers(models, device, self.config.network[1].precision)
 
     def _forget_dry_runs(self, processes: Processes) -> None:
         for stage in (*self.teacher_stages, self.stage):
@@ -124,7 +131,18 @@ class Pipeline:
             return train
         return Distilled(train, self.teachers(device), self.config.distillation)
 
-    def _feeder(self, model: ModelConfig) -> Feeder:
+    def _baseline(self, config: BaselineConfig) -> BaselineStage:
+        return BaselineStage(
+            folder=self.folder / MODEL_FOLDER,
+            config=config,
+            window_bases=self.config.bundle.max_bases,
+            data_sha256=self._data_sha256,
+            mean=self._mean,
+            standard_deviation=self._standard_deviation,
+            targets=self.prepared.table.targets.names,
+        )
+
+    def _feeder(self, model: ModelConfig | BaselineConfig) -> Feeder:
         tokenizer = self.prepared.tokenizer if model.encoding == "tokens" else None
         return Feeder(input_rules(model, self.config.bundle, tokenizer), tokenizer.files if tokenizer else {})
 

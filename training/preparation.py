@@ -52,11 +52,11 @@ def load_prepared(config: Config, folder: Path) -> Prepared:
         DataError: it has not been run.
     """
     table = load_table(folder / TABLE)
-    needed = config.tokenizer is not None or config.model.encoding == "tokens"
+    needed = config.tokenizer is not None or (config.model is not None and config.model.encoding == "tokens")
     return Prepared(table, load_tokenizer(folder) if needed else None)
 
 
 def _tokenizer(config: Config, table: Table, data: Path) -> TrainedTokenizer | None:
     if config.tokenizer is not None:
         return build_tokenizer(config.tokenizer, table.split("train"), data)
-    return brought_tokenizer(config.model) if config.model.brings_tokenizer else None
+    return brought_tokenizer(config.model) if config.model is not None and config.model.brings_tokenizer else None

@@ -34,7 +34,8 @@ def read_dataclass(kind: type[Made], table: Mapping[str, Any], where: str) -> Ma
     """Build a dataclass from a TOML table.
 
     Args:
-        kind: the dataclass; its fields may be plain types, literals, tuples, optional or dataclasses themselves.
+        kind: the dataclass; its fields may be plain types, literals, tuples, optional or dataclasses themselves; of
+            several dataclasses, the table's `kind` chooses one.
         table: key to value, as `tomllib` returns it.
         where: how messages name the table.
 
@@ -57,7 +58,7 @@ def _is_required(entry: Field[Any]) -> bool:
 def _read(hint: Kind, value: Value, where: str) -> Value:
     origin: Kind = get_origin(hint)
     if origin in {Union, types.UnionType}:
-        hint = next(option for option in get_args(hint) if option is not type(None))
+        hint = _alternative([option for option in get_args(hint) if option is not type(None)], value, where)
     if is_dataclass(hint):
         return read_dataclass(cast("type[Any]", hint), _checked(value, dict, where), where)
     if origin is tuple:
@@ -68,6 +69,15 @@ def _read(hint: Kind, value: Value, where: str) -> Value:
     if hint is float and type(value) is int:
         return float(value)
     return _checked(value, hint, where)
+
+
+def _alternative(options: list[Kind], value: Value, where: str) -> Kind:
+    """The only option, or among several dataclasses the one whose `kind` the table names."""
+    if len(options) == 1:
+        return options[0]
+    kinds = {get_args(get_type_hints(option)["kind"])[0]: option for option in options}
+    kind = _checked(value, dict, where).get("kind")
+    return kinds[_chosen(tuple(kinds), kind, f"{where}: kind")]
 
 
 def _chosen(options: tuple[Value, ...], value: Value, where: str) -> Value:

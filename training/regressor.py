@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -16,7 +17,7 @@ from training.backbones.bert import Bert, BertShape
 from training.backbones.convolution import Convolution, ConvolutionShape
 from training.backbones.dnabert2 import Dnabert2, Dnabert2Shape
 from training.datasets.table import Columns
-from training.errors import ConfigError
+from training.errors import ConfigError, DataError
 from training.recipe import ModelConfig
 
 
@@ -116,23 +117,17 @@ class PoolerHead(nn.Module):
         return answers
 
 
-class Regressor(nn.Module):
-    """One model.
+class ScaledModel(nn.Module):
+    """Anything that is measured and exported: it answers in the targets' units.
 
     Args:
-        config: sizes.
         outputs: targets and auxiliary columns together.
         targets: how many of them are targets; these come first.
-        vocabulary: entries of the tokenizer; 0 for a backbone that reads bases.
     """
 
-    def __init__(self, config: ModelConfig, outputs: int, targets: int, vocabulary: int = 0) -> None:
+    def __init__(self, outputs: int, targets: int) -> None:
         super().__init__()
-        self.targets, self.width = targets, config.width
-        self.averages_strands = config.reverse_complement_averaged
-        self.backbone = _backbone(config, vocabulary)
-        self.pooling, width = _pooling(config)
-        self.head = _head(config, width, outputs)
+        self.targets = targets
         self.register_buffer("mean", torch.zeros(outputs))
         self.register_buffer("standard_deviation", torch.ones(outputs))
         self.mean: Tensor
@@ -142,6 +137,34 @@ class Regressor(nn.Module):
         """Fix the units of the outputs; both arguments are (outputs,)."""
         self.mean.copy_(mean)
         self.standard_deviation.copy_(standard_deviation)
+
+    def standardised(self, *inputs: Tensor) -> Tensor:
+        """(batch, outputs) float32, in standard deviations from the mean."""
+        raise NotImplementedError
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """(batch, targets) float32, in the targets' units."""
+        answers = self.standardised(*inputs)[:, : self.targets]
+        return answers * self.standard_deviation[: self.targets] + self.mean[: self.targets]
+
+
+class Regressor(ScaledModel):
+    """One network.
+
+    Args:
+        config: sizes.
+        outputs: targets and auxiliary columns together.
+        targets: how many of them are targets; these come first.
+        vocabulary: entries of the tokenizer; 0 for a backbone that reads bases.
+    """
+
+    def __init__(self, config: ModelConfig, outputs: int, targets: int, vocabulary: int = 0) -> None:
+        super().__init__(outputs, targets)
+        self.width = config.width
+        self.backbone = _backbone(config, vocabulary)
+        self.averages_strands = config.reverse_complement_averaged
+        self.pooling, width = _pooling(config)
+        self.head = _head(config, width, outputs)
 
     def standardised(self, *inputs: Tensor) -> Tensor:
         """(batch, outputs) float32, in standard deviations from the mean; what the loss sees."""
@@ -164,20 +187,30 @@ class Regressor(nn.Module):
         answers: Tensor = self.head(self.pooling(states, mask))
         return answers.float(), states
 
-    def forward(self, *inputs: Tensor) -> Tensor:
-        """(batch, targets) float32, in the targets' units."""
-        answers = self.standardised(*inputs)[:, : self.targets]
-        return answers * self.standard_deviation[: self.targets] + self.mean[: self.targets]
-
 
 def scale_of(columns: Columns) -> tuple[Tensor, Tensor]:
-    """Weighted mean and standard deviation of each column, as (columns,) float32 each."""
+    """Weighted mean and standard deviation of each column, as (columns,) float32 each.
+
+    Raises:
+        DataError: a column was not measured in any training row, or has the same value in all of them.
+    """
     values = np.nan_to_num(columns.values.astype(np.float64))
     weights = columns.weights.astype(np.float64)
     total = weights.sum(axis=0)
+    _refuse_empty(columns, weights)
     mean = (values * weights).sum(axis=0) / total
     variance = (weights * (values - mean) ** 2).sum(axis=0) / total
     return torch.tensor(mean, dtype=torch.float32), torch.tensor(np.sqrt(variance), dtype=torch.float32)
+
+
+def _refuse_empty(columns: Columns, weights: npt.NDArray[np.float64]) -> None:
+    for column, name in enumerate(columns.names):
+        measured = columns.values[weights[:, column] > 0, column]
+        if not len(measured):
+            raise DataError(f"{name} was not measured in any training row: there is nothing to learn from")
+        if np.all(measured == measured[0]):
+            rows = f"{len(measured):,} training rows"
+            raise DataError(f"{name} is {measured[0]:g} in all {rows}: there is nothing to learn from a constant")
 
 
 def _backbone(config: ModelConfig, vocabulary: int) -> nn.Module:

@@ -61,7 +61,7 @@ class StepsPerSecond(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         """The speed over the last half minute, or nothing before it is known."""
-        return Text(f"{task.speed:.1f} steps/s" if task.speed else "")
+        return Text(f"{task.speed:.3g} steps/s" if task.speed else "")
 
 
 def _bar(console: Console) -> Progress:

@@ -183,6 +183,17 @@ def toy_head() -> str:
     return CONFIG
 
 
+@pytest.fixture(scope="session")
+def toy_baseline_toml() -> str:
+    """The toy's configuration without a model: windows of one length that may hold N."""
+    sequences = [("ACGT" * BASES)[:BASES], ("GGGCC" * BASES)[:BASES]]
+    return (
+        CONFIG.replace("min_bases = 10", f"min_bases = {BASES}")
+        .replace("max_bases = 40", f'max_bases = {BASES}\nambiguous = "n"')
+        .replace('["ACGTACGTACGTACGTACGT", "GGGGGGGGGGGGCCCC"]', repr(sequences))
+    )
+
+
 @pytest.fixture
 def toy_token_toml() -> str:
     """The token toy's configuration, to be changed."""

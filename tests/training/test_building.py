@@ -11,7 +11,7 @@ from training.datasets.table import Table
 from training.errors import ConfigError, DataError
 from training.preparation import load_prepared, prepare
 from training.tokenizers.building import build_tokenizer
-from training.tokenizers.recipe import MotifsConfig, ScoresConfig, TokenizerConfig
+from training.tokenizers.recipe import MorfessorConfig, MotifsConfig, ScoresConfig, TokenizerConfig
 
 MOTIFS = TokenizerConfig(
     kind="motifs", vocabulary=60, motifs=MotifsConfig(bases=3, kept_share=0.3), scores=ScoresConfig()
@@ -19,6 +19,10 @@ MOTIFS = TokenizerConfig(
 KINDS = {
     "bpe": TokenizerConfig(vocabulary=20),
     "six_mer": TokenizerConfig(kind="six_mer", version="v1"),
+    "morfessor": TokenizerConfig(kind="morfessor", vocabulary=60, morfessor=MorfessorConfig(bases=4)),
+    "counted": TokenizerConfig(
+        kind="morfessor", vocabulary=60, morfessor=MorfessorConfig(corpus="kmers", bases=4, corpus_weight=1.0)
+    ),
     "motifs": MOTIFS,
     "enriched": replace(MOTIFS, scores=ScoresConfig(estimator="enrichment")),
 }
@@ -67,6 +71,15 @@ def test_a_missing_file_sends_back_to_prepare(config: Config, toy_data: Path, tm
 
     with pytest.raises(DataError, match=f"{name} is missing: run `python -m training prepare`"):
         load_prepared(chosen, tmp_path)
+
+
+def test_a_lexicon_says_what_it_was_learnt_from(config: Config, toy_data: Path, tmp_path: Path) -> None:
+    train = prepare(config, toy_data, tmp_path).table.split("train")
+
+    counted = build_tokenizer(KINDS["counted"], train, toy_data).source
+
+    assert counted.startswith("Morfessor Baseline (corpus weight 1, ")
+    assert counted.endswith("the 120 training rows alone, by log2_change_8h_2h.")
 
 
 def test_given_scores_are_read_beside_the_data(config: Config, toy_data: Path, tmp_path: Path) -> None:

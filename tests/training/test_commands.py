@@ -65,7 +65,9 @@ def test_a_refusal_is_one_line_and_status_1(
     assert "no such folder; name the folder that holds toy/ with --data" in " ".join(capsys.readouterr().err.split())
 
 
-@pytest.mark.parametrize("command", ["prepare", "pretrain", "fit", "evaluate", "export", "run", "crossvalidate"])
+@pytest.mark.parametrize(
+    "command", ["prepare", "pretrain", "fit", "evaluate", "export", "run", "crossvalidate", "report"]
+)
 def test_every_command_explains_itself(command: str) -> None:
     result = RUNNER.invoke(app, [command, "--help"])
 

@@ -172,3 +172,26 @@ def test_no_more_tokens_are_promised_than_a_model_reads(
 def test_a_model_has_positions(toy_token_toml: str, tmp_path: Path, positions: int) -> None:
     with pytest.raises(ConfigError, match=r"model\.positions must be at least 1"):
         read(toy_token_toml.replace("width = 12", f"width = 12\npositions = {positions}"), tmp_path)
+
+
+def test_a_configuration_that_extends_another_has_its_rows_and_words_and_a_model_of_its_own(
+    toy_toml: str, tmp_path: Path
+) -> None:
+    (tmp_path / "toy.toml").write_text(toy_toml)
+    (tmp_path / "ridge.toml").write_text(
+        'extends = "toy.toml"\n[bundle]\nname = "ridge"\n[baseline]\nkind = "kmer_ridge"\nlongest_kmer = 2\n'
+    )
+
+    toy, ridge = read_config(tmp_path / "toy.toml"), read_config(tmp_path / "ridge.toml")
+
+    assert (ridge.data, ridge.split) == (toy.data, toy.split)
+    assert ridge.bundle == replace(toy.bundle, name="ridge")
+    assert (ridge.model, ridge.fit) == (None, None)
+
+
+def test_configurations_that_extend_each_other_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "one.toml").write_text('extends = "other.toml"\n')
+    (tmp_path / "other.toml").write_text('extends = "one.toml"\n')
+
+    with pytest.raises(ConfigError, match="does not extend this one"):
+        read_config(tmp_path / "one.toml")

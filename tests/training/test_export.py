@@ -10,9 +10,10 @@ import pytest
 import torch
 from onnxruntime import InferenceSession
 
-from app.bundle import Bundle, Manifest, read_bundle
+from app.bundle import Bundle, Estimate, Manifest, read_bundle
 from app.encoding import EncodedSequence, SequenceEncoder
 from app.engine import OnnxModel
+from training.card import model_card
 from training.config import read_config
 from training.errors import DataError, ExportRefused, FitError
 from training.evaluate import Evaluation, load_evaluation
@@ -61,6 +62,20 @@ def test_the_model_card_says_what_the_manifest_says(bundle_folder: Path) -> None
     assert "Trained again by: `make toy`" in card
     assert f"{manifest.scores[0].metrics['r2'].value:.3f}" in card
     assert f"Licence: {manifest.licence}" in card
+
+
+def test_the_model_card_says_how_far_ahead_the_bundle_is_and_keeps_splits_apart(bundle_folder: Path) -> None:
+    manifest = read_bundle(bundle_folder).manifest
+    own = manifest.scores[0]
+    lead = Estimate(value=0.1, low=-0.02, high=0.21)
+    ridge = own.model_copy(update={"model": "k-mer ridge", "difference": {"r2": lead}})
+    pooled = own.model_copy(update={"split": "5-fold cross-validation, disjoint by pairs"})
+
+    card = model_card(manifest.model_copy(update={"scores": (own, ridge, pooled)}), "Toy", "").decode()
+
+    assert "+0.100 (-0.020 to +0.210) |" in card
+    assert card.count("| model |") == 2
+    assert "5-fold cross-validation, disjoint by pairs, rows: all" in card
 
 
 def test_the_same_run_writes_the_same_bytes_in_the_place_of_the_old_ones(

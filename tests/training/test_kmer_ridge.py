@@ -9,7 +9,7 @@ from training.examples import as_codes
 
 
 def test_counts_by_hand() -> None:
-    counts = kmer_counts(as_codes(["ACAC"])[0])[0]
+    counts = kmer_counts(as_codes(["ACAC"])[0], longest_kmer=6)[0]
 
     assert counts[:4].tolist() == [2, 2, 0, 0]
     assert counts[4 + 1] == 2  # AC
@@ -20,25 +20,23 @@ def test_counts_by_hand() -> None:
 
 
 def test_no_kmer_crosses_an_n() -> None:
-    assert kmer_counts(as_codes(["ACNAC"])[0])[0].sum() == 4 + 2
+    assert kmer_counts(as_codes(["ACNAC"])[0], longest_kmer=6)[0].sum() == 4 + 2
 
 
-def test_the_solution_is_the_ridge_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.baselines.kmer_ridge.LONGEST_KMER", 2)
+def test_the_solution_is_the_ridge_estimate() -> None:
     sequences = random_sequences(60)
     targets = np.random.default_rng(1).normal(size=(60, 2)).astype(np.float32)
 
-    ridge = fit_kmer_ridge(sequences, targets, sequences, targets, penalties=[3.0])
+    ridge = fit_kmer_ridge(sequences, targets, sequences, targets, penalties=[3.0], longest_kmer=2)
 
-    counts = kmer_counts(as_codes(sequences)[0]).astype(np.float64)
+    counts = kmer_counts(as_codes(sequences)[0], longest_kmer=2).astype(np.float64)
     centred = counts - counts.mean(axis=0)
     expected = np.linalg.solve(centred.T @ centred + 3 * np.eye(20), centred.T @ (targets - targets.mean(axis=0)))
     assert np.allclose(ridge.coefficients, expected, atol=1e-6)
     assert np.allclose(ridge.predict(sequences).mean(axis=0), targets.mean(axis=0), atol=1e-6)
 
 
-def test_each_target_has_the_penalty_that_its_validation_rows_prefer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.baselines.kmer_ridge.LONGEST_KMER", 2)
+def test_each_target_has_the_penalty_that_its_validation_rows_prefer() -> None:
     sequences, valid = random_sequences(60), random_sequences(60, seed=5)
     # The first target is the number of As; the second is noise, for which the mean is the best guess.
     noise = np.random.default_rng(2)
@@ -47,7 +45,7 @@ def test_each_target_has_the_penalty_that_its_validation_rows_prefer(monkeypatch
         for texts in (sequences, valid)
     )
 
-    ridge = fit_kmer_ridge(sequences, targets, valid, valid_targets, penalties=[0.1, 1e5])
+    ridge = fit_kmer_ridge(sequences, targets, valid, valid_targets, penalties=[0.1, 1e5], longest_kmer=2)
 
     assert ridge.penalties.tolist() == [0.1, 1e5]
 

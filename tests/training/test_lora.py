@@ -1,5 +1,6 @@
 """Adapters are all that is trained in a backbone, and merging them changes no answer."""
 
+import sys
 from dataclasses import replace
 
 import pytest
@@ -90,3 +91,10 @@ def test_a_layer_that_is_not_there_is_named() -> None:
 def test_a_backbone_without_known_layers_needs_them_named() -> None:
     with pytest.raises(ConfigError, match=r"fit\.lora\.targets: name the layers of a convolution backbone"):
         add_adapters(Regressor(ONE_HOT, outputs=1, targets=1), LoraConfig(), ONE_HOT)
+
+
+def test_a_missing_peft_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "peft", None)
+
+    with pytest.raises(ConfigError, match=r"fit\.lora needs peft: pip install"):
+        adapted()

@@ -36,3 +36,7 @@ def test_products_inside_the_block_are_computed_in_it(half: torch.dtype | None, 
 def test_only_fp16_needs_its_gradients_scaled() -> None:
     assert Precision(CPU, torch.float16).scaler().is_enabled()
     assert not Precision(CPU, torch.bfloat16).scaler().is_enabled()
+
+
+def test_every_gpu_is_fast_at_fp16() -> None:
+    assert Precision.on(torch.device("cuda"), "fp16") == Precision(torch.device("cuda"), torch.float16)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -148,6 +149,15 @@ def test_figures_go_to_tensorboard_with_their_steps(tmp_path: Path) -> None:
 
 def test_only_one_process_writes_a_log(tmp_path: Path) -> None:
     with tensorboard_log(tmp_path, 0, wanted=False) as log:
+        log(1, {"loss": 0.5})
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_tensorboard_there_is_no_log_and_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+
+    with tensorboard_log(tmp_path, 0) as log:
         log(1, {"loss": 0.5})
 
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,7 @@
-"""Each kind of tokenizer from a table to a bundle that the service serves, on a toy."""
+"""From a table to a bundle that the service serves: tokenizers that learn more than pairs, and a BERT that reads them.
+
+Of the model's 42 positions, two are special tokens; at worst 40 bases are 40 letters of a lexicon, or 38 motifs.
+"""
 
 from pathlib import Path
 
@@ -19,7 +22,9 @@ from training.preparation import load_prepared, prepare
 from training.watching import Watcher
 
 TOKENIZERS = {
-    "six_mer": '[tokenizer]\nkind = "six_mer"\n',
+    "morfessor": (
+        '[tokenizer]\nkind = "morfessor"\nvocabulary = 60\n[tokenizer.morfessor]\nbases = 4\ncorpus_weight = 0.1\n'
+    ),
     "motifs": '[tokenizer]\nkind = "motifs"\nvocabulary = 60\n[tokenizer.motifs]\nbases = 3\nkept_share = 0.3\n',
 }
 BERT = """
@@ -29,7 +34,7 @@ width = 8
 layers = 1
 heads = 2
 inner_width = 8
-positions = 100
+positions = 42
 
 [fit]
 epochs = 1
@@ -57,5 +62,6 @@ def test_a_bundle_of_each_kind_predicts_what_was_trained(trained: Pipeline, tmp_
     rows = SequenceEncoder(bundle.manifest, bundle.files).encode(sequences)
     served = OnnxModel(bundle).predict([row.ids for row in rows if isinstance(row, EncodedSequence)])
     assert np.allclose(served, predict(trained.load(), trained.feeder, sequences), atol=1e-5)
+    assert bundle.manifest.input.max_tokens == (40 if bundle.manifest.input.motifs else 42)
     assert set(bundle.files) == {"model.onnx", "README.md", *trained.feeder.files}
     assert bundle.manifest.provenance.architecture.endswith(trained.prepared.tokenizer.source)

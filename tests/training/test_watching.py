@@ -31,7 +31,7 @@ def test_a_speed_is_shown_once_it_is_known() -> None:
         progress.update(number, advance=6)
 
     assert unknown == ""
-    assert StepsPerSecond().render(task).plain == "3.0 steps/s"  # 12 steps in the 4 seconds between the updates
+    assert StepsPerSecond().render(task).plain == "3 steps/s"  # 12 steps in the 4 seconds between the updates
 
 
 def test_a_quiet_console_is_told_nothing() -> None:

@@ -13,7 +13,8 @@ from training.checkpoint import write_atomically
 from training.datasets.table import Table
 from training.errors import DataError
 from training.tokenizers.bpe import train_bpe
-from training.tokenizers.layout import most_motif_tokens, most_tokens
+from training.tokenizers.layout import most_motif_tokens, most_tokens, read_layout
+from training.tokenizers.morfessor import chunk_corpus, kmer_corpus, train_morfessor, unigram_of
 from training.tokenizers.motifs import choose_motifs, train_word_pieces
 from training.tokenizers.recipe import TokenizerConfig
 from training.tokenizers.scores import kmer_scores
@@ -83,6 +84,8 @@ def build_tokenizer(config: TokenizerConfig, train: Table, data: Path) -> Traine
     """
     if config.kind == "motifs":
         return _motifs(config, train, data)
+    if config.kind == "morfessor":
+        return _morfessor(config, train, data)
     if config.kind == "six_mer":
         return six_mers(config.version)
     said = f"Byte pairs learnt from the training rows, {config.vocabulary:,} entries."
@@ -94,6 +97,19 @@ def six_mers(version: Literal["v1", "v2"]) -> TrainedTokenizer:
     vocabulary = six_mer_vocabulary(version)
     said = f"Nucleotide Transformer's six-mers, {version}, {len(vocabulary):,} entries."
     return TrainedTokenizer({TOKENIZER: six_mer_tokenizer(vocabulary)}, said)
+
+
+def _morfessor(config: TokenizerConfig, train: Table, data: Path) -> TrainedTokenizer:
+    settings = config.morfessor
+    if settings.corpus == "chunks":
+        corpus, said = chunk_corpus(train.sequences, settings), f"the training rows in chunks of {settings.bases} bases"
+    else:
+        scores = kmer_scores(config.scores, settings.bases, train, data)
+        corpus, said = kmer_corpus(scores), f"{settings.bases}-mers counted by score. Scores: {scores.source[:-1]}"
+    model = train_morfessor(corpus, settings, config.vocabulary)
+    tokenizer_json = unigram_of(model, settings.longest_bases)
+    sizes = f"corpus weight {model.get_corpus_coding_weight():.3g}, {read_layout(tokenizer_json).vocabulary:,} entries"
+    return TrainedTokenizer({TOKENIZER: tokenizer_json}, f"Morfessor Baseline ({sizes}) trained on {said}.")
 
 
 def _motifs(config: TokenizerConfig, train: Table, data: Path) -> TrainedTokenizer:
