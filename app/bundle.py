@@ -198,7 +198,7 @@ class Provenance(Frozen):
     Attributes:
         architecture: what the model is, in a sentence.
         config: the training configuration, whole.
-        data_sha256: digest of the table the model was trained on.
+        data_sha256: digest of the table the model was trained on; None where it was trained elsewhere.
         code_version: version of the training package, with the commit where it is known.
         command: the command that trains it again.
     """
@@ -206,7 +206,7 @@ class Provenance(Frozen):
     architecture: str
     parameters: Annotated[int, Field(ge=1)]
     config: dict[str, Any]
-    data_sha256: Sha256
+    data_sha256: Sha256 | None
     code_version: str
     command: str
 

@@ -10,12 +10,15 @@ import torch
 import typer
 from rich.console import Console
 
-from training.config import read_config
+from training.config import Config, read_config
 from training.crossvalidation import combine, crossvalidation_path, is_done, with_pooled_scores
 from training.errors import ConfigError, TrainingError
 from training.evaluate import evaluation_path, load_evaluation, predict_split, score
+from training.export import Export
 from training.export import export as export_bundle
 from training.folds import all_folds, run_folder, with_fold
+from training.import_template import card_template
+from training.importing import find_model, import_model, read_card
 from training.pipeline import Pipeline
 from training.predictions import predictions_path
 from training.preparation import load_prepared
@@ -54,6 +57,9 @@ Models = Annotated[Path, typer.Option(help="Folder of bundles.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 …; auto takes CUDA where there is one.")]
 Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves the choice to torch.")]
 MadeBy = Annotated[str, typer.Option(help="For the manifest: the command that trains it again, if it is another.")]
+RandomWeights = Annotated[
+    bool, typer.Option("--random-weights", help="Leave model.checkpoint out: a dry run before its weights are there.")
+]
 Steps = Annotated[int, typer.Option(min=0, help="A dry run: end after so many steps, beside the real run; 0: train.")]
 StepLimit = Annotated[int | None, typer.Option(min=0, help="Instead of the configuration's limit; 0: none.")]
 Minutes = Annotated[float | None, typer.Option(min=0, help="Instead of the configuration's limit; 0: none.")]
@@ -64,9 +70,15 @@ DATA, RUNS, MODELS = Path("data"), Path("runs"), Path("models")
 
 
 @app.command()
-def prepare(config: ConfigFile, data: Data = DATA, runs: Runs = RUNS, fold: Fold = None) -> None:
+def prepare(
+    config: ConfigFile,
+    data: Data = DATA,
+    runs: Runs = RUNS,
+    fold: Fold = None,
+    random_weights: RandomWeights = False,
+) -> None:
     """Read the data set, split it and train the tokenizer on the training rows."""
-    settings = with_fold(read_config(config), fold)
+    settings = _settings(config, fold, random_weights)
     prepared = prepare_data(settings, data, run_folder(settings, runs))
     counts = {name: len(prepared.table.split(name)) for name in ("train", "valid", "test")}
     shown = ", ".join(f"{count:,} {name}" for name, count in counts.items())
@@ -98,6 +110,7 @@ def fit(
     threads: Threads = 0,
     steps: Steps = 0,
     fold: Fold = None,
+    random_weights: RandomWeights = False,
 ) -> None:
     """Train the teachers, if there are any, and the model; a killed run goes on where it stopped.
 
@@ -105,7 +118,7 @@ def fit(
     """
     with launched(_device(device, threads)) as processes:
         watcher = Watcher(console if processes.is_main else Console(quiet=True))
-        _pipeline(config, runs, fold, steps).fit(processes.device, watcher, processes)
+        _pipeline(config, runs, fold, steps, random_weights).fit(processes.device, watcher, processes)
 
 
 @app.command()
@@ -142,9 +155,7 @@ def export(
     pipeline = _pipeline(config, runs, fold)
     command = made_by or f"python -m training run {_shown(config)}" + (f" --fold {fold}" if fold is not None else "")
     evaluation = with_pooled_scores(load_evaluation(pipeline.folder), pipeline.config, runs)
-    written = export_bundle(pipeline, evaluation, models, command)
-    parity = written.manifest.parity.largest_difference
-    console.print(f"{written.folder}: written; torch and ONNX Runtime differ by {parity:.1e} standard deviations")
+    _announce(export_bundle(pipeline, evaluation, models, command))
 
 
 @app.command()
@@ -188,6 +199,24 @@ def crossvalidate(
     show_scores(combined.scores, console)
 
 
+@app.command("import")
+def import_(
+    model: Annotated[str, typer.Argument(metavar="FOLDER", help="A fine-tuned model or PEFT adapter; or its Hub id.")],
+    card: Annotated[Path | None, typer.Option(help="TOML with what the files cannot say; FOLDER/card.toml.")] = None,
+    base: Annotated[str, typer.Option(help="Base of an adapter, if another than it names: folder or Hub id.")] = "",
+    models: Models = MODELS,
+    template: Annotated[bool, typer.Option("--template", help="Print a card to fill in, and stop.")] = False,
+) -> None:
+    """Write the bundle of a DNABERT-2 or Nucleotide Transformer regression model that was fine-tuned elsewhere."""
+    found = find_model(model, base)
+    if template:
+        console.out(card_template(found), highlight=False)
+        return
+    path = card or found.shown / "card.toml"
+    written = import_model(found, read_card(path), models, f"python -m training import {found.config.checkpoint}")
+    _announce(written)
+
+
 @app.command()
 def report(
     configs: ConfigFiles,
@@ -211,8 +240,18 @@ def main() -> None:
         raise SystemExit(1) from None
 
 
-def _pipeline(config: Path, runs: Path, fold: int | None, steps: int = 0) -> Pipeline:
+def _announce(written: Export) -> None:
+    parity = written.manifest.parity.largest_difference
+    console.print(f"{written.folder}: written; torch and ONNX Runtime differ by {parity:.1e} standard deviations")
+
+
+def _settings(config: Path, fold: int | None, random_weights: bool = False) -> Config:
     settings = with_fold(read_config(config), fold)
+    return settings.with_random_weights() if random_weights else settings
+
+
+def _pipeline(config: Path, runs: Path, fold: int | None, steps: int = 0, random_weights: bool = False) -> Pipeline:
+    settings = _settings(config, fold, random_weights)
     folder = run_folder(settings, runs)
     return Pipeline(settings, load_prepared(settings, folder), folder, steps)
 

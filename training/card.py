@@ -53,6 +53,9 @@ def _target_rows(manifest: Manifest) -> Iterator[str]:
 
 def _figures(manifest: Manifest) -> Iterator[str]:
     """One table per target, split and subset, the models as rows; intervals are bootstrap 95 %."""
+    if not manifest.scores:
+        yield "None were taken when this bundle was written."
+        return
     yield (
         "Every model was scored on the same rows in one run; in brackets the bootstrap 95 % interval, for which "
         "related rows are drawn together. The lead is this bundle's R2 minus the other model's on the same resamples."
@@ -84,12 +87,17 @@ def _as_text(estimate: Estimate, sign: str = "") -> str:
 
 def _model(manifest: Manifest) -> str:
     provenance = manifest.provenance
+    made = "Trained" if provenance.data_sha256 else "Written"
     shapes = ", ".join(f"{rows} x {length}" for rows, length in manifest.parity.shapes)
     return (
         f"{provenance.architecture} {provenance.parameters:,} parameters, {manifest.precision}. "
         f"The whole configuration is in `manifest.json`.\n\n"
-        f"- Trained again by: `{provenance.command}` (code {provenance.code_version})\n"
-        f"- Table: SHA-256 `{provenance.data_sha256}`\n"
+        f"- {made} again by: `{provenance.command}` (code {provenance.code_version})\n"
+        f"- Table: {_table(provenance.data_sha256)}\n"
         f"- Torch against ONNX Runtime: at most {manifest.parity.largest_difference:.1e} standard deviations "
         f"over batches of {shapes}"
     )
+
+
+def _table(data_sha256: str | None) -> str:
+    return f"SHA-256 `{data_sha256}`" if data_sha256 else "not known, the model was trained elsewhere"

@@ -5,7 +5,7 @@ Every knob of the training package is an attribute here, with its unit, and nowh
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,9 +20,14 @@ from training.datasets.options import (
     WindowOptions,
 )
 from training.errors import ConfigError
+from training.licences import check_licence
 from training.reading import read_dataclass, read_toml
 from training.recipe import DistillationConfig, FitConfig, ModelConfig, TeacherConfig
 from training.tokenizers.recipe import TokenizerConfig
+from training.tokenizers.six_mer import BASES_PER_TOKEN
+
+PUBLISHED_VOCABULARY = 4096
+"""Entries of DNABERT-2's own tokenizer."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,10 @@ class BundleConfig:
     ambiguous: Literal["refused", "n", "iupac"] = "refused"
     """Which letters beside A, C, G, T and U the service accepts."""
 
+    max_tokens: int = 0
+    """Longest input in tokens, special ones included; 0: what `max_bases` comes to at worst. A model with so many
+    positions may allow less, and a sequence that gives more is refused."""
+
     assembly: str = ""
     """Empty for reporters and other sequences that lie on no assembly."""
 
@@ -63,6 +72,8 @@ class BundleConfig:
             raise ConfigError("bundle.golden_sequences: at least one sequence is needed, or a row in golden_rows")
         if not 1 <= self.min_bases <= self.max_bases:
             raise ConfigError("bundle: 1 <= min_bases <= max_bases does not hold")
+        if self.max_tokens < 0:
+            raise ConfigError("bundle.max_tokens must be at least 0")
 
 
 @dataclass(frozen=True)
@@ -199,10 +210,9 @@ class Config:
         return self.network[0].description if self.baseline is None else self.baseline.description
 
     def _check_network(self, model: ModelConfig, fit: FitConfig) -> None:
-        if self.tokenizer is None and model.encoding == "tokens":
-            raise ConfigError(f"tokenizer: a {model.backbone} backbone needs a [tokenizer] table")
-        if self.tokenizer is not None:
-            self._check_tokenizer(self.tokenizer, model)
+        self._check_tokenizer(model)
+        check_licence(model, self.bundle.licence)
+        check_longest_input(model, self.bundle)
         if model.encoding == "tokens" and fit.augmentation.shift_bases:
             raise ConfigError("fit.augmentation.shift_bases: tokens have no position to be shifted from")
         if bool(self.teachers) != (self.distillation is not None):
@@ -213,6 +223,12 @@ class Config:
             self._check_strands()
         if self.distillation is not None:
             self._check_distillation(self.distillation, model, fit)
+
+    def with_random_weights(self) -> Config:
+        """The same model without its checkpoint, to see whether a recipe runs before its weights are there."""
+        model, _ = self.network
+        stands_in = TokenizerConfig(PUBLISHED_VOCABULARY) if model.backbone == "dnabert2" else None
+        return replace(self, model=replace(model, checkpoint=""), tokenizer=self.tokenizer or stands_in)
 
     def _models(self) -> list[tuple[ModelConfig, FitConfig]]:
         return [self.network, *((teacher.model, teacher.fit) for teacher in self.teachers)]
@@ -226,15 +242,21 @@ class Config:
             if fit.augmentation.reverse_complement_probability:
                 raise ConfigError(f"fit.augmentation.reverse_complement_probability: {why}")
 
-    def _check_tokenizer(self, tokenizer: TokenizerConfig, model: ModelConfig) -> None:
-        if tokenizer.kind == "checkpoint" and not model.checkpoint:
-            raise ConfigError("tokenizer.kind: a checkpoint's tokenizer needs model.checkpoint, a folder")
-        if tokenizer.kind == "motifs" and tokenizer.motifs.bases > self.bundle.max_bases:
+    def _check_tokenizer(self, model: ModelConfig) -> None:
+        """A model brings its tokenizer, or there is a table for it; a checkpoint's own is the only one for its states.
+
+        Beside Nucleotide Transformer with random weights a table takes the place of the six-mers.
+        """
+        if self.tokenizer is None:
+            if model.encoding == "tokens" and not model.brings_tokenizer:
+                raise ConfigError(f"tokenizer: a {model.backbone} backbone needs a [tokenizer] table, or a checkpoint")
+            return
+        if model.checkpoint:
+            raise ConfigError("tokenizer: a checkpoint brings its own; leave the [tokenizer] table out")
+        if self.tokenizer.kind == "motifs" and self.tokenizer.motifs.bases > self.bundle.max_bases:
             raise ConfigError("tokenizer.motifs.bases is larger than bundle.max_bases")
-        if tokenizer.kind == "motifs" and self.distillation is not None and self.distillation.state_weight:
+        if self.tokenizer.kind == "motifs" and self.distillation is not None and self.distillation.state_weight:
             raise ConfigError("distillation.state_weight: motifs overlap, so no states of bases belong to one alone")
-        if tokenizer.max_tokens > (model.longest_tokens or tokenizer.max_tokens):
-            raise ConfigError(f"tokenizer.max_tokens: the model reads at most {model.longest_tokens} tokens")
 
     def _check_baseline(self, baseline: BaselineConfig) -> None:
         if self.tokenizer or self.teachers or self.distillation:
@@ -263,6 +285,26 @@ class Config:
     def as_dict(self) -> dict[str, Any]:
         """The whole configuration, defaults included, as it goes into a checkpoint and a manifest."""
         return asdict(self)
+
+
+def check_longest_input(model: ModelConfig, bundle: BundleConfig) -> None:
+    """Refuse to promise more than the backbone has positions for.
+
+    Raises:
+        ConfigError: `max_tokens`, or the fewest tokens that `max_bases` can become, are too many.
+    """
+    longest = model.longest_tokens
+    if longest is None:
+        return
+    if bundle.max_tokens > longest:
+        raise ConfigError(f"bundle.max_tokens: the model reads at most {longest:,} tokens")
+    fewest_tokens = 1 + sum(divmod(bundle.max_bases, BASES_PER_TOKEN))
+    if model.backbone == "nucleotide_transformer" and fewest_tokens > longest:
+        readable = (longest - 1) * BASES_PER_TOKEN
+        raise ConfigError(
+            f"bundle.max_bases: {bundle.max_bases:,} bases are {fewest_tokens:,} tokens, and Nucleotide Transformer v1 "
+            f"with {model.positions:,} positions reads {longest:,}: at most {readable:,} bases"
+        )
 
 
 def _check_fit(model: ModelConfig, fit: FitConfig) -> None:

@@ -4,6 +4,7 @@
     ├── ConfigError       a key is unknown, missing, or its value cannot be meant
     ├── DataError         a data set's files are missing or not what they should be
     ├── SplitError        rows of one group stand on both sides of a split
+    ├── CheckpointError   a published checkpoint is missing, truncated, of another family or of other sizes
     ├── FitError          a run diverged, or does not belong to this configuration
     ├── ExportRefused     the graph does not predict what the trained model predicts
     └── ReportError       runs that a report sets side by side do not compare, or it cannot be drawn
@@ -28,6 +29,10 @@ class DataError(TrainingError):
 
 class SplitError(TrainingError):
     """A split would let the model see what it is measured on."""
+
+
+class CheckpointError(TrainingError):
+    """A published checkpoint cannot be read, or is not what the configuration says it is."""
 
 
 class FitError(TrainingError):

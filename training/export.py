@@ -1,13 +1,14 @@
-"""Writing a bundle: the graph, its tokenizer, the manifest and the model card, all of it checked before it appears."""
+"""Writing a bundle: the graph, its tokenizer, the manifest and the model card, all of it checked before it appears.
+
+`write_bundle` does it for any model; `export` says what a trained pipeline's bundle is to hold.
+"""
 
 from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-import torch
+from typing import Any
 
 from app.bundle import (
     CARD,
@@ -19,6 +20,7 @@ from app.bundle import (
     Manifest,
     Parity,
     Provenance,
+    Score,
     Target,
     digests,
     read_bundle,
@@ -26,17 +28,18 @@ from app.bundle import (
 from app.engine import OnnxModel
 from training.card import model_card
 from training.code_version import code_version
-from training.datasets.table import Floats
+from training.config import BundleConfig
+from training.datasets.table import Quantity
 from training.errors import ExportRefused
 from training.evaluate import Evaluation, weights_sha256
 from training.feeder import Feeder, predict
-from training.graph import export_graph, random_rows
+from training.graph import export_graph
+from training.parity import measure_parity
 from training.pipeline import Pipeline
 from training.regressor import ScaledModel
+from training.tokenizers.building import TrainedTokenizer
 
-PARITY_TOLERANCE = 1e-5
 GOLDEN_TOLERANCE = 1e-4
-PARITY_ROWS = (1, 2, 3, 8)
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,31 @@ class Export:
     manifest: Manifest
 
 
+@dataclass(frozen=True)
+class Description:
+    """What a bundle says of a model beyond what its export measures.
+
+    Attributes:
+        bundle: names, limits and texts.
+        quantities: the targets, in the order of the outputs.
+        architecture: what the model is, in a sentence.
+        config: everything that made the model, as JSON types.
+        command: that makes the bundle again.
+        data_sha256: digest of the table it was trained on; None where that is not known.
+        scores: test figures.
+    """
+
+    bundle: BundleConfig
+    quantities: tuple[Quantity, ...]
+    architecture: str
+    config: dict[str, Any]
+    command: str
+    data_sha256: str | None = None
+    scores: tuple[Score, ...] = ()
+
+
 def export(pipeline: Pipeline, evaluation: Evaluation, models: Path, command: str) -> Export:
-    """Write a bundle beside its place, load it as the service does, and rename it.
+    """Write the bundle of a trained pipeline.
 
     Args:
         pipeline: of the trained model.
@@ -66,56 +92,53 @@ def export(pipeline: Pipeline, evaluation: Evaluation, models: Path, command: st
     """
     if evaluation.weights_sha256 != weights_sha256(pipeline):
         raise ExportRefused("the model was trained again after its figures were taken; run evaluate once more")
-    model, feeder = pipeline.load(), pipeline.feeder
-    files = {GRAPH: export_graph(model, feeder), **feeder.files}
-    draft = _manifest(pipeline, evaluation, model, files, command)
-    parity = measure_parity(model, feeder, OnnxModel(Bundle(draft, "", files)))
-    manifest = draft.model_copy(update={"parity": parity})
-    bundle = pipeline.config.bundle
-    files[CARD] = model_card(manifest, bundle.title, bundle.card)
-    manifest = manifest.model_copy(update={"files": digests(files)})
-    return Export(_write(models / bundle.name, files | {MANIFEST: manifest.to_json()}), manifest)
+    feeder = pipeline.feeder
+    tokenizer = pipeline.prepared.tokenizer if feeder.rules.encoding == "tokens" else None
+    described = Description(
+        bundle=pipeline.config.bundle,
+        quantities=pipeline.prepared.table.quantities,
+        architecture=architecture(pipeline.config.architecture, tokenizer),
+        config=pipeline.config.as_dict(),
+        command=command,
+        data_sha256=pipeline.data_sha256,
+        scores=evaluation.scores,
+    )
+    return write_bundle(pipeline.load(), feeder, described, models)
 
 
-def measure_parity(model: ScaledModel, feeder: Feeder, served: OnnxModel) -> Parity:
-    """Compare torch, one row at a time, with ONNX Runtime on whole, padded batches.
+def architecture(description: str, tokenizer: TrainedTokenizer | None) -> str:
+    """What a model is, and what it reads.
+
+    Args:
+        description: of the model.
+        tokenizer: None for one that reads bases.
+    """
+    return description + (f" Tokens: {tokenizer.source}" if tokenizer else "")
+
+
+def write_bundle(model: ScaledModel, feeder: Feeder, described: Description, models: Path) -> Export:
+    """Write a bundle beside its place, load it as the service does, and rename it.
+
+    Args:
+        model: on the CPU, in evaluation mode.
+        feeder: makes its inputs.
+        described: what the manifest says of it.
+        models: the folder of bundles.
 
     Raises:
-        ExportRefused: they differ by more than `PARITY_TOLERANCE` standard deviations of a target.
+        ExportRefused: the graph predicts something else than the model.
     """
-    shapes = [(rows, length) for length in _parity_lengths(feeder) for rows in PARITY_ROWS]
-    worst = max(_difference(model, feeder, served, rows, length) for rows, length in shapes)
-    if not worst <= PARITY_TOLERANCE:  # also true for NaN
-        raise ExportRefused(
-            f"torch and ONNX Runtime differ by {worst:.3g} standard deviations (allowed: {PARITY_TOLERANCE:g})"
-        )
-    return Parity(largest_difference=worst, shapes=tuple(shapes))
+    files = {GRAPH: export_graph(model, feeder), **feeder.files}
+    draft = _manifest(model, feeder, described, files)
+    parity = measure_parity(model, feeder, OnnxModel(Bundle(draft, "", files)))
+    manifest = draft.model_copy(update={"parity": parity})
+    files[CARD] = model_card(manifest, described.bundle.title, described.bundle.card)
+    manifest = manifest.model_copy(update={"files": digests(files)})
+    return Export(_write(models / described.bundle.name, files | {MANIFEST: manifest.to_json()}), manifest)
 
 
-def _parity_lengths(feeder: Feeder) -> list[int]:
-    shortest = 1 if feeder.rules.encoding == "tokens" else feeder.rules.min_bases
-    longest = feeder.rules.max_tokens
-    return sorted(
-        {shortest, shortest + 1, (shortest + longest) // 2, longest - 1, longest} & set(range(shortest, longest + 1))
-    )
-
-
-def _difference(model: ScaledModel, feeder: Feeder, served: OnnxModel, rows: int, length: int) -> float:
-    """Largest difference for one shape; token rows are ragged, the first as long as the shape says."""
-    lengths = [length] * rows
-    if feeder.rules.encoding == "tokens":
-        lengths = [length, *np.random.default_rng(length).integers(1, length + 1, size=rows - 1).tolist()]
-    batch = random_rows(feeder, lengths, seed=length)
-    with torch.no_grad():
-        alone: Floats = np.vstack([model(*feeder.tensors([row])).numpy() for row in batch])
-    spread = model.standard_deviation[: model.targets].numpy()
-    return float(np.max(np.abs(alone - served.predict(batch)) / spread))
-
-
-def _manifest(
-    pipeline: Pipeline, evaluation: Evaluation, model: ScaledModel, files: dict[str, bytes], command: str
-) -> Manifest:
-    bundle = pipeline.config.bundle
+def _manifest(model: ScaledModel, feeder: Feeder, described: Description, files: dict[str, bytes]) -> Manifest:
+    bundle = described.bundle
     return Manifest(
         format=1,
         name=bundle.name,
@@ -124,19 +147,19 @@ def _manifest(
         task=bundle.task,
         organism=bundle.organism,
         assembly=bundle.assembly or None,
-        targets=_targets(pipeline, model),
-        input=pipeline.feeder.rules,
+        targets=_targets(described, model),
+        input=feeder.rules,
         precision="fp32",
-        scores=evaluation.scores,
+        scores=described.scores,
         parity=Parity(largest_difference=0, shapes=()),
-        golden=_golden(pipeline, model),
+        golden=_golden(described, model, feeder),
         provenance=Provenance(
-            architecture=_architecture(pipeline),
+            architecture=described.architecture,
             parameters=sum(parameter.numel() for parameter in model.parameters()),
-            config=pipeline.config.as_dict(),
-            data_sha256=pipeline.data_sha256,
+            config=described.config,
+            data_sha256=described.data_sha256,
             code_version=code_version(),
-            command=command,
+            command=described.command,
         ),
         citation=bundle.citation,
         licence=bundle.licence,
@@ -146,12 +169,7 @@ def _manifest(
     )
 
 
-def _architecture(pipeline: Pipeline) -> str:
-    tokenizer = pipeline.prepared.tokenizer if pipeline.feeder.rules.encoding == "tokens" else None
-    return pipeline.config.architecture + (f" Tokens: {tokenizer.source}" if tokenizer else "")
-
-
-def _targets(pipeline: Pipeline, model: ScaledModel) -> tuple[Target, ...]:
+def _targets(described: Description, model: ScaledModel) -> tuple[Target, ...]:
     means, deviations = model.mean.tolist(), model.standard_deviation.tolist()
     return tuple(
         Target(
@@ -164,14 +182,14 @@ def _targets(pipeline: Pipeline, model: ScaledModel) -> tuple[Target, ...]:
             mean=means[column],
             standard_deviation=deviations[column],
         )
-        for column, quantity in enumerate(pipeline.prepared.table.quantities)
+        for column, quantity in enumerate(described.quantities)
     )
 
 
-def _golden(pipeline: Pipeline, model: ScaledModel) -> Golden:
-    sequences = pipeline.config.bundle.golden_sequences
-    names = pipeline.prepared.table.targets.names
-    predicted = predict(model, pipeline.feeder, sequences).tolist()
+def _golden(described: Description, model: ScaledModel, feeder: Feeder) -> Golden:
+    sequences = described.bundle.golden_sequences
+    names = [quantity.name for quantity in described.quantities]
+    predicted = predict(model, feeder, sequences).tolist()
     examples = tuple(
         GoldenExample(sequence=sequence, values=dict(zip(names, values, strict=True)))
         for sequence, values in zip(sequences, predicted, strict=True)

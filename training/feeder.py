@@ -29,16 +29,13 @@ PREDICTION_BATCH = 256
 PREDICTION_POSITIONS = 32_768
 
 
-def input_rules(
-    model: ModelConfig | BaselineConfig, bundle: BundleConfig, tokenizer: TrainedTokenizer | None, max_tokens: int = 0
-) -> Input:
+def input_rules(model: ModelConfig | BaselineConfig, bundle: BundleConfig, tokenizer: TrainedTokenizer | None) -> Input:
     """What the model accepts, as its manifest says it.
 
     Args:
-        model: what reads it.
-        bundle: says which letters and how many bases.
+        model: knows how many tokens it can read.
+        bundle: says which letters, how many bases and how many tokens are accepted.
         tokenizer: for the encoding `tokens`.
-        max_tokens: longest input in tokens; 0: what the longest sequence can give at worst. The model may allow less.
     """
     rules = Input(
         encoding="one_hot",
@@ -53,7 +50,7 @@ def input_rules(
     most = tokenizer.most_tokens(bundle.max_bases, only_bases=bundle.ambiguous == "refused")
     tokens = {
         "encoding": "tokens",
-        "max_tokens": min(limit for limit in (most, max_tokens, model.longest_tokens) if limit),
+        "max_tokens": min(limit for limit in (most, bundle.max_tokens, model.longest_tokens) if limit),
         "pad_token_id": read_layout(tokenizer.files[TOKENIZER]).pad_token_id,
         "motifs": tokenizer.motifs,
     }
@@ -131,8 +128,8 @@ class Feeder:
         rows = self._encoder.encode_checked(texts)
         if longest := max((len(row) for row in rows if self._too_long(row)), default=0):
             raise DataError(
-                f"a training sequence gives {longest} tokens; the model reads at most {self.rules.max_tokens} "
-                "(tokenizer.max_tokens, model.positions)"
+                f"a training sequence gives {longest:,} tokens; the model reads at most {self.rules.max_tokens:,} "
+                "(bundle.max_tokens, model.positions); shorten the sequences or raise the limit"
             )
         return rows
 

@@ -94,11 +94,11 @@ def _free_axes(rules: Input) -> dict[int, Any]:
 
 
 def random_rows(feeder: Feeder, lengths: list[int], seed: int) -> list[Ids]:
-    """Rows of random tokens or bases, of the given lengths."""
+    """Rows of random tokens or bases, of the given lengths; special tokens are no part of them."""
     generator = np.random.default_rng(seed)
-    rules: Input = feeder.rules
-    highest = feeder.vocabulary if rules.encoding == "tokens" else 4
-    return [generator.integers(0, highest, size=length).astype(np.uint16) for length in lengths]
+    tokens = feeder.rules.encoding == "tokens"
+    drawn = (np.flatnonzero(feeder.token_bases) if tokens else np.arange(4)).astype(np.uint16)
+    return [generator.choice(drawn, size=length) for length in lengths]
 
 
 def _cleaned(proto: onnx.ModelProto) -> bytes:

@@ -14,10 +14,11 @@ from training.regressor import Regressor
 if TYPE_CHECKING:
     from peft import PeftModel
 
-# The linear layers of each backbone's attention and MLP, by the names in its published checkpoint.
+# The linear layers of each backbone's attention and MLP, by the names in its family's checkpoints.
 TARGETS = {
     "dnabert2": ("Wqkv", "dense", "gated_layers", "wo"),
     "nucleotide_transformer": ("query", "key", "value", "dense"),
+    "bert": ("query", "key", "value", "dense"),
 }
 
 

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import Parameter
 
+from training.backbones.layers import layers_of
 from training.recipe import FitConfig
+from training.regressor import Regressor
 
 BETAS = (0.9, 0.98)
 LAST_SHARE_OF_LEARNING_RATE = 1 / 500
-# Where backbones keep their layers: transformers in `layer`, the convolution network in its two stages.
-LAYER = re.compile(r"^(.*?\b(?:layer|full_length|half_length)\.\d+)\.")
-BACKBONE = re.compile(r"\bbackbone\.")
 
 
 def adamw(module: nn.Module, config: FitConfig) -> torch.optim.AdamW:
     """AdamW that decays matrices and leaves vectors (biases, norms) alone; what is frozen is left out.
 
     Args:
-        module: holds a model with a `backbone`; everything beside the backbone learns at the full rate.
+        module: holds a model; everything beside its backbone learns at the full rate.
         config: rates and decay. A group's `share` is its part of the learning rate.
     """
     groups: dict[tuple[float, bool], list[Parameter]] = {}
@@ -48,30 +46,25 @@ def _with_shares(module: nn.Module, config: FitConfig) -> Iterator[tuple[Paramet
     A backbone's top layer has depth 1 and what lies under its first layer the largest depth (ELECTRA's rule, Clark et
     al. 2020, arXiv:2003.10555); what follows its last layer belongs to the top.
     """
-    trained = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
-    heights = backbone_heights(name for name, _ in module.named_parameters())
+    models = (part for part in module.modules() if isinstance(part, Regressor))
+    heights = {parameter: height for model in models for parameter, height in backbone_heights(model.backbone).items()}
     layers = max(heights.values(), default=0)
     at_the_top = (config.backbone_learning_rate or config.learning_rate) / config.learning_rate
-    for name, parameter in trained.items():
-        depth = layers + 1 - heights[name] if name in heights else 0
-        yield parameter, at_the_top * config.layer_decay**depth if name in heights else 1.0
+    for parameter in module.parameters():
+        if parameter.requires_grad:
+            depth = layers + 1 - heights.get(parameter, 0)
+            yield parameter, at_the_top * config.layer_decay**depth if parameter in heights else 1.0
 
 
-def backbone_heights(names: Iterable[str]) -> dict[str, int]:
-    """The layer of each parameter of the backbone, by its name: 0 under the first layer, then 1 upwards.
-
-    Args:
-        names: of all parameters, in the order in which the model uses them.
-    """
-    heights: dict[str, int] = {}
-    seen: list[str] = []
-    for name in names:
-        if not BACKBONE.search(name):
-            continue
-        layer = LAYER.match(name)
-        if layer is not None and layer[1] not in seen:
-            seen.append(layer[1])
-        heights[name] = len(seen)
+def backbone_heights(backbone: nn.Module) -> dict[Parameter, int]:
+    """The layer of each parameter of a backbone: 0 under the first layer, then 1 upwards."""
+    layers = enumerate(layers_of(backbone), start=1)
+    of_layers = {parameter: height for height, layer in layers for parameter in layer.parameters()}
+    heights: dict[Parameter, int] = {}
+    height = 0
+    for parameter in backbone.parameters():  # in the order in which the model uses them
+        height = of_layers.get(parameter, height)
+        heights[parameter] = height
     return heights
 
 

@@ -144,9 +144,7 @@ class Pipeline:
 
     def _feeder(self, model: ModelConfig | BaselineConfig) -> Feeder:
         tokenizer = self.prepared.tokenizer if model.encoding == "tokens" else None
-        max_tokens = self.config.tokenizer.max_tokens if self.config.tokenizer else 0
-        rules = input_rules(model, self.config.bundle, tokenizer, max_tokens)
-        return Feeder(rules, tokenizer.files if tokenizer else {})
+        return Feeder(input_rules(model, self.config.bundle, tokenizer), tokenizer.files if tokenizer else {})
 
     def _tokens_of(self, model: ModelConfig) -> dict[str, object]:
         """What a run of another tokenizer differs in."""

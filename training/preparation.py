@@ -8,6 +8,7 @@ from pathlib import Path
 from training.config import Config
 from training.datasets.registry import read_source
 from training.datasets.table import Table, load_table
+from training.published.tokenizer import brought_tokenizer
 from training.splits import assign_splits
 from training.tokenizers.building import TrainedTokenizer, build_tokenizer, load_tokenizer
 
@@ -36,10 +37,7 @@ def prepare(config: Config, data: Path, folder: Path) -> Prepared:
         folder: of this bundle's runs.
     """
     table = assign_splits(read_source(config.data, data), config.split)
-    tokenizer = None
-    if config.tokenizer is not None:
-        checkpoint = Path(config.model.checkpoint) if config.model and config.model.checkpoint else None
-        tokenizer = build_tokenizer(config.tokenizer, table.split("train"), data, checkpoint)
+    tokenizer = _tokenizer(config, table, data)
     folder.mkdir(parents=True, exist_ok=True)
     table.save(folder / TABLE)
     if tokenizer is not None:
@@ -54,4 +52,11 @@ def load_prepared(config: Config, folder: Path) -> Prepared:
         DataError: it has not been run.
     """
     table = load_table(folder / TABLE)
-    return Prepared(table, load_tokenizer(folder) if config.tokenizer else None)
+    needed = config.tokenizer is not None or (config.model is not None and config.model.encoding == "tokens")
+    return Prepared(table, load_tokenizer(folder) if needed else None)
+
+
+def _tokenizer(config: Config, table: Table, data: Path) -> TrainedTokenizer | None:
+    if config.tokenizer is not None:
+        return build_tokenizer(config.tokenizer, table.split("train"), data)
+    return brought_tokenizer(config.model) if config.model is not None and config.model.brings_tokenizer else None

@@ -46,7 +46,7 @@ def read_dataclass(kind: type[Made], table: Mapping[str, Any], where: str) -> Ma
     if unknown := sorted(set(table) - set(known)):
         raise ConfigError(f"{where}: unknown key {unknown[0]}; known are {', '.join(sorted(known))}")
     if missing := [name for name, entry in known.items() if name not in table and _is_required(entry)]:
-        raise ConfigError(f"{where}: {missing[0]} is missing")
+        raise ConfigError(f"{where}: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing")
     hints = get_type_hints(kind)
     return kind(**{name: _read(hints[name], value, f"{where}: {name}") for name, value in table.items()})
 

@@ -7,6 +7,9 @@ from typing import Literal
 
 from training.errors import ConfigError
 
+UNREAD_POSITIONS = 2
+"""Position embeddings that no token uses: Nucleotide Transformer counts from its padding id, 1, plus one."""
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -15,26 +18,33 @@ class ModelConfig:
     `width` and `dropout` belong to every backbone; the other sizes to the one that their docstring names.
     """
 
-    backbone: Literal["dnabert2", "bert", "convolution"]
+    backbone: Literal["dnabert2", "nucleotide_transformer", "bert", "convolution"]
     width: int
     """Channels of the states."""
 
     dropout: float = 0.1
 
+    checkpoint: str = ""
+    """Where the backbone's weights come from: a folder, or a Hub id with or without `@revision`; empty: random ones."""
+
     layers: int = 0
-    """Transformer layers (dnabert2, bert)."""
+    """Transformer layers (every transformer)."""
 
     heads: int = 1
-    """Attention heads per layer (dnabert2, bert)."""
+    """Attention heads per layer (every transformer)."""
 
     inner_width: int = 0
-    """Channels inside the MLP (dnabert2, bert)."""
+    """Channels inside the MLP (every transformer)."""
+
+    version: Literal["v1", "v2"] = "v2"
+    """`v1`: learnt positions and a plain MLP; `v2`: rotary positions and a gated one (nucleotide_transformer)."""
 
     positions: int = 512
-    """Longest input, in tokens (bert)."""
+    """Rows of the learnt position embeddings: the longest input in tokens (bert), or two more than it
+    (nucleotide_transformer v1, whose published models have 1002)."""
 
-    checkpoint: str = ""
-    """Folder of the published model that the weights come from; empty: random weights."""
+    token_dropout: bool = False
+    """Scale the embeddings as ESM does after hiding tokens in pre-training (nucleotide_transformer; published v1)."""
 
     stem_bases: int = 9
     """Width of the first convolution, in bases, odd (convolution)."""
@@ -63,7 +73,9 @@ class ModelConfig:
     places: bool = False
     """Whether each position has a learnt state of its own (convolution)."""
 
-    pooling: Literal["mean", "attention", "bins"] = "mean"
+    pooling: Literal["mean", "attention", "bins", "cls"] = "mean"
+    """`bins`: by parts of the window (convolution); `cls`: the first token's state, as the published heads read it."""
+
     pooling_heads: int = 1
     """Attention pooling only."""
 
@@ -72,6 +84,9 @@ class ModelConfig:
 
     pooling_maxima: bool = False
     """Pool each part's largest states beside its mean; pooling by bins only."""
+
+    head: Literal["linear", "pooler"] = "linear"
+    """`pooler`: as the published models' heads, a tanh layer of the backbone's width before the linear one."""
 
     head_width: int = 0
     """Hidden units of the head; 0: one linear layer."""
@@ -82,13 +97,12 @@ class ModelConfig:
     """The graph answers with the mean over both strands; in training each row is read as it is drawn (one_hot only)."""
 
     def __post_init__(self) -> None:
-        sized = self.layers >= 1 and self.inner_width >= 1 and self.width % self.heads == 0
-        if self.encoding == "tokens" and not sized:
-            raise ConfigError(f"model: {self.backbone} needs layers and inner_width, and a width that heads divides")
         if self.positions < 1:
             raise ConfigError("model.positions must be at least 1")
-        if self.backbone == "convolution" and (self.stem_bases % 2 == 0 or self.kernel_bases % 2 == 0):
-            raise ConfigError("model: stem_bases and kernel_bases must be odd, so that positions stay where they are")
+        if self.encoding == "tokens":
+            self._check_transformer()
+        else:
+            self._check_convolution()
         if (self.places or self.pooling == "bins") and (self.backbone != "convolution" or self.pooled_positions < 1):
             raise ConfigError("model: places and pooling by bins belong to a convolution of one window_bases")
         if self.pooling == "bins" and not 1 <= self.pooling_bins <= self.pooled_positions:
@@ -98,6 +112,28 @@ class ModelConfig:
                 "model.reverse_complement_averaged: the other strand has other tokens, which a graph cannot make; "
                 "use fit.augmentation.reverse_complement_probability"
             )
+        if self.head == "pooler" and self.head_width:
+            raise ConfigError("model: a pooler head has the backbone's width; leave head_width out")
+
+    def _check_transformer(self) -> None:
+        if self.layers < 1 or self.inner_width < 1 or self.width % self.heads:
+            raise ConfigError(f"model: {self.backbone} needs layers and inner_width, and a width that heads divides")
+        if self.backbone == "bert" and self.checkpoint:
+            raise ConfigError(
+                "model.checkpoint: bert starts from random weights; dnabert2 may start from published ones"
+            )
+        if self.backbone != "nucleotide_transformer":
+            return
+        if self.version == "v1" and self.positions <= UNREAD_POSITIONS:
+            raise ConfigError("model.positions: nucleotide_transformer v1 needs more than 2 (published: 1002)")
+        if self.version == "v2" and self.width // self.heads % 2:
+            raise ConfigError("model: rotary positions need an even number of channels in each head")
+
+    def _check_convolution(self) -> None:
+        if self.stem_bases % 2 == 0 or self.kernel_bases % 2 == 0:
+            raise ConfigError("model: stem_bases and kernel_bases must be odd, so that positions stay where they are")
+        if self.checkpoint or self.pooling == "cls":
+            raise ConfigError("model: a convolution has no published checkpoint and no first token; see the backbones")
 
     @property
     def encoding(self) -> Literal["tokens", "one_hot"]:
@@ -105,9 +141,18 @@ class ModelConfig:
         return "one_hot" if self.backbone == "convolution" else "tokens"
 
     @property
+    def brings_tokenizer(self) -> bool:
+        """Whether a tokenizer comes with the model: a checkpoint's own, or Nucleotide Transformer's six-mers."""
+        return bool(self.checkpoint) or self.backbone == "nucleotide_transformer"
+
+    @property
     def longest_tokens(self) -> int | None:
-        """Most tokens that the backbone can read; None: any number."""
-        return self.positions if self.backbone == "bert" else None
+        """Most tokens that the backbone can read, special ones included; None: any number."""
+        if self.backbone == "bert":
+            return self.positions
+        if self.backbone == "nucleotide_transformer" and self.version == "v1":
+            return self.positions - UNREAD_POSITIONS
+        return None
 
     @property
     def pooled_positions(self) -> int:
@@ -122,19 +167,23 @@ class ModelConfig:
             "mean": "masked mean",
             "attention": f"attention pooling ({self.pooling_heads} heads)",
             "bins": f"mean{' and maximum' if self.pooling_maxima else ''} of {self.pooling_bins} equal parts",
+            "cls": "state of the first token",
         }[self.pooling]
-        if self.backbone == "dnabert2":
-            return (
-                f"DNABERT-2's architecture (ALiBi, gated MLP) at {self.layers} layers of width {self.width} "
-                f"and {self.heads} heads over tokens, trained from scratch; {pooled}."
-            )
-        if self.backbone == "bert":
-            return (
-                f"BERT at {self.layers} layers of width {self.width} and {self.heads} heads with "
-                f"{self.positions} learnt positions over tokens, trained from scratch; {pooled}."
-            )
-        blocks = len(self.full_dilations) + len(self.half_dilations) + len(self.pooled_dilations)
-        return f"{blocks} residual blocks of dilated convolutions of width {self.width} over one-hot bases; {pooled}."
+        if self.backbone == "convolution":
+            blocks = len(self.full_dilations) + len(self.half_dilations) + len(self.pooled_dilations)
+            dilated = f"{blocks} residual blocks of dilated convolutions of width {self.width} over one-hot bases"
+            return f"{dilated}; {pooled}."
+        family = {
+            "dnabert2": "DNABERT-2's architecture (ALiBi, gated MLP)",
+            "bert": f"BERT ({self.positions} learnt positions)",
+            "nucleotide_transformer": {
+                "v1": "Nucleotide Transformer v1 (learnt positions)",
+                "v2": "Nucleotide Transformer v2 (rotary positions, gated MLP)",
+            }[self.version],
+        }[self.backbone]
+        origin = f"weights from {self.checkpoint}" if self.checkpoint else "trained from scratch"
+        sizes = f"{self.layers} layers of width {self.width} and {self.heads} heads"
+        return f"{family} at {sizes} over tokens, {origin}; {pooled}."
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,15 @@ class AttentionPooling(nn.Module):
         return torch.matmul(weights.transpose(1, 2), states).flatten(1)
 
 
+class FirstState(nn.Module):
+    """The state of the first token, which every published tokenizer puts before the bases."""
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Pool; arguments and result are those of `MaskedMean`."""
+        del mask
+        return states[:, 0]
+
+
 class BinPooling(nn.Module):
     """The mean state of each of several equal parts of the input, side by side; the largest states too, if asked for.
 
@@ -86,6 +95,28 @@ class BinPooling(nn.Module):
         parts = [states[:, start:end] for start, end in pairwise(self.edges)]
         maxima = [part.amax(1) for part in parts] if self.maxima else []
         return torch.cat([*(part.mean(1) for part in parts), *maxima], dim=1)
+
+
+class PoolerHead(nn.Module):
+    """The published models' head: a tanh layer, then a linear one.
+
+    Args:
+        width: of what was pooled.
+        inner_width: of the tanh layer.
+        outputs: of the linear one.
+        dropout: between the two.
+    """
+
+    def __init__(self, width: int, inner_width: int, outputs: int, dropout: float) -> None:
+        super().__init__()
+        self.dense = nn.Linear(width, inner_width)
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(inner_width, outputs)
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        """(batch, outputs) from (batch, width)."""
+        answers: Tensor = self.output(self.dropout(torch.tanh(self.dense(pooled))))
+        return answers
 
 
 class ScaledModel(nn.Module):
@@ -192,6 +223,8 @@ def _backbone(config: ModelConfig, vocabulary: int) -> nn.Module:
         return Bert(BertShape(*sizes, config.positions, config.dropout))
     if config.backbone == "dnabert2":
         return Dnabert2(Dnabert2Shape(*sizes, config.dropout))
+    if config.backbone == "nucleotide_transformer":
+        return _nucleotide_transformer(config, vocabulary)
     return Convolution(
         ConvolutionShape(
             config.width,
@@ -208,6 +241,27 @@ def _backbone(config: ModelConfig, vocabulary: int) -> nn.Module:
     )
 
 
+def _nucleotide_transformer(config: ModelConfig, vocabulary: int) -> nn.Module:
+    # transformers takes seconds to import; only these models pay for it.
+    from training.backbones.nucleotide_transformer import (  # noqa: PLC0415
+        NucleotideTransformer,
+        NucleotideTransformerShape,
+    )
+
+    shape = NucleotideTransformerShape(
+        config.version,
+        vocabulary,
+        config.width,
+        config.layers,
+        config.heads,
+        config.inner_width,
+        config.positions if config.version == "v1" else 0,
+        config.token_dropout,
+        config.dropout,
+    )
+    return NucleotideTransformer(shape)
+
+
 def _pooling(config: ModelConfig) -> tuple[nn.Module, int]:
     """The pooling, and the width of what it answers."""
     if config.pooling == "attention":
@@ -215,10 +269,12 @@ def _pooling(config: ModelConfig) -> tuple[nn.Module, int]:
     if config.pooling == "bins":
         pooling = BinPooling(config.pooled_positions, config.pooling_bins, config.pooling_maxima)
         return pooling, config.width * config.pooling_bins * (2 if config.pooling_maxima else 1)
-    return MaskedMean(), config.width
+    return FirstState() if config.pooling == "cls" else MaskedMean(), config.width
 
 
 def _head(config: ModelConfig, width: int, outputs: int) -> nn.Module:
+    if config.head == "pooler":
+        return PoolerHead(width, config.width, outputs, config.head_dropout)
     if not config.head_width:
         return nn.Sequential(nn.Dropout(config.head_dropout), nn.Linear(width, outputs))
     return nn.Sequential(

@@ -10,6 +10,7 @@ import torch
 from training.checkpoint import RunFolder
 from training.datasets.table import Floats
 from training.feeder import Feeder
+from training.published.loading import load_backbone
 from training.recipe import FitConfig, ModelConfig
 from training.regressor import Regressor
 
@@ -55,7 +56,18 @@ class Stage:
         return identity | ({"steps": self.steps} if self.steps else {})
 
     def new_model(self, vocabulary: int) -> Regressor:
-        """The model with random weights, which the seed decides."""
+        """The model as training finds it: the checkpoint's weights, and random ones, which the seed decides, elsewhere.
+
+        Raises:
+            CheckpointError: the checkpoint cannot be read, or is another model's.
+        """
+        model = self.built(vocabulary)
+        if self.model.checkpoint:
+            load_backbone(model, self.model)
+        return model
+
+    def built(self, vocabulary: int) -> Regressor:
+        """The model with random weights, to be trained or to take in trained ones."""
         torch.manual_seed(self.seed)
         model = Regressor(self.model, len(self.mean), len(self.targets), vocabulary)
         model.set_scale(torch.from_numpy(self.mean), torch.from_numpy(self.standard_deviation))
@@ -68,6 +80,6 @@ def load_trained(stage: Stage, feeder: Feeder) -> Regressor:
     Raises:
         FitError: the run has no weights yet.
     """
-    model = stage.new_model(feeder.vocabulary)
+    model = stage.built(feeder.vocabulary)
     model.load_state_dict(RunFolder(stage.folder, stage.identity, writes=False).load_best())
     return model.eval()

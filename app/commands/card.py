@@ -117,7 +117,7 @@ def _provenance(manifest: Manifest) -> dict[str, str]:
         "parameters": f"{made.parameters:,}",
         "precision": manifest.precision,
         "code version": made.code_version,
-        "data SHA-256": made.data_sha256,
+        "data SHA-256": made.data_sha256 or "not known, trained elsewhere",
         "command": made.command,
         "torch to ONNX": f"at most {manifest.parity.largest_difference:.2g} standard deviations apart",
         "golden examples": f"{len(manifest.golden.examples)}, within {manifest.golden.tolerance:g}",

@@ -1,16 +1,13 @@
 """DNABERT-2 is what its published description says, checked against a reference worked out in NumPy."""
 
-import math
-
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 
+from tests.training.references import dnabert2_states
 from training.backbones.convolution import Average, Convolution, ConvolutionShape, Phases, Places
 from training.backbones.dnabert2 import Dnabert2, Dnabert2Shape, alibi_bias, alibi_slopes
 
-Array = npt.NDArray[np.float64]
 SHAPE = Dnabert2Shape(vocabulary=20, width=12, layers=2, heads=3, inner_width=8)
 PUBLISHED_SLOPES = [2**-1, 2**-2, 2**-3, 2**-4, 2**-5, 2**-6, 2**-7, 2**-8, 2**-0.5, 2**-1.5, 2**-2.5, 2**-3.5]
 
@@ -74,15 +71,28 @@ def test_forward_agrees_with_a_reference_in_numpy() -> None:
 
     weights = {name: value.double().numpy() for name, value in model.state_dict().items()}
     for row, real in ((0, 5), (1, 3)):  # the reference knows no padding: it gets the real tokens alone
-        expected = reference(weights, ids[row][:real])
+        expected = dnabert2_states(weights, ids[row][:real], SHAPE.layers, slopes=[2**-4, 2**-8, 2**-2])
         assert np.allclose(states[row, :real].detach().numpy(), expected, atol=1e-5)
     assert floats.tolist() == [[1.0] * 5, [1.0, 1.0, 1.0, 0.0, 0.0]]
 
 
-def test_longer_than_the_published_512_tokens_works() -> None:
-    ids = torch.ones(1, 600, dtype=torch.int64)
+@pytest.mark.parametrize("tokens", [1, 2, 600])
+def test_the_published_heads_agree_with_the_reference_at_any_length(tokens: int) -> None:
+    shape = Dnabert2Shape(vocabulary=20, width=24, layers=1, heads=12, inner_width=8)
+    model = randomised(Dnabert2(shape).eval())
+    ids = torch.randint(20, (1, tokens), generator=torch.Generator().manual_seed(1))
 
-    assert Dnabert2(SHAPE).eval()(ids, ids)[0].shape == (1, 600, 12)
+    states, _ = model(ids, torch.ones_like(ids))
+
+    weights = {name: value.double().numpy() for name, value in model.state_dict().items()}
+    expected = dnabert2_states(weights, ids[0].tolist(), layers=1, slopes=PUBLISHED_SLOPES)
+    assert np.allclose(states[0].detach().numpy(), expected, atol=1e-5)
+
+
+def test_layers_stand_in_their_order() -> None:
+    model = Dnabert2(SHAPE)
+
+    assert list(model.layers) == [model.bert.encoder.layer[0], model.bert.encoder.layer[1]]
 
 
 @pytest.mark.parametrize(("length", "positions"), [(3, 2), (8, 4), (9, 5), (110, 55)])
@@ -114,50 +124,6 @@ def randomised(model: torch.nn.Module) -> torch.nn.Module:
         for parameter in model.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.3)
     return model
-
-
-def reference(weights: dict[str, Array], ids: list[int]) -> Array:
-    """The encoder for one unpadded sequence, as the published description reads: (tokens, width)."""
-    embeddings = weights["bert.embeddings.word_embeddings.weight"][ids]
-    embeddings = embeddings + weights["bert.embeddings.token_type_embeddings.weight"][0]
-    states = normed(embeddings, weights, "bert.embeddings.LayerNorm")
-    for layer in range(SHAPE.layers):
-        states = reference_layer(states, weights, f"bert.encoder.layer.{layer}")
-    return states
-
-
-def reference_layer(states: Array, weights: dict[str, Array], name: str) -> Array:
-    tokens, width = states.shape
-    size = width // SHAPE.heads
-    packed = states @ weights[f"{name}.attention.self.Wqkv.weight"].T + weights[f"{name}.attention.self.Wqkv.bias"]
-    query, key, value = np.split(packed, 3, axis=1)
-    mixed = np.zeros_like(states)
-    for head, slope in enumerate([2**-4, 2**-8, 2**-2]):
-        part = slice(head * size, (head + 1) * size)
-        scores = query[:, part] @ key[:, part].T / math.sqrt(size)
-        scores -= slope * np.abs(np.arange(tokens)[:, None] - np.arange(tokens)[None, :])
-        attention = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
-        mixed[:, part] = attention @ value[:, part]
-    dense = f"{name}.attention.output.dense"
-    states = normed(
-        mixed @ weights[f"{dense}.weight"].T + weights[f"{dense}.bias"] + states,
-        weights,
-        f"{name}.attention.output.LayerNorm",
-    )
-    gated = states @ weights[f"{name}.mlp.gated_layers.weight"].T
-    inner = gelu(gated[:, : SHAPE.inner_width]) * gated[:, SHAPE.inner_width :]
-    output = inner @ weights[f"{name}.mlp.wo.weight"].T + weights[f"{name}.mlp.wo.bias"]
-    return normed(output + states, weights, f"{name}.mlp.layernorm")
-
-
-def normed(states: Array, weights: dict[str, Array], name: str) -> Array:
-    centred = states - states.mean(axis=1, keepdims=True)
-    scaled = centred / np.sqrt((centred**2).mean(axis=1, keepdims=True) + 1e-12)
-    return scaled * weights[f"{name}.weight"] + weights[f"{name}.bias"]
-
-
-def gelu(values: Array) -> Array:
-    return values * (1 + np.vectorize(math.erf)(values / math.sqrt(2))) / 2
 
 
 def test_a_phase_scales_and_shifts_every_third_position() -> None:

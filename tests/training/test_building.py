@@ -12,7 +12,6 @@ from training.errors import ConfigError, DataError
 from training.preparation import load_prepared, prepare
 from training.tokenizers.building import build_tokenizer
 from training.tokenizers.recipe import MorfessorConfig, MotifsConfig, ScoresConfig, TokenizerConfig
-from training.tokenizers.six_mer import six_mer_tokenizer, six_mer_vocabulary
 
 MOTIFS = TokenizerConfig(
     kind="motifs", vocabulary=60, motifs=MotifsConfig(bases=3, kept_share=0.3), scores=ScoresConfig()
@@ -48,8 +47,8 @@ def with_other_held_out_rows(table: Table) -> Table:
 def test_held_out_rows_change_nothing(config: Config, toy_data: Path, tmp_path: Path, kind: str) -> None:
     table = prepare(config, toy_data, tmp_path).table
 
-    built = build_tokenizer(KINDS[kind], table.split("train"), toy_data, None)
-    again = build_tokenizer(KINDS[kind], with_other_held_out_rows(table).split("train"), toy_data, None)
+    built = build_tokenizer(KINDS[kind], table.split("train"), toy_data)
+    again = build_tokenizer(KINDS[kind], with_other_held_out_rows(table).split("train"), toy_data)
 
     assert built == again
 
@@ -77,7 +76,7 @@ def test_a_missing_file_sends_back_to_prepare(config: Config, toy_data: Path, tm
 def test_a_lexicon_says_what_it_was_learnt_from(config: Config, toy_data: Path, tmp_path: Path) -> None:
     train = prepare(config, toy_data, tmp_path).table.split("train")
 
-    counted = build_tokenizer(KINDS["counted"], train, toy_data, None).source
+    counted = build_tokenizer(KINDS["counted"], train, toy_data).source
 
     assert counted.startswith("Morfessor Baseline (corpus weight 1, ")
     assert counted.endswith("the 120 training rows alone, by log2_change_8h_2h.")
@@ -88,24 +87,12 @@ def test_given_scores_are_read_beside_the_data(config: Config, toy_data: Path, t
     (tmp_path / "binding.tsv").write_text("kmer\tscore\nACG\t3.5\nTTT\t1\nGGG\t3.4\n")
     given = replace(MOTIFS, scores=ScoresConfig(table="binding.tsv"), motifs=MotifsConfig(bases=3, threshold=3.32))
 
-    built = build_tokenizer(given, train, tmp_path, None)
+    built = build_tokenizer(given, train, tmp_path)
 
     assert built.files["motifs.txt"] == b"ACG\nGGG\n"
     assert built.motifs is not None
     assert built.motifs.scores.startswith("Column score of the table binding.tsv, SHA-256 ")
     assert built.source == "Word pieces learnt from the training rows' motifs: 2 of 3 bases."
-
-
-def test_a_checkpoints_tokenizer_is_its_own(config: Config, toy_data: Path, tmp_path: Path) -> None:
-    (tmp_path / "published").mkdir()
-    (tmp_path / "published" / "vocab.txt").write_text("\n".join(six_mer_vocabulary("v2")))
-    model = replace(config.model, checkpoint=str(tmp_path / "published"))
-    chosen = replace(config, model=model, tokenizer=TokenizerConfig(kind="checkpoint"))
-
-    prepared = prepare(chosen, toy_data, tmp_path)
-
-    assert prepared.tokenizer is not None
-    assert prepared.tokenizer.files == {"tokenizer.json": six_mer_tokenizer(six_mer_vocabulary("v2"))}
 
 
 @pytest.mark.parametrize(
@@ -114,7 +101,6 @@ def test_a_checkpoints_tokenizer_is_its_own(config: Config, toy_data: Path, tmp_
         ({}, r"tokenizer\.vocabulary: a tokenizer of the kind bpe needs"),
         ({"kind": "motifs"}, r"tokenizer\.vocabulary: a tokenizer of the kind motifs needs"),
         ({"kind": "six_mer", "vocabulary": 10}, r"tokenizer\.vocabulary: the kind six_mer has a vocabulary of its own"),
-        ({"kind": "six_mer", "max_tokens": -1}, r"tokenizer\.max_tokens must be at least 0"),
     ],
 )
 def test_a_tokenizer_is_refused_by_its_key(settings: dict[str, object], message: str) -> None:

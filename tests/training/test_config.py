@@ -130,10 +130,8 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tokenizer", "message"),
     [
-        ('kind = "checkpoint"', r"needs model\.checkpoint"),
         ('kind = "motifs"\nvocabulary = 9\n[tokenizer.motifs]\nbases = 12', r"motifs\.bases is larger than"),
         ('kind = "byte pairs"', r"kind: 'byte pairs' is none of bpe"),
-        ("vocabulary = 9\nmax_tokens = 513", r"tokenizer\.max_tokens: the model reads at most 512"),
     ],
 )
 def test_a_tokenizer_must_fit_its_model(toy_token_toml: str, tmp_path: Path, tokenizer: str, message: str) -> None:
@@ -155,6 +153,19 @@ def test_motifs_have_no_states_of_bases_to_imitate(toy_toml: str, toy_token_toml
 
     with pytest.raises(ConfigError, match="motifs overlap"):
         replace(config, teachers=(TeacherConfig(1, teacher.model, teacher.fit),), distillation=imitating)
+
+
+@pytest.mark.parametrize(
+    ("max_tokens", "message"),
+    [(513, r"bundle\.max_tokens: the model reads at most 512"), (-1, r"bundle\.max_tokens must be at least 0")],
+)
+def test_no_more_tokens_are_promised_than_a_model_reads(
+    toy_token_toml: str, tmp_path: Path, max_tokens: int, message: str
+) -> None:
+    changed = toy_token_toml.replace('"dnabert2"', '"bert"')
+
+    with pytest.raises(ConfigError, match=message):
+        read(changed.replace("max_bases = 40", f"max_bases = 40\nmax_tokens = {max_tokens}"), tmp_path)
 
 
 @pytest.mark.parametrize("positions", [0, -1])

@@ -17,9 +17,10 @@ from training.card import model_card
 from training.config import read_config
 from training.errors import DataError, ExportRefused, FitError
 from training.evaluate import Evaluation, load_evaluation
-from training.export import export, measure_parity
+from training.export import export
 from training.feeder import Feeder, input_rules, predict
 from training.graph import export_graph
+from training.parity import measure_parity
 from training.pipeline import Pipeline
 from training.regressor import Regressor
 
@@ -110,7 +111,7 @@ def test_a_graph_may_average_both_strands(toy_toml: str, tmp_path: Path) -> None
     config = read_config(tmp_path / "toy.toml")
     shape = replace(config.model, reverse_complement_averaged=True)
     model = Regressor(shape, outputs=1, targets=1).eval()
-    feeder = Feeder(input_rules(shape, config.bundle), None)
+    feeder = Feeder(input_rules(shape, config.bundle, None), {})
 
     session = InferenceSession(export_graph(model, feeder))
     strands = [feeder.tensors(feeder.encode([sequence]))[0] for sequence in ("AACGTTACGGTCA", "TGACCGTAACGTT")]

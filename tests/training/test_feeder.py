@@ -37,7 +37,7 @@ KINDS = {
 
 def feeder_of(kind: str, model: ModelConfig = BERT, max_tokens: int = 0) -> Feeder:
     tokenizer = KINDS[kind]
-    return Feeder(input_rules(model, BUNDLE, tokenizer, max_tokens), tokenizer.files)
+    return Feeder(input_rules(model, replace(BUNDLE, max_tokens=max_tokens), tokenizer), tokenizer.files)
 
 
 def drawn(feeder: Feeder, config: AugmentationConfig = PLAIN) -> list[list[int]]:
@@ -87,7 +87,7 @@ def test_bases_have_no_tokenizer() -> None:
 
 
 def test_a_training_row_that_the_model_cannot_read_is_refused_with_the_keys() -> None:
-    with pytest.raises(DataError, match=r"gives \d+ tokens; the model reads at most 4 \(tokenizer\.max_tokens"):
+    with pytest.raises(DataError, match=r"gives \d+ tokens; the model reads at most 4 \(bundle\.max_tokens"):
         drawn(feeder_of("bpe", max_tokens=4))
 
 

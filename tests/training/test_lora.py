@@ -13,14 +13,19 @@ from training.regressor import Regressor
 
 TOKENS = ModelConfig(backbone="dnabert2", width=8, layers=2, heads=2, inner_width=12, dropout=0.0)
 ONE_HOT = ModelConfig(backbone="convolution", width=4, full_dilations=(1,))
+OTHERS = {
+    "bert": replace(TOKENS, backbone="bert", positions=8),
+    "version 1": replace(TOKENS, backbone="nucleotide_transformer", version="v1", positions=10),
+    "version 2": replace(TOKENS, backbone="nucleotide_transformer"),
+}
 INPUTS = (torch.tensor([[1, 6, 4, 2], [1, 5, 2, 3]]), torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]]))
 
 
-def adapted(**changes: object) -> Regressor:
+def adapted(shape: ModelConfig = TOKENS, **changes: object) -> Regressor:
     """A model whose adapters have come some way."""
     torch.manual_seed(0)
-    model = Regressor(TOKENS, outputs=2, targets=2, vocabulary=10).eval()
-    add_adapters(model, replace(LoraConfig(rank=2, alpha=4), **changes), TOKENS)  # type: ignore[arg-type]
+    model = Regressor(shape, outputs=2, targets=2, vocabulary=10).eval()
+    add_adapters(model, replace(LoraConfig(rank=2, alpha=4), **changes), shape)  # type: ignore[arg-type]
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter)
@@ -44,8 +49,17 @@ def test_the_matrices_of_attention_and_mlp_are_changed_and_the_head_is_trained_w
     assert {name for name in trained if ".lora_" not in name} == {"head.1.weight", "head.1.bias"}
 
 
-def test_merged_answers_are_those_of_the_adapters() -> None:
-    model = adapted()
+@pytest.mark.parametrize("shape", OTHERS.values(), ids=OTHERS)
+def test_every_transformer_has_layers_to_change(shape: ModelConfig) -> None:
+    trained = {name for name, parameter in adapted(shape).named_parameters() if parameter.requires_grad}
+
+    changed = {name.split(".lora_")[0].rpartition(".")[2] for name in trained if ".lora_" in name}
+    assert changed == {"query", "key", "value", "dense"}
+
+
+@pytest.mark.parametrize("shape", [TOKENS, *OTHERS.values()], ids=["dnabert2", *OTHERS])
+def test_merged_answers_are_those_of_the_adapters(shape: ModelConfig) -> None:
+    model = adapted(shape)
     answers = model(*INPUTS)
 
     plain = merged(model)

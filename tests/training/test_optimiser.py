@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 from torch import nn
 
+from training.lora import add_adapters
 from training.optimiser import adamw, backbone_heights, learning_rate, set_learning_rate
-from training.recipe import FitConfig, ModelConfig
+from training.recipe import FitConfig, LoraConfig, ModelConfig
 from training.regressor import Regressor
 
 CONFIG = FitConfig(epochs=1, batch=1, learning_rate=1.0, warmup_fraction=0.1, weight_decay=0.5)
@@ -41,6 +42,12 @@ def test_the_rate_may_fall_in_a_straight_line_after_some_steps() -> None:
 
 
 SHAPE = ModelConfig(backbone="dnabert2", width=4, layers=3, heads=2, inner_width=4)
+TRANSFORMERS = {
+    "dnabert2": SHAPE,
+    "bert": replace(SHAPE, backbone="bert", positions=8),
+    "version 1": replace(SHAPE, backbone="nucleotide_transformer", version="v1", positions=10),
+    "version 2": replace(SHAPE, backbone="nucleotide_transformer"),
+}
 
 
 def shares(model: Regressor, config: FitConfig) -> dict[str, float]:
@@ -51,8 +58,15 @@ def shares(model: Regressor, config: FitConfig) -> dict[str, float]:
     return {name: rates[id(parameter)] for name, parameter in model.named_parameters()}
 
 
-def test_each_layer_learns_a_share_of_the_one_above_it() -> None:
-    found = shares(Regressor(SHAPE, 1, 1, 10), replace(CONFIG, layer_decay=0.5))
+@pytest.mark.parametrize("adapters", [False, True])
+@pytest.mark.parametrize("shape", TRANSFORMERS.values(), ids=TRANSFORMERS)
+def test_each_layer_learns_a_share_of_the_one_above_it(shape: ModelConfig, adapters: bool) -> None:
+    model = Regressor(shape, 1, 1, 10)
+    if adapters:
+        add_adapters(model, LoraConfig(), shape)
+        model.requires_grad_(True)
+
+    found = shares(model, replace(CONFIG, layer_decay=0.5))
 
     assert {rate for name, rate in found.items() if name.startswith("head")} == {1.0}
     for layer, share in enumerate([1 / 8, 1 / 4, 1 / 2]):
@@ -71,16 +85,19 @@ def test_the_backbone_may_have_a_rate_of_its_own() -> None:
 
 def test_blocks_of_a_convolution_network_are_layers_and_its_last_norm_belongs_to_the_top() -> None:
     model = Regressor(
-        ModelConfig(backbone="convolution", width=4, full_dilations=(1, 1), half_dilations=(1,)), outputs=1, targets=1
+        ModelConfig(backbone="convolution", width=4, full_dilations=(1, 1), half_dilations=(1,), pooled_dilations=(1,)),
+        outputs=1,
+        targets=1,
     )
 
-    heights = backbone_heights(name for name, _ in model.named_parameters())
+    of_parameter = backbone_heights(model.backbone)
 
-    assert heights["backbone.stem.weight"] == 0
-    assert heights["backbone.full_length.1.pointwise.bias"] == 2
-    assert heights["backbone.half_length.0.dilated.weight"] == 3
-    assert heights["backbone.norm.weight"] == 3
-    assert "head.1.weight" not in heights
+    heights = {name: of_parameter[parameter] for name, parameter in model.backbone.named_parameters()}
+    assert heights["stem.weight"] == 0
+    assert heights["full_length.1.pointwise.bias"] == 2
+    assert heights["half_length.0.dilated.weight"] == 3
+    assert heights["pooled_length.0.dilated.weight"] == 4
+    assert heights["norm.weight"] == 4
 
 
 def test_what_is_frozen_is_left_out() -> None:

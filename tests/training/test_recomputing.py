@@ -1,6 +1,7 @@
 """Computing layers again changes no gradient."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,6 +13,12 @@ from training.recomputing import recompute_layers
 from training.regressor import Regressor
 
 TOKENS = ModelConfig(backbone="dnabert2", width=8, layers=2, heads=2, inner_width=12, dropout=0.2)
+TRANSFORMERS = {
+    "dnabert2": TOKENS,
+    "bert": replace(TOKENS, backbone="bert", positions=8),
+    "version 1": replace(TOKENS, backbone="nucleotide_transformer", version="v1", positions=10),
+    "version 2": replace(TOKENS, backbone="nucleotide_transformer"),
+}
 INPUTS = (torch.tensor([[1, 6, 4, 2], [1, 5, 2, 3]]), torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]]))
 
 
@@ -21,8 +28,9 @@ def gradients(model: Regressor) -> dict[str, torch.Tensor]:
     return {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
 
 
-def test_gradients_are_equal_with_dropout_too() -> None:
-    kept = Regressor(TOKENS, outputs=2, targets=2, vocabulary=10)
+@pytest.mark.parametrize("shape", TRANSFORMERS.values(), ids=TRANSFORMERS)
+def test_gradients_are_equal_with_dropout_too(shape: ModelConfig) -> None:
+    kept = Regressor(shape, outputs=2, targets=2, vocabulary=10)
     again = copy.deepcopy(kept)
     recompute_layers(again.backbone)
 
@@ -32,7 +40,8 @@ def test_gradients_are_equal_with_dropout_too() -> None:
     assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
-def test_fewer_states_are_kept() -> None:
+@pytest.mark.parametrize("shape", TRANSFORMERS.values(), ids=TRANSFORMERS)
+def test_fewer_states_are_kept(shape: ModelConfig) -> None:
     def kept_bytes(model: Regressor) -> int:
         kept = 0
 
@@ -45,7 +54,7 @@ def test_fewer_states_are_kept() -> None:
             model.train().standardised(*INPUTS)
         return kept
 
-    model = Regressor(TOKENS, outputs=2, targets=2, vocabulary=10)
+    model = Regressor(shape, outputs=2, targets=2, vocabulary=10)
     whole = kept_bytes(model)
     recompute_layers(model.backbone)
 

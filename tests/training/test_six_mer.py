@@ -1,6 +1,5 @@
 """Six-mers are cut and numbered as transformers' EsmTokenizer does for the published vocabularies."""
 
-from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -11,7 +10,6 @@ from transformers import EsmTokenizer
 
 from training.errors import DataError
 from training.tokenizers.layout import most_tokens, read_layout
-from training.tokenizers.published import read_published
 from training.tokenizers.six_mer import six_mer_tokenizer, six_mer_vocabulary
 
 VERSIONS: list[Literal["v1", "v2"]] = ["v1", "v2"]
@@ -89,32 +87,13 @@ def test_the_longest_input_is_the_worst_length_not_the_worst_letter(bases: int, 
     assert most_tokens(tokenizer_json, bases, only_bases=False) == bases + 1
 
 
-def test_a_published_folder_gives_the_same_tokenizer(tmp_path: Path) -> None:
-    vocabulary = six_mer_vocabulary("v1")
-    (tmp_path / "vocab.txt").write_text("\n".join(vocabulary) + "\n")
-
-    assert read_published(tmp_path) == six_mer_tokenizer(vocabulary)
-
-
-def test_a_published_tokenizer_file_is_taken_as_it_is(tmp_path: Path) -> None:
-    content = six_mer_tokenizer(six_mer_vocabulary("v2"))
-    (tmp_path / "tokenizer.json").write_bytes(content)
-
-    assert read_published(tmp_path) == content
-
-
 @pytest.mark.parametrize(
-    ("name", "content", "message"),
+    ("vocabulary", "message"),
     [
-        ("tokenizer.json", b"{}", r"tokenizer\.json: not a tokenizer"),
-        ("vocab.txt", b"<unk>\n<pad>\n<mask>\n<cls>\nA\n", r"vocab\.txt: AAAAAA is missing"),
-        ("vocab.txt", b"A\nA\n", r"vocab\.txt: an entry stands there twice"),
-        ("vocab.txt", b"\xff\xfe", "cannot be read"),
-        ("other.txt", b"", "has neither tokenizer.json nor vocab.txt"),
+        (["<unk>", "<pad>", "<mask>", "<cls>", "A"], r"vocab\.txt: AAAAAA is missing"),
+        (["A", "A"], r"vocab\.txt: an entry stands there twice"),
     ],
 )
-def test_what_is_no_tokenizer_is_refused_by_file(tmp_path: Path, name: str, content: bytes, message: str) -> None:
-    (tmp_path / name).write_bytes(content)
-
+def test_what_is_no_vocabulary_of_six_mers_is_refused(vocabulary: list[str], message: str) -> None:
     with pytest.raises(DataError, match=message):
-        read_published(tmp_path)
+        six_mer_tokenizer(vocabulary)

@@ -53,6 +53,12 @@ class Bert(nn.Module):
         self.bert = BertModel(config, add_pooling_layer=False)
         self.bert.set_attn_implementation("eager")  # exports to a smaller graph, and trains as fast on a CPU
 
+    @property
+    def layers(self) -> nn.ModuleList:
+        """The transformer layers, in the order they are applied."""
+        layers: nn.ModuleList = self.bert.encoder.layer
+        return layers
+
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
         """States of all tokens.
 

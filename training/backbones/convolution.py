@@ -126,6 +126,11 @@ class Convolution(nn.Module):
         self.pooled_length = nn.Sequential(*(Block(shape, dilation) for dilation in shape.pooled_dilations))
         self.norm = nn.BatchNorm1d(shape.width)
 
+    @property
+    def layers(self) -> list[nn.Module]:
+        """The residual blocks, in the order they are applied."""
+        return [*self.full_length, *self.half_length, *self.pooled_length]
+
     def forward(self, bases: Tensor) -> tuple[Tensor, Tensor]:
         """States of all positions.
 

@@ -187,6 +187,11 @@ class Dnabert2(nn.Module):
         self.bert = Bert(shape)
         self.bert.apply(_initialise)
 
+    @property
+    def layers(self) -> nn.ModuleList:
+        """The transformer layers, in the order they are applied."""
+        return self.bert.encoder.layer
+
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
         """States of all tokens.
 

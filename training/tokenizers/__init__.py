@@ -1,4 +1,4 @@
-"""Tokenizers, trained on training rows only and written as the `tokenizer.json` that the service reads."""
+"""Tokenizers, written as the `tokenizer.json` that the service reads; what learns, learns from training rows only."""
 
 from training.tokenizers.bpe import CLS, MASK, PAD, SEP, SPECIAL_TOKENS, train_bpe
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from app.bundle import MOTIFS, TOKENIZER, Motifs
 from training.checkpoint import write_atomically
@@ -15,7 +16,6 @@ from training.tokenizers.bpe import train_bpe
 from training.tokenizers.layout import most_motif_tokens, most_tokens, read_layout
 from training.tokenizers.morfessor import chunk_corpus, kmer_corpus, train_morfessor, unigram_of
 from training.tokenizers.motifs import choose_motifs, train_word_pieces
-from training.tokenizers.published import read_published
 from training.tokenizers.recipe import TokenizerConfig
 from training.tokenizers.scores import kmer_scores
 from training.tokenizers.six_mer import six_mer_tokenizer, six_mer_vocabulary
@@ -71,30 +71,32 @@ def load_tokenizer(folder: Path) -> TrainedTokenizer:
         raise DataError(f"{error.filename} is missing: run `python -m training prepare` first") from None
 
 
-def build_tokenizer(config: TokenizerConfig, train: Table, data: Path, checkpoint: Path | None) -> TrainedTokenizer:
-    """Train or read the tokenizer that a configuration asks for.
+def build_tokenizer(config: TokenizerConfig, train: Table, data: Path) -> TrainedTokenizer:
+    """Make the tokenizer that a configuration asks for.
 
     Args:
         config: which.
         train: the training rows, the only ones that anything is learnt from.
         data: the folder that tables of scores are relative to.
-        checkpoint: the published model's folder, for the kind `checkpoint`.
 
     Raises:
-        DataError: a table or a checkpoint cannot be read.
+        DataError: a table cannot be read.
     """
     if config.kind == "motifs":
         return _motifs(config, train, data)
     if config.kind == "morfessor":
         return _morfessor(config, train, data)
     if config.kind == "six_mer":
-        vocabulary = six_mer_vocabulary(config.version)
-        said = f"Nucleotide Transformer's six-mers, {config.version}, {len(vocabulary):,} entries."
-        return TrainedTokenizer({TOKENIZER: six_mer_tokenizer(vocabulary)}, said)
-    if checkpoint is not None and config.kind == "checkpoint":
-        return TrainedTokenizer({TOKENIZER: read_published(checkpoint)}, "The published model's own tokenizer.")
+        return six_mers(config.version)
     said = f"Byte pairs learnt from the training rows, {config.vocabulary:,} entries."
     return TrainedTokenizer({TOKENIZER: train_bpe(train.sequences, config.vocabulary)}, said)
+
+
+def six_mers(version: Literal["v1", "v2"]) -> TrainedTokenizer:
+    """Nucleotide Transformer's tokenizer, which nothing has to be learnt for."""
+    vocabulary = six_mer_vocabulary(version)
+    said = f"Nucleotide Transformer's six-mers, {version}, {len(vocabulary):,} entries."
+    return TrainedTokenizer({TOKENIZER: six_mer_tokenizer(vocabulary)}, said)
 
 
 def _morfessor(config: TokenizerConfig, train: Table, data: Path) -> TrainedTokenizer:

@@ -96,21 +96,21 @@ class MorfessorConfig:
 
 @dataclass(frozen=True)
 class TokenizerConfig:
-    """A tokenizer; whatever it learns, it learns from the training rows."""
+    """A tokenizer; whatever it learns, it learns from the training rows.
+
+    A model with a checkpoint brings the checkpoint's and has no such table; Nucleotide Transformer with random weights
+    brings its six-mers, unless there is one.
+    """
 
     vocabulary: int = 0
     """Entries, special tokens included (bpe, motifs); those to aim at (morfessor)."""
 
-    kind: Literal["bpe", "six_mer", "morfessor", "motifs", "checkpoint"] = "bpe"
+    kind: Literal["bpe", "six_mer", "morfessor", "motifs"] = "bpe"
     """`bpe`: byte pairs; `six_mer`: Nucleotide Transformer's; `morfessor`: Morfessor Baseline; `motifs`: word pieces of
-    the k-mers whose score is above a threshold; `checkpoint`: that of the published model the backbone comes from."""
+    the k-mers whose score is above a threshold."""
 
     version: Literal["v1", "v2"] = "v2"
     """Of Nucleotide Transformer's vocabulary (six_mer)."""
-
-    max_tokens: int = 0
-    """Longest input in tokens, special tokens included; 0: what `bundle.max_bases` can give at worst. A sequence that
-    gives more is refused."""
 
     scores: ScoresConfig = field(default_factory=ScoresConfig)
     motifs: MotifsConfig = field(default_factory=MotifsConfig)
@@ -122,5 +122,3 @@ class TokenizerConfig:
             raise ConfigError(f"tokenizer.vocabulary: a tokenizer of the kind {self.kind} needs a number of entries")
         if not learnt and self.vocabulary:
             raise ConfigError(f"tokenizer.vocabulary: the kind {self.kind} has a vocabulary of its own; remove the key")
-        if self.max_tokens < 0:
-            raise ConfigError("tokenizer.max_tokens must be at least 0")

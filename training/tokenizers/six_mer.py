@@ -15,13 +15,14 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 from training.errors import DataError
 
 BASES = "ATCG"
+BASES_PER_TOKEN = 6
 UNKNOWN, PAD, MASK, START = "<unk>", "<pad>", "<mask>", "<cls>"
 SPECIAL_TOKENS = {"v1": (UNKNOWN, PAD, MASK, START), "v2": (UNKNOWN, PAD, MASK, START, "<eos>", "<bos>")}
 
 
 def six_mer_vocabulary(version: Literal["v1", "v2"]) -> tuple[str, ...]:
     """The entries in their published order: special tokens, all six-mers over A T C G, then A T C G N."""
-    six_mers = ("".join(letters) for letters in product(BASES, repeat=6))
+    six_mers = ("".join(letters) for letters in product(BASES, repeat=BASES_PER_TOKEN))
     return (*SPECIAL_TOKENS[version], *six_mers, *BASES, "N")
 
 

@@ -1,0 +1,59 @@
+"""Whether the exported graph predicts what the model does, whatever a batch looks like."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from app.bundle import Parity
+from app.engine import OnnxModel
+from training.datasets.table import Floats
+from training.errors import ExportRefused
+from training.feeder import Feeder
+from training.graph import random_rows
+from training.regressor import ScaledModel
+
+PARITY_TOLERANCE = 1e-5
+PARITY_ROWS = (1, 2, 3, 8)
+# Attention's scores grow with the square of the length: the longest inputs are compared in the smaller batches.
+PARITY_POSITIONS = 8192
+
+
+def measure_parity(model: ScaledModel, feeder: Feeder, served: OnnxModel) -> Parity:
+    """Compare torch, one row at a time, with ONNX Runtime on whole, padded batches.
+
+    Raises:
+        ExportRefused: they differ by more than `PARITY_TOLERANCE` standard deviations of a target.
+    """
+    shapes = [
+        (rows, length)
+        for length in _parity_lengths(feeder)
+        for rows in PARITY_ROWS
+        if rows <= 2 or rows * length <= PARITY_POSITIONS
+    ]
+    worst = max(_difference(model, feeder, served, rows, length) for rows, length in shapes)
+    if not worst <= PARITY_TOLERANCE:  # also true for NaN
+        raise ExportRefused(
+            f"torch and ONNX Runtime differ by {worst:.3g} standard deviations (allowed: {PARITY_TOLERANCE:g})"
+        )
+    return Parity(largest_difference=worst, shapes=tuple(shapes))
+
+
+def _parity_lengths(feeder: Feeder) -> list[int]:
+    shortest = 1 if feeder.rules.encoding == "tokens" else feeder.rules.min_bases
+    longest = feeder.rules.max_tokens
+    return sorted(
+        {shortest, shortest + 1, (shortest + longest) // 2, longest - 1, longest} & set(range(shortest, longest + 1))
+    )
+
+
+def _difference(model: ScaledModel, feeder: Feeder, served: OnnxModel, rows: int, length: int) -> float:
+    """Largest difference for one shape; token rows are ragged, the first as long as the shape says."""
+    lengths = [length] * rows
+    if feeder.rules.encoding == "tokens":
+        lengths = [length, *np.random.default_rng(length).integers(1, length + 1, size=rows - 1).tolist()]
+    batch = random_rows(feeder, lengths, seed=length)
+    with torch.no_grad():
+        alone: Floats = np.vstack([model(*feeder.tensors([row])).numpy() for row in batch])
+    spread = model.standard_deviation[: model.targets].numpy()
+    return float(np.max(np.abs(alone - served.predict(batch)) / spread))

@@ -1,0 +1,1 @@
+"""Published checkpoints, read in their own on-disk formats and without running any code of theirs."""
