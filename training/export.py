@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,7 @@ def export(pipeline: Pipeline, evaluation: Evaluation, models: Path, command: st
     feeder = pipeline.feeder
     tokenizer = pipeline.prepared.tokenizer if feeder.rules.encoding == "tokens" else None
     described = Description(
-        bundle=pipeline.config.bundle,
+        bundle=replace(pipeline.config.bundle, golden_sequences=pipeline.golden_sequences),
         quantities=pipeline.prepared.table.quantities,
         architecture=architecture(pipeline.config.architecture, tokenizer),
         config=pipeline.config.as_dict(),

@@ -15,6 +15,7 @@ from training.baselines.recipe import BaselineConfig
 from training.config import Config
 from training.datasets.table import Split
 from training.distillation import Distilled, Teachers
+from training.errors import DataError
 from training.examples import Examples, Material, examples_of, output_columns
 from training.feeder import Feeder, input_rules
 from training.fit import fit
@@ -50,6 +51,18 @@ class Pipeline:
     def data_sha256(self) -> str:
         """Digest of the table."""
         return self._data_sha256
+
+    @property
+    def golden_sequences(self) -> tuple[str, ...]:
+        """What the golden examples are of, rows of the table included.
+
+        Raises:
+            DataError: one of the rows is not in the table.
+        """
+        table, bundle = self.prepared.table, self.config.bundle
+        if missing := sorted(set(bundle.golden_rows) - set(table.ids)):
+            raise DataError(f"bundle.golden_rows: no row of the table is called {missing[0]}")
+        return bundle.golden_sequences + tuple(table.sequences[table.ids.index(name)] for name in bundle.golden_rows)
 
     @property
     def feeder(self) -> Feeder:

@@ -9,7 +9,8 @@ from training.config import Config, read_config
 from training.errors import ConfigError
 from training.recipe import DistillationConfig, TeacherConfig
 
-CONFIGS = sorted((Path(__file__).parents[2] / "training" / "configs").glob("*.toml"))
+FOLDER = Path(__file__).parents[2] / "training" / "configs"
+CONFIGS = sorted([*FOLDER.glob("*.toml"), *FOLDER.glob("full-scale/*.toml")])
 TEN = DistillationConfig(synthetic_sequences=10)
 
 

@@ -14,7 +14,7 @@ from app.bundle import Bundle, Estimate, Manifest, read_bundle
 from app.encoding import EncodedSequence, SequenceEncoder
 from app.engine import OnnxModel
 from training.card import model_card
-from training.config import read_config
+from training.config import Config, read_config
 from training.errors import DataError, ExportRefused, FitError
 from training.evaluate import Evaluation, load_evaluation
 from training.export import export
@@ -151,3 +151,17 @@ def serve(bundle: Bundle, sequences: list[str]) -> np.ndarray:
 
 def digests(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+
+
+def test_golden_examples_may_be_rows_of_the_table(trained: Pipeline) -> None:
+    table, written_down = trained.prepared.table, trained.config.bundle.golden_sequences
+
+    named = Pipeline(with_golden_rows(trained.config, table.ids[3]), trained.prepared, trained.folder)
+
+    assert named.golden_sequences == (*written_down, table.sequences[3])
+    with pytest.raises(DataError, match="golden_rows: no row of the table is called elsewhere"):
+        _ = Pipeline(with_golden_rows(trained.config, "elsewhere"), trained.prepared, trained.folder).golden_sequences
+
+
+def with_golden_rows(config: Config, *names: str) -> Config:
+    return replace(config, bundle=replace(config.bundle, golden_rows=names))
