@@ -126,15 +126,16 @@ def evaluate(
     config: ConfigFile,
     runs: Runs = RUNS,
     split: Scored = ScoredSplit.test,
+    device: Device = "auto",
     threads: Threads = 0,
     fold: Fold = None,
 ) -> None:
     """Score the model beside its baselines on the same rows, with bootstrap intervals; keep what all predicted."""
-    _device("cpu", threads)
+    chosen = _device(device, threads)
     pipeline = _pipeline(config, runs, fold)
     others = [_pipeline(config.parent / name, runs, fold) for name in pipeline.config.evaluation.beside]
     beside = {other.config.bundle.name: other for other in others}
-    predictions = predict_split(pipeline, beside, split.value)
+    predictions = predict_split(pipeline, beside, split.value, chosen)
     predictions.save(predictions_path(pipeline.folder, split.value))
     evaluation = score(pipeline, predictions, split.value)
     evaluation.save(evaluation_path(pipeline.folder, split.value))
@@ -172,7 +173,7 @@ def run(
     refuse_several_processes()
     prepare(config, data, runs, fold)
     fit(config, runs, device, threads, fold=fold)
-    evaluate(config, runs, ScoredSplit.test, threads, fold)
+    evaluate(config, runs, ScoredSplit.test, device, threads, fold)
     export(config, runs, models, threads, fold=fold)
 
 
@@ -193,7 +194,7 @@ def crossvalidate(
         for path in (*(config.parent / name for name in settings.evaluation.beside), config):
             prepare(path, data, runs, fold)
             fit(path, runs, device, threads, fold=fold)
-        evaluate(config, runs, ScoredSplit.test, threads, fold)
+        evaluate(config, runs, ScoredSplit.test, device, threads, fold)
     combined = combine(settings, runs)
     combined.save(crossvalidation_path(settings, runs))
     show_scores(combined.scores, console)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from app.bundle import Score
 from training.baselines.kmer_ridge import fit_kmer_ridge
@@ -26,6 +27,7 @@ from training.pipeline import MODEL_FOLDER, Pipeline
 from training.predictions import ALL_ROWS, Answer, Predictions
 from training.scoring import scores_of
 
+CPU = torch.device("cpu")
 THIS_BUNDLE = "this bundle"
 KMER_RIDGE = "k-mer ridge"
 
@@ -111,13 +113,16 @@ def score(pipeline: Pipeline, predictions: Predictions, split: Split = "test") -
     return Evaluation(weights_sha256(pipeline), split, scores, config_sha256(config))
 
 
-def predict_split(pipeline: Pipeline, beside: Mapping[str, Pipeline], split: Split = "test") -> Predictions:
+def predict_split(
+    pipeline: Pipeline, beside: Mapping[str, Pipeline], split: Split = "test", device: torch.device = CPU
+) -> Predictions:
     """Predict the rows of a split with the published model, the models beside it and the baseline.
 
     Args:
         pipeline: of the published model, trained.
         beside: name to the pipeline of another trained model.
         split: `valid` while a recipe is being developed; `test` once, at the end.
+        device: where networks predict.
 
     Raises:
         DataError: a model beside was trained on another table.
@@ -125,8 +130,8 @@ def predict_split(pipeline: Pipeline, beside: Mapping[str, Pipeline], split: Spl
     if any(other.data_sha256 != pipeline.data_sha256 for other in beside.values()):
         raise DataError("evaluation.beside: a model was trained on another table, so its figures would not compare")
     rows, config = pipeline.prepared.table.split(split), pipeline.config
-    answers = [Answer(THIS_BUNDLE, "", _predicted(pipeline, rows))]
-    answers += [Answer(name, "", _predicted(other, rows)) for name, other in beside.items()]
+    answers = [Answer(THIS_BUNDLE, "", _predicted(pipeline, rows, device))]
+    answers += [Answer(name, "", _predicted(other, rows, device)) for name, other in beside.items()]
     if config.evaluation.kmer_ridge:
         answers += _ridge_answers(pipeline.prepared.table, rows, config)
     return Predictions(
@@ -141,8 +146,10 @@ def predict_split(pipeline: Pipeline, beside: Mapping[str, Pipeline], split: Spl
     )
 
 
-def _predicted(pipeline: Pipeline, rows: Table) -> Floats:
-    return predict(pipeline.load(), pipeline.feeder, rows.sequences)
+def _predicted(pipeline: Pipeline, rows: Table, device: torch.device) -> Floats:
+    # A baseline's sums are in float64, which is quick on a CPU only.
+    where = device if pipeline.config.baseline is None else CPU
+    return predict(pipeline.load().to(where), pipeline.feeder, rows.sequences)
 
 
 def _ridge_answers(table: Table, rows: Table, config: Config) -> Iterator[Answer]:
