@@ -7,7 +7,7 @@ import pytest
 
 from training.config import DataConfig
 from training.datasets.options import SourceName, UtrseqOptions
-from training.datasets.registry import SOURCES, is_strand_specific, read_source
+from training.datasets.registry import SOURCES, read_source
 from training.errors import DataError
 
 
@@ -32,7 +32,7 @@ def test_all_missing_files_are_named_at_once(name: SourceName, tmp_path: Path) -
 
 
 def test_promoters_and_transcripts_differ_by_strand() -> None:
-    assert all(is_strand_specific(DataConfig(name, "any")) for name in SOURCES)
+    assert all(DataConfig(name, "any").strand_specific for name in SOURCES)
 
 
 def test_all_reporters_of_utrseq_need_the_file_with_their_sequences(tmp_path: Path) -> None:
