@@ -269,7 +269,7 @@ class Config:
             raise ConfigError(f"baseline.anchor: lies outside windows of {self.bundle.max_bases} bases")
 
     def _check_distillation(self, distillation: DistillationConfig, model: ModelConfig, fit: FitConfig) -> None:
-        if any(teacher.model.encoding != "one_hot" for teacher in self.teachers):
+        if any(teacher.model.backbone != "convolution" for teacher in self.teachers):
             raise ConfigError("teachers: a teacher reads bases, so that its states belong to bases")
         if distillation.state_weight and model.encoding != "tokens":
             raise ConfigError("distillation.state_weight: only a model of tokens can imitate its teacher's states")

@@ -18,9 +18,9 @@ class ModelConfig:
     `width` and `dropout` belong to every backbone; the other sizes to the one that their docstring names.
     """
 
-    backbone: Literal["dnabert2", "nucleotide_transformer", "bert", "convolution"]
+    backbone: Literal["dnabert2", "nucleotide_transformer", "bert", "convolution", "kmers"]
     width: int
-    """Channels of the states."""
+    """Channels of the states; of `kmers`, how many there are: 340 of 1 to 4 bases."""
 
     dropout: float = 0.1
 
@@ -65,7 +65,10 @@ class ModelConfig:
     """One residual block each, after averaging (convolution)."""
 
     window_bases: int = 0
-    """The one length of the input, in bases, which `places` and pooling by `bins` need (convolution)."""
+    """The one length of the input, in bases, which `places` and pooling by `bins` need (convolution, kmers)."""
+
+    longest_kmer: int = 4
+    """K-mers of 1 to this many bases are counted (kmers)."""
 
     phases: int = 0
     """Kinds of position that take turns from the first base on, 3 for a reading frame; 0: all alike (convolution)."""
@@ -80,7 +83,7 @@ class ModelConfig:
     """Attention pooling only."""
 
     pooling_bins: int = 1
-    """Equal parts of the window that are pooled each by itself; pooling by bins only."""
+    """Equal parts of the window that are pooled, or whose k-mers are counted, each by itself; pooling by bins only."""
 
     pooling_maxima: bool = False
     """Pool each part's largest states beside its mean; pooling by bins only."""
@@ -101,9 +104,11 @@ class ModelConfig:
             raise ConfigError("model.positions must be at least 1")
         if self.encoding == "tokens":
             self._check_transformer()
-        else:
+        elif self.backbone == "convolution":
             self._check_convolution()
-        if (self.places or self.pooling == "bins") and (self.backbone != "convolution" or self.pooled_positions < 1):
+        else:
+            self._check_kmers()
+        if (self.places or self.pooling == "bins") and (self.encoding != "one_hot" or self.pooled_positions < 1):
             raise ConfigError("model: places and pooling by bins belong to a convolution of one window_bases")
         if self.pooling == "bins" and not 1 <= self.pooling_bins <= self.pooled_positions:
             raise ConfigError(f"model: pooling_bins must be 1 to {self.pooled_positions}, the pooled positions")
@@ -135,10 +140,16 @@ class ModelConfig:
         if self.checkpoint or self.pooling == "cls":
             raise ConfigError("model: a convolution has no published checkpoint and no first token; see the backbones")
 
+    def _check_kmers(self) -> None:
+        if self.pooling != "bins" or self.pooling_maxima or self.window_bases < 1 or self.checkpoint:
+            raise ConfigError("model: kmers are counted in a window of window_bases, with pooling by bins, no maxima")
+        if self.width != (expected := sum(4**k for k in range(1, self.longest_kmer + 1))):
+            raise ConfigError(f"model.width: there are {expected} k-mers of 1 to {self.longest_kmer} bases")
+
     @property
     def encoding(self) -> Literal["tokens", "one_hot"]:
         """What the backbone reads."""
-        return "one_hot" if self.backbone == "convolution" else "tokens"
+        return "one_hot" if self.backbone in {"convolution", "kmers"} else "tokens"
 
     @property
     def brings_tokenizer(self) -> bool:
@@ -156,7 +167,9 @@ class ModelConfig:
 
     @property
     def pooled_positions(self) -> int:
-        """States of a window of `window_bases`, after all pooling (convolution)."""
+        """States of a window of `window_bases`, after all pooling (convolution, kmers)."""
+        if self.backbone == "kmers":
+            return self.pooling_bins
         halved = (self.window_bases + 1) // 2 if self.half_dilations else self.window_bases
         return halved // self.pooled_bases
 
@@ -169,6 +182,9 @@ class ModelConfig:
             "bins": f"mean{' and maximum' if self.pooling_maxima else ''} of {self.pooling_bins} equal parts",
             "cls": "state of the first token",
         }[self.pooling]
+        if self.backbone == "kmers":
+            counted = f"Counts of all k-mers of 1 to {self.longest_kmer} bases in {self.pooling_bins} equal parts"
+            return f"{counted} of a window, and a network with {self.head_width} hidden units over them."
         if self.backbone == "convolution":
             blocks = len(self.full_dilations) + len(self.half_dilations) + len(self.pooled_dilations)
             dilated = f"{blocks} residual blocks of dilated convolutions of width {self.width} over one-hot bases"

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from training.backbones.bert import Bert, BertShape
 from training.backbones.convolution import Convolution, ConvolutionShape
 from training.backbones.dnabert2 import Dnabert2, Dnabert2Shape
+from training.backbones.kmers import Kmers
 from training.datasets.table import Columns
 from training.errors import ConfigError, DataError
 from training.recipe import ModelConfig
@@ -225,6 +226,8 @@ def _backbone(config: ModelConfig, vocabulary: int) -> nn.Module:
         return Dnabert2(Dnabert2Shape(*sizes, config.dropout))
     if config.backbone == "nucleotide_transformer":
         return _nucleotide_transformer(config, vocabulary)
+    if config.backbone == "kmers":
+        return Kmers(config.longest_kmer, config.window_bases, config.pooling_bins, config.dropout)
     return Convolution(
         ConvolutionShape(
             config.width,

@@ -7,6 +7,7 @@ import torch
 from tests.training.references import dnabert2_states
 from training.backbones.convolution import Average, Convolution, ConvolutionShape, Phases, Places
 from training.backbones.dnabert2 import Dnabert2, Dnabert2Shape, alibi_bias, alibi_slopes
+from training.backbones.kmers import Kmers, kmers_up_to
 
 SHAPE = Dnabert2Shape(vocabulary=20, width=12, layers=2, heads=3, inner_width=8)
 PUBLISHED_SLOPES = [2**-1, 2**-2, 2**-3, 2**-4, 2**-5, 2**-6, 2**-7, 2**-8, 2**-0.5, 2**-1.5, 2**-2.5, 2**-3.5]
@@ -147,3 +148,30 @@ def test_a_place_adds_its_own_state() -> None:
         places.states.copy_(torch.tensor([[5.0, 7.0]]))
 
     assert places(torch.zeros(2, 1, 2)).tolist() == [[[5.0, 7.0]]] * 2
+
+
+def test_kmers_are_counted_in_the_part_that_their_first_base_is_in() -> None:
+    kmers = Kmers(longest_kmer=2, window_bases=5, bins=2, dropout=0.0)
+    bases = one_hot("AAACN")  # parts: AAA and CN
+
+    singles, pairs = (counts[0].T.tolist() for counts in kmers._counts(bases))
+
+    assert singles == [[3, 0], [0, 1], [0, 0], [0, 0]]
+    assert pairs[:2] == [[2, 0], [1, 0]]  # AA, and AC, which ends in the other part
+    assert pairs[2:] == [[0, 0]] * 14  # nothing that holds the N
+
+
+def test_counts_enter_as_standardised_square_roots() -> None:
+    kmers = Kmers(longest_kmer=1, window_bases=4, bins=1, dropout=0.0).eval()
+    kmers.norm.running_mean.fill_(1.0)
+    kmers.norm.running_var.fill_(0.25 - 0.01)
+
+    states, mask = kmers(one_hot("AAAA"))
+
+    assert torch.allclose(states, torch.tensor([[[2.0, -2.0, -2.0, -2.0]]]))
+    assert mask.tolist() == [[1.0]]
+    assert kmers_up_to(4) == 340
+
+
+def one_hot(sequence: str) -> torch.Tensor:
+    return torch.tensor([[[float(letter == base) for base in "ACGT"] for letter in sequence]])

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from training.config import Config, read_config
 from training.errors import ConfigError
-from training.recipe import DistillationConfig, TeacherConfig
+from training.recipe import DistillationConfig, ModelConfig, TeacherConfig
 
 FOLDER = Path(__file__).parents[2] / "training" / "configs"
 CONFIGS = sorted([*FOLDER.glob("*.toml"), *FOLDER.glob("full-scale/*.toml")])
@@ -196,3 +197,19 @@ def test_configurations_that_extend_each_other_are_refused(tmp_path: Path) -> No
 
     with pytest.raises(ConfigError, match="does not extend this one"):
         read_config(tmp_path / "one.toml")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"width": 84}, "there are 340 k-mers"),
+        ({"pooling": "mean"}, "pooling by bins"),
+        ({"window_bases": 0}, "window"),
+    ],
+)
+def test_a_network_over_kmers_says_what_it_counts(wrong: dict[str, Any], named: str) -> None:
+    right: dict[str, Any] = {"width": 340, "window_bases": 40, "pooling": "bins", "pooling_bins": 4}
+
+    assert ModelConfig("kmers", **right).pooled_positions == 4
+    with pytest.raises(ConfigError, match=named):
+        ModelConfig("kmers", **(right | wrong))
