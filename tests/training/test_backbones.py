@@ -161,14 +161,14 @@ def test_kmers_are_counted_in_the_part_that_their_first_base_is_in() -> None:
     assert pairs[2:] == [[0, 0]] * 14  # nothing that holds the N
 
 
-def test_counts_enter_as_standardised_square_roots() -> None:
+def test_counts_are_standardised() -> None:
     kmers = Kmers(longest_kmer=1, window_bases=4, bins=1, dropout=0.0).eval()
     kmers.norm.running_mean.fill_(1.0)
     kmers.norm.running_var.fill_(0.25 - 0.01)
 
     states, mask = kmers(one_hot("AAAA"))
 
-    assert torch.allclose(states, torch.tensor([[[2.0, -2.0, -2.0, -2.0]]]))
+    assert torch.allclose(states, torch.tensor([[[5.0, -2.0, -2.0, -2.0]]]))  # (4 - 1) / 0.5 is cut at five deviations
     assert mask.tolist() == [[1.0]]
     assert kmers_up_to(4) == 340
 

@@ -21,8 +21,7 @@ def kmers_up_to(longest: int) -> int:
 class Kmers(nn.Module):
     """The backbone.
 
-    A k-mer belongs to the part that its first base is in. Counts enter as square roots, whose noise is alike for rare
-    and for frequent k-mers, and are standardised by the training rows.
+    A k-mer belongs to the part that its first base is in. Counts are standardised by the training rows.
 
     Args:
         longest_kmer: k-mers of 1 to this many bases are counted.
@@ -55,7 +54,7 @@ class Kmers(nn.Module):
             states (batch, bins, k-mers) and a mask of ones (batch, bins).
         """
         counts = torch.cat(list(self._counts(bases)), dim=2)  # (batch, bins, k-mers)
-        standardised = self.norm(counts.sqrt().flatten(1)).clamp(-LARGEST_DEVIATION, LARGEST_DEVIATION)
+        standardised = self.norm(counts.flatten(1)).clamp(-LARGEST_DEVIATION, LARGEST_DEVIATION)
         states = self.dropout(standardised).reshape(-1, self.bins, self.width)
         return states, states.new_ones(states.shape[:2])
 
