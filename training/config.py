@@ -145,7 +145,8 @@ class SplitConfig:
         if self.folds == 1 or self.folds < 0 or not 0 <= self.fold < max(1, self.folds):
             raise ConfigError("split: folds must be 0 or at least 2, and fold one of 0 to folds - 1")
         if self.folds and self.by not in {"group", "random"}:
-            raise ConfigError(f"split.folds: a {self.by} says which rows are held out; use split.by = 'group' or 'random'")
+            instead = "use split.by = 'group' or 'random'"
+            raise ConfigError(f"split.folds: a {self.by} says which rows are held out; {instead}")
         if min(self.valid_fraction, self.test_fraction) <= 0 or self.valid_fraction + self.test_fraction >= 1:
             raise ConfigError("split: valid_fraction and test_fraction must be above 0 and below 1 together")
         if bool(self.valid_chromosomes) != bool(self.test_chromosomes):

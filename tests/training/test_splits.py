@@ -119,7 +119,7 @@ def test_only_rows_on_chromosomes_are_split_by_them(table: Table) -> None:
         assign_splits(table, SplitConfig(by="chromosome"))
     with pytest.raises(ConfigError, match="belong together"):
         SplitConfig(by="chromosome", test_chromosomes=("chr1",))
-    with pytest.raises(ConfigError, match="held out by split.by = 'chromosome', not 'group'"):
+    with pytest.raises(ConfigError, match=r"held out by split\.by = 'chromosome', not 'group'"):
         SplitConfig(by="group", valid_chromosomes=("chr2",), test_chromosomes=("chr1",))
 
 
