@@ -112,4 +112,10 @@ def test_a_score_names_the_figures_that_its_file_gives_again(trained: Pipeline, 
 
 def test_a_model_without_weights_has_none_to_measure(untrained: Pipeline) -> None:
     with pytest.raises(FitError, match="run `python -m training fit` first"):
-        weights_sha256(untrained)
+        weights_sha256(untrained.folder)
+
+
+def test_the_weights_that_were_measured_beside_are_named(trained: Pipeline) -> None:
+    evaluation = evaluate(trained, {"its twin": trained})
+
+    assert evaluation.beside_sha256 == {"its twin": weights_sha256(trained.folder)}
