@@ -26,6 +26,9 @@ from training.recipe import DistillationConfig, FitConfig, ModelConfig, TeacherC
 from training.tokenizers.recipe import TokenizerConfig
 from training.tokenizers.six_mer import BASES_PER_TOKEN
 
+# A configuration that extends another would write into the other's runs, or boast of what the other tried.
+OF_ONE_MODEL = frozenset({"name", "title", "card"})
+
 PUBLISHED_VOCABULARY = 4096
 """Entries of DNABERT-2's own tokenizer."""
 
@@ -333,14 +336,15 @@ def _read_extended(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     """A file's document; one that extends another has the other's rows, and its words for them.
 
     Models are compared on the same rows: so [data] and [split] are taken over whole where they are not given, and
-    [bundle] key by key. What is trained is never taken over.
+    [bundle] key by key, but for what is said of one model only. What is trained is never taken over.
     """
     document = read_toml(path)
     if "extends" not in document:
         return document
     name = document.pop("extends")
-    if not isinstance(name, str) or path in seen:
+    if not isinstance(name, str) or path.resolve() in seen:
         raise ConfigError(f"{path.name}: extends: expected the name of another file that does not extend this one")
-    other = _read_extended(path.parent / name, (*seen, path))
+    other = _read_extended(path.parent / name, (*seen, path.resolve()))
     rows = {table: other[table] for table in ("data", "split") if table in other}
-    return rows | document | {"bundle": other.get("bundle", {}) | document.get("bundle", {})}
+    words = {key: value for key, value in other.get("bundle", {}).items() if key not in OF_ONE_MODEL}
+    return rows | document | {"bundle": words | document.get("bundle", {})}
