@@ -96,7 +96,7 @@ def _gtex_genome(folder: Path, config: DataConfig) -> Table:
 
 
 def _table(folder: Path, config: DataConfig) -> Table:
-    return own_table.read_own_table(folder, config.table)
+    return own_table.read_own_table(folder, config.table, config.strand_specific)
 
 
 def _levels(folder: Path, config: DataConfig) -> Table:
