@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -188,8 +188,33 @@ def _ridge_answers(table: Table, rows: Table, config: Config) -> Iterator[Answer
     """The ridge at its best: it cannot weigh rows, so it is fitted anew on the training rows of each subset."""
     for subset, _ in _subsets(rows, config):
         train, valid = (_of_subset(table.split(name), subset, config) for name in ("train", "valid"))
-        ridge = fit_kmer_ridge(train.sequences, train.targets.values, valid.sequences, valid.targets.values)
-        yield Answer(KMER_RIDGE, subset, ridge.predict(rows.sequences))
+        yield Answer(KMER_RIDGE, subset, _ridge_prediction(train, valid, rows.sequences))
+
+
+def _ridge_prediction(train: Table, valid: Table, sequences: Sequence[str]) -> Floats:
+    """(sequences, targets): all targets at once where every row has them all, else each from the rows that have it."""
+    targets = range(len(train.targets.names))
+    whole = not np.isnan(np.vstack([train.targets.values, valid.targets.values])).any()
+    predicted = np.empty((len(sequences), len(targets)), dtype=np.float32)
+    for columns in [list(targets)] if whole else [[column] for column in targets]:
+        (texts, values), (valid_texts, valid_values) = (_measured(part, columns) for part in (train, valid))
+        ridge = fit_kmer_ridge(texts, values, valid_texts, valid_values)
+        predicted[:, columns] = ridge.predict(sequences)
+    return predicted
+
+
+def _measured(rows: Table, columns: list[int]) -> tuple[list[str], Floats]:
+    """The sequences of the rows with all of these targets, and their values.
+
+    Raises:
+        DataError: there are none.
+    """
+    values = rows.targets.values[:, columns]
+    kept = np.flatnonzero(~np.isnan(values).any(axis=1))
+    if not len(kept):
+        name = rows.targets.names[columns[0]]
+        raise DataError(f"evaluation.kmer_ridge: no {rows.splits[0]} row has a value of {name}; set it to false")
+    return [rows.sequences[row] for row in kept], values[kept]
 
 
 def _of_subset(rows: Table, subset: str, config: Config) -> Table:
