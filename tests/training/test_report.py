@@ -234,6 +234,20 @@ def test_figures_of_other_weights_or_of_another_configuration_are_not_reported(o
         read_tasks([ours], runs)
 
 
+def test_intervals_of_few_groups_are_called_too_narrow(
+    write_run: WriteRun, toy_toml: str, runs: Path, tmp_path: Path
+) -> None:
+    few = write_run(toy_toml, "few", {THIS_BUNDLE: 0.1})
+    many = write_run(
+        toy_toml.replace('[split]\ndescription = "disjoint by pairs"\n', FOLDS), "many", {THIS_BUNDLE: 0.1}
+    )
+
+    _, page_of_few, page_of_many = write_report([few, many], runs, tmp_path, tmp_path / "out")
+
+    assert "the 10 groups of related rows are too few: they are too narrow" in page_of_few.read_text()
+    assert "for which related rows are drawn together" in page_of_many.read_text()
+
+
 def test_other_words_on_the_model_card_leave_the_figures_as_they_are(ours: Config, runs: Path) -> None:
     assert read_tasks([replace(ours, bundle=replace(ours.bundle, card="Now with a remark."))], runs)
 
