@@ -35,12 +35,17 @@ COLUMN_OF = {
 TISSUES = tuple(COLUMN_OF)
 DEFAULT_TISSUES = ("pituitary",)
 
+PROMOTER_BASES = 60
+
 # Small beside the 0.03 TPM that 95 % of the promoters reach, so that the silent genes do not become outliers.
 PSEUDOCOUNT = 0.01
 
 
 def read_epd_gtex(folder: Path, tissues: tuple[str, ...] = DEFAULT_TISSUES, auxiliary: bool = False) -> Table:
     """Read the primary promoter of every gene with one.
+
+    One of the 14,746 (of IPMK) lacks a base, nobody knows which, and is left out: all others are aligned on their
+    start.
 
     Args:
         folder: where the file is.
@@ -52,7 +57,8 @@ def read_epd_gtex(folder: Path, tissues: tuple[str, ...] = DEFAULT_TISSUES, auxi
     """
     refuse_unknown_targets(tissues, TISSUES)
     with opened(folder / JOINED) as lines:
-        rows = [row for row in csv.DictReader(lines, delimiter="\t") if row["is_primary"] == "1"]
+        primary = [row for row in csv.DictReader(lines, delimiter="\t") if row["is_primary"] == "1"]
+    rows = [row for row in primary if len(row["sequence"]) == PROMOTER_BASES]
     sequences = tuple(row["sequence"] for row in rows)
     others = tuple(tissue for tissue in TISSUES if tissue not in tissues) if auxiliary else ()
     same_gene = chained_rows(np.array([row["ensembl"] for row in rows]))
