@@ -62,4 +62,4 @@ def test_the_real_table_has_14745_whole_primary_promoters(data_folder: Path) -> 
     sizes = np.bincount(table.groups)
     assert len(table) == 14745
     assert table.auxiliary.values.shape == (14745, 6)
-    assert (len(sizes), max(sizes)) == (14198, 80)
+    assert (len(sizes), max(sizes)) == (14197, 80)

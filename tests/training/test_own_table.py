@@ -222,7 +222,7 @@ higher_means = "more expressed"
 description = "A level."
 """
     (tmp_path / "mine").mkdir()
-    lines = [f"R{number},{'ACGT'[number % 4] * (10 + number)},{number}" for number in range(40)]
+    lines = [f"R{number},{'ACGT'[number % 4] * (10 + number // 2)},{number}" for number in range(40)]
     (tmp_path / "mine" / "own.csv").write_text("\n".join(["id,sequence,level", *lines]) + "\n")
     before, _, after = toy_toml.partition("[data]")
     config = tmp_path / "own.toml"
