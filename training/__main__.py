@@ -137,7 +137,7 @@ def evaluate(
     beside = {other.config.bundle.name: other for other in others}
     predictions = predict_split(pipeline, beside, split.value, chosen)
     predictions.save(predictions_path(pipeline.folder, split.value))
-    evaluation = score(pipeline, predictions, split.value)
+    evaluation = score(pipeline, predictions, split.value, beside)
     evaluation.save(evaluation_path(pipeline.folder, split.value))
     show_scores(evaluation.scores, console)
 
@@ -188,10 +188,11 @@ def crossvalidate(
         raise ConfigError(f"{config}: split.folds is 0, so there is nothing to cross-validate; set it to 5, say")
     for fold_settings in all_folds(settings):
         fold = fold_settings.split.fold
-        if is_done(fold_settings, runs):
+        others = [config.parent / name for name in settings.evaluation.beside]
+        if is_done(fold_settings, runs, [_settings(path, fold) for path in others]):
             console.print(f"{settings.bundle.name}, fold {fold}: done before")
             continue
-        for path in (*(config.parent / name for name in settings.evaluation.beside), config):
+        for path in (*others, config):
             prepare(path, data, runs, fold)
             fit(path, runs, device, threads, fold=fold)
         evaluate(config, runs, ScoredSplit.test, device, threads, fold)

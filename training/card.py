@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from app.bundle import Estimate, Manifest, Score
+from training.resampling import FEWEST_GROUPS
 
 METRICS = ("r2", "pearson", "spearman", "mse", "mae", "rmse")
 
@@ -58,7 +59,8 @@ def _figures(manifest: Manifest) -> Iterator[str]:
         return
     yield (
         "Every model was scored on the same rows in one run; in brackets the bootstrap 95 % interval, for which "
-        "related rows are drawn together. The lead is this bundle's R2 minus the other model's on the same resamples."
+        f"related rows are drawn together where there are at least {FEWEST_GROUPS} groups of them. The lead is this "
+        "bundle's R2 minus the other model's on the same resamples."
     )
     seen = dict.fromkeys((score.target, score.subset, score.split, score.rows) for score in manifest.scores)
     for target, subset, split, rows in seen:

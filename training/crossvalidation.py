@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,8 @@ from app.bundle import Score
 from training.checkpoint import write_atomically
 from training.config import Config
 from training.errors import DataError, ExportRefused, FitError
-from training.evaluate import Evaluation, config_sha256, load_evaluation, weights_sha256
+from training.evaluate import Evaluation, is_current, load_evaluation, weights_sha256
 from training.folds import all_folds, run_folder
-from training.pipeline import Pipeline
 from training.predictions import Predictions, load_predictions, pooled, predictions_path
 from training.preparation import load_prepared
 from training.scoring import scores_of
@@ -39,15 +39,22 @@ class CrossValidation:
         write_atomically(path, json.dumps(document, indent=2).encode() + b"\n")
 
 
-def is_done(config: Config, runs: Path) -> bool:
-    """Whether this fold was trained and measured, by this configuration and with the weights that are there now."""
+def is_done(config: Config, runs: Path, beside: Sequence[Config] = ()) -> bool:
+    """Whether this fold was trained and measured, by this configuration and with the weights that are there now.
+
+    Args:
+        config: of the fold.
+        runs: folder of the runs.
+        beside: the same fold of the models that are measured beside it.
+    """
     folder = run_folder(config, runs)
     try:
+        load_prepared(config, folder)
         evaluation = load_evaluation(folder)
-        weights = weights_sha256(Pipeline(config, load_prepared(config, folder), folder))
+        others = {other.bundle.name: weights_sha256(run_folder(other, runs)) for other in beside}
+        measured = is_current(evaluation, config, folder) and evaluation.beside_sha256 == others
     except (DataError, FitError):
         return False
-    measured = (evaluation.config_sha256, evaluation.weights_sha256) == (config_sha256(config), weights)
     return measured and predictions_path(folder, "test").is_file()
 
 

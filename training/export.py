@@ -90,7 +90,7 @@ def export(pipeline: Pipeline, evaluation: Evaluation, models: Path, command: st
     Raises:
         ExportRefused: the figures are of other weights, or the graph predicts something else than the model.
     """
-    if evaluation.weights_sha256 != weights_sha256(pipeline):
+    if evaluation.weights_sha256 != weights_sha256(pipeline.folder):
         raise ExportRefused("the model was trained again after its figures were taken; run evaluate once more")
     feeder = pipeline.feeder
     tokenizer = pipeline.prepared.tokenizer if feeder.rules.encoding == "tokens" else None

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from training.checkpoint import write_atomically
 from training.config import Config
 from training.datasets.registry import read_source
 from training.datasets.table import Table, load_table
+from training.errors import DataError
 from training.published.tokenizer import brought_tokenizer
 from training.splits import assign_splits
 from training.tokenizers.building import TrainedTokenizer, build_tokenizer, load_tokenizer
 
 TABLE = "table.npz"
+ORIGIN = "prepared.json"
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,8 @@ def prepare(config: Config, data: Path, folder: Path) -> Prepared:
     table.save(folder / TABLE)
     if tokenizer is not None:
         tokenizer.save(folder)
+    # Last, so that a folder which was prepared in part is not taken for a whole one.
+    write_atomically(folder / ORIGIN, json.dumps(_origin(config), indent=2).encode() + b"\n")
     return Prepared(table, tokenizer)
 
 
@@ -49,11 +56,37 @@ def load_prepared(config: Config, folder: Path) -> Prepared:
     """Read what `prepare` wrote.
 
     Raises:
-        DataError: it has not been run.
+        DataError: it has not been run, or for another configuration.
     """
     table = load_table(folder / TABLE)
+    _refuse_another_origin(config, folder)
     needed = config.tokenizer is not None or (config.model is not None and config.model.encoding == "tokens")
     return Prepared(table, load_tokenizer(folder) if needed else None)
+
+
+def _origin(config: Config) -> dict[str, Any]:
+    """What decides the table and the tokenizer, as JSON types."""
+    origin = {
+        "data": asdict(config.data),
+        "split": asdict(replace(config.split, description="")),
+        "tokenizer": None if config.tokenizer is None else asdict(config.tokenizer),
+        "model.checkpoint": "" if config.model is None else config.model.checkpoint,
+    }
+    # Through JSON and back, so that a tuple equals the list it is read back as.
+    known: dict[str, Any] = json.loads(json.dumps(origin))
+    return known
+
+
+def _refuse_another_origin(config: Config, folder: Path) -> None:
+    wanted, path = _origin(config), folder / ORIGIN
+    if not path.is_file():
+        raise DataError(f"{path} is missing: run `python -m training prepare` again")
+    found = json.loads(path.read_bytes())
+    if different := [name for name, value in wanted.items() if found.get(name) != value]:
+        raise DataError(
+            f"{folder / TABLE} was prepared with another {', '.join(different)} than {config.bundle.name} has now: "
+            "run `python -m training prepare` again"
+        )
 
 
 def _tokenizer(config: Config, table: Table, data: Path) -> TrainedTokenizer | None:

@@ -116,7 +116,10 @@ def _by_chromosome(table: Table, config: SplitConfig) -> npt.NDArray[np.str_]:
     """Whole chromosomes; a row with a relative on a chromosome that is held out more strictly is left out."""
     if not table.contigs:
         raise SplitError("split.by = 'chromosome', but the rows of this data set lie on none; use split.by = 'group'")
-    contigs = np.array(table.contigs)
+    contigs, present = np.array(table.contigs), sorted(set(table.contigs))
+    for name in (*config.valid_chromosomes, *config.test_chromosomes):
+        if name not in present:
+            raise SplitError(f"split: no row lies on chromosome {name}; there are {', '.join(present)}")
     if config.test_chromosomes:
         held_out = [np.isin(contigs, config.test_chromosomes), np.isin(contigs, config.valid_chromosomes)]
         labels = np.select(held_out, ["test", "valid"], "train")

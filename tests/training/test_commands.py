@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from app.bundle import read_bundle
 from training.__main__ import app, main
+from training.errors import DataError
 
 RUNNER = CliRunner()
 
@@ -28,7 +29,7 @@ def test_run_goes_from_data_to_bundle(config: Path, toy_data: Path, tmp_path: Pa
     manifest = read_bundle(models / "toy-decay").manifest
     assert manifest.provenance.command == "python -m training run toy.toml"
     written = {path.name for path in (runs / "toy-decay").iterdir()}
-    assert written == {"table.npz", "predictions-test.npz", "evaluation.json", "model"}
+    assert written == {"table.npz", "prepared.json", "predictions-test.npz", "evaluation.json", "model"}
 
 
 def test_a_recipe_in_development_is_scored_on_validation_rows(config: Path, toy_data: Path, tmp_path: Path) -> None:
@@ -41,7 +42,29 @@ def test_a_recipe_in_development_is_scored_on_validation_rows(config: Path, toy_
         assert RUNNER.invoke(app, command, catch_exceptions=False).exit_code == 0
 
     written = {path.name for path in (tmp_path / "runs" / "toy-decay").iterdir()}
-    assert written == {"table.npz", "predictions-valid.npz", "evaluation-valid.json", "model"}
+    assert written == {"table.npz", "prepared.json", "predictions-valid.npz", "evaluation-valid.json", "model"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("half_weight_umis = 20.0", "half_weight_umis = 5.0", "another data than"),
+        ("[split]", '[split]\nby = "random"', "another split than"),
+    ],
+)
+def test_a_table_of_another_configuration_is_not_trained_on(
+    config: Path, toy_data: Path, tmp_path: Path, old: str, new: str, named: str
+) -> None:
+    runs = ["--runs", str(tmp_path / "runs")]
+    RUNNER.invoke(app, ["prepare", str(config), "--data", str(toy_data), *runs], catch_exceptions=False)
+    config.write_text(config.read_text().replace(old, new))
+
+    with pytest.raises(DataError, match=f"{named} toy-decay has now: run `python -m training prepare` again"):
+        RUNNER.invoke(app, ["fit", str(config), *runs], catch_exceptions=False)
+
+    (tmp_path / "runs" / "toy-decay" / "prepared.json").unlink()
+    with pytest.raises(DataError, match=r"prepared\.json is missing: run `python -m training prepare` again"):
+        RUNNER.invoke(app, ["fit", str(config), *runs], catch_exceptions=False)
 
 
 def test_a_dry_run_shows_whether_a_recipe_works_here(config: Path, toy_data: Path, tmp_path: Path) -> None:

@@ -76,21 +76,39 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_a_configuration_that_extends_another_has_its_rows_and_words_and_a_model_of_its_own(
     toy_toml: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "toy.toml").write_text(toy_toml)
+    (tmp_path / "toy.toml").write_text(toy_toml.replace("[data]", 'card = "Three recipes were tried."\n[data]'))
     (tmp_path / "ridge.toml").write_text(
-        'extends = "toy.toml"\n[bundle]\nname = "ridge"\n[baseline]\nkind = "kmer_ridge"\nlongest_kmer = 2\n'
+        'extends = "toy.toml"\n[bundle]\nname = "ridge"\ntitle = "Ridge"\n'
+        '[baseline]\nkind = "kmer_ridge"\nlongest_kmer = 2\n'
     )
 
     toy, ridge = read_config(tmp_path / "toy.toml"), read_config(tmp_path / "ridge.toml")
 
     assert (ridge.data, ridge.split) == (toy.data, toy.split)
-    assert ridge.bundle == replace(toy.bundle, name="ridge")
+    assert ridge.bundle == replace(toy.bundle, name="ridge", title="Ridge", card="")
     assert (ridge.model, ridge.fit) == (None, None)
 
 
-def test_configurations_that_extend_each_other_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "one.toml").write_text('extends = "other.toml"\n')
-    (tmp_path / "other.toml").write_text('extends = "one.toml"\n')
+@pytest.mark.parametrize("key", ["name", "title"])
+def test_a_configuration_that_extends_another_is_no_second_one_of_its_name(
+    toy_toml: str, tmp_path: Path, key: str
+) -> None:
+    own = {"name": "ridge", "title": "Ridge"}
+    words = "".join(f'{name} = "{value}"\n' for name, value in own.items() if name != key)
+    (tmp_path / "toy.toml").write_text(toy_toml)
+    (tmp_path / "ridge.toml").write_text(
+        f'extends = "toy.toml"\n[bundle]\n{words}[baseline]\nkind = "kmer_ridge"\nlongest_kmer = 2\n'
+    )
+
+    with pytest.raises(ConfigError, match=rf"ridge\.toml.*bundle.*{key}"):
+        read_config(tmp_path / "ridge.toml")
+
+
+@pytest.mark.parametrize("there", ["", "../{folder}/"])
+def test_configurations_that_extend_each_other_are_refused(tmp_path: Path, there: str) -> None:
+    there = there.format(folder=tmp_path.name)
+    (tmp_path / "one.toml").write_text(f'extends = "{there}other.toml"\n')
+    (tmp_path / "other.toml").write_text(f'extends = "{there}one.toml"\n')
 
     with pytest.raises(ConfigError, match="does not extend this one"):
         read_config(tmp_path / "one.toml")

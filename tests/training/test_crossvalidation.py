@@ -75,6 +75,20 @@ def test_a_fold_of_another_configuration_is_not_done(config: Path, toy_data: Pat
     assert not is_done(read_config(config), runs)
 
 
+def test_a_fold_is_not_done_when_a_model_beside_it_was_trained_again(config: Path, toy_data: Path, runs: Path) -> None:
+    beside = config.with_name("beside.toml")
+    beside.write_text(config.read_text().replace("toy-decay", "beside"))
+    config.write_text(config.read_text().replace("kmer_ridge = false", 'kmer_ridge = false\nbeside = ["beside.toml"]'))
+    crossvalidate(config, toy_data, runs)
+    settings, other = read_config(config), read_config(beside)
+    assert is_done(settings, runs, [other])
+
+    weights = run_folder(other, runs) / "model" / "best.pt"
+    weights.write_bytes(weights.read_bytes() + b"trained again")
+
+    assert not is_done(settings, runs, [other])
+
+
 def test_the_exported_fold_carries_the_pooled_figures(config: Path, toy_data: Path, runs: Path) -> None:
     crossvalidate(config, toy_data, runs)
     settings = with_fold(read_config(config), 1)

@@ -166,3 +166,8 @@ def write_original_files(folder: Path) -> None:
 def write(path: Path, lines: list[str]) -> None:
     with gzip.open(path, "wt") as file:
         file.write("\n".join(lines) + "\n")
+
+
+def test_a_target_that_is_named_twice_is_refused() -> None:
+    with pytest.raises(DataError, match="two columns are called lung"):
+        Columns.measured(["lung", "lung"], np.zeros((3, 2)))

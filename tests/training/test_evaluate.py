@@ -10,7 +10,15 @@ from rich.console import Console
 
 from training.config import EvaluationConfig
 from training.errors import DataError, FitError
-from training.evaluate import Evaluation, evaluate, load_evaluation, predict_split, score, weights_sha256
+from training.evaluate import (
+    Evaluation,
+    _ridge_answers,
+    evaluate,
+    load_evaluation,
+    predict_split,
+    score,
+    weights_sha256,
+)
 from training.feeder import predict
 from training.metrics import METRICS
 from training.pipeline import Pipeline
@@ -112,4 +120,34 @@ def test_a_score_names_the_figures_that_its_file_gives_again(trained: Pipeline, 
 
 def test_a_model_without_weights_has_none_to_measure(untrained: Pipeline) -> None:
     with pytest.raises(FitError, match="run `python -m training fit` first"):
-        weights_sha256(untrained)
+        weights_sha256(untrained.folder)
+
+
+def test_the_weights_that_were_measured_beside_are_named(trained: Pipeline) -> None:
+    evaluation = evaluate(trained, {"its twin": trained})
+
+    assert evaluation.beside_sha256 == {"its twin": weights_sha256(trained.folder)}
+
+
+def test_the_ridge_learns_each_target_from_the_rows_that_have_it(with_ridge: Pipeline) -> None:
+    table = with_ridge.prepared.table
+    values, weights = table.targets.values.copy(), table.targets.weights.copy()
+    lacking = np.flatnonzero(table.splits != "test")[::4]
+    values[lacking, 1], weights[lacking, 1] = np.nan, 0
+    sparse = replace(table, targets=replace(table.targets, values=values, weights=weights))
+
+    both, one = (next(_ridge_answers(rows, table.split("test"), with_ridge.config)).values for rows in (table, sparse))
+
+    assert one[:, 0] == pytest.approx(both[:, 0], abs=1e-4)
+    assert not np.array_equal(one[:, 1], both[:, 1])
+    assert one[:, 1] == pytest.approx(both[:, 1], abs=0.5)
+
+
+def test_a_ridge_without_validation_rows_of_a_target_says_so(with_ridge: Pipeline) -> None:
+    table = with_ridge.prepared.table
+    values, weights = table.targets.values.copy(), table.targets.weights.copy()
+    values[table.splits == "valid", 1], weights[table.splits == "valid", 1] = np.nan, 0
+    sparse = replace(table, targets=replace(table.targets, values=values, weights=weights))
+
+    with pytest.raises(DataError, match=r"evaluation\.kmer_ridge: no valid row has a value of half_log2_change_6h_1h"):
+        next(_ridge_answers(sparse, table.split("test"), with_ridge.config))

@@ -61,6 +61,7 @@ def test_a_gene_without_expression_is_at_a_thousandth(data: Path) -> None:
     assert table.targets.names == ("log10_tpm_pituitary",)
     assert table.targets.values[:, 0].tolist() == pytest.approx([1, -3, 2, -3])
     assert (table.quantities[0].unit, table.quantities[0].pseudocount) == ("log10(TPM)", 0)
+    assert table.quantities[0].description.endswith("donors; below 0.001 TPM counts as that.")
 
 
 def test_other_tissues_are_auxiliary(data: Path) -> None:
@@ -87,6 +88,10 @@ def test_without_lower_case_a_repeat_relates_genes(data: Path) -> None:
         (("chr2\t41\t-", "chr2\t0\t-"), "starts.tsv, line 4: start is no position"),
         (("chr2\t41\t-", "chr2\t4.5\t-"), "starts.tsv, line 4: start is no position"),
         (("ENSG03", "ENSG02"), "starts.tsv, line 4: gene ENSG02 is also in line 3"),
+        (
+            ("ENSG03", "ENSG01.4_PAR_Y"),
+            "line 4: gene ENSG01.4_PAR_Y is also in line 2, but for its version",
+        ),
         (("chr", "CM00"), "starts.tsv: no gene has a level in gtex.tsv and a window in genome.fa"),
         (("strand", "direction"), "starts.tsv: no column strand"),
     ],

@@ -17,6 +17,7 @@ from training.datasets.options import TableOptions, TargetOptions
 from training.datasets.own_table import read_own_table
 from training.datasets.registry import read_source
 from training.datasets.table import Table
+from training.datasets.windows import reverse_complement
 from training.errors import ConfigError, DataError, SplitError
 from training.preparation import prepare
 from training.splits import assign_splits
@@ -119,6 +120,7 @@ HEADER = "id,sequence,level,w,s,g\n"
         (HEADER + "a,,1,1,train,x\n", "own.csv, line 2: sequence is empty"),
         (HEADER + "a,ACGT,NaN,1,train,x\n", "own.csv, line 2: level was not measured; missing = .drop."),
         (HEADER + "a,ACGT,high,1,train,x\n", "own.csv, line 2: level is no finite number"),
+        (HEADER + "a,ACGT,1e39,1,train,x\n", "own.csv, line 2: level is no finite number, or too large"),
         (HEADER + "a,ACGT,inf,1,train,x\n", "own.csv, line 2: level is no finite number"),
         (HEADER + "a,ACGT,3,1,train,x\nb,CCCC,3,1,train,x\n", "own.csv: level is 3 in every row"),
         (HEADER + "a,ACGT,3,0,train,x\nb,CCCC,4,0,train,x\n", "own.csv: no row has a value of level that counts"),
@@ -191,6 +193,17 @@ def test_a_user_says_whether_strands_differ(tmp_path: Path) -> None:
     assert read_source(config, tmp_path).ids == ("a", "b", "d")
     with pytest.raises(ConfigError, match="utrseq measures one strand"):
         DataConfig("utrseq", "utrseq", strand_specific=False)
+
+
+@pytest.mark.parametrize("options", [OPTIONS, replace(OPTIONS, shared_bases=0), replace(OPTIONS, group="g")])
+def test_where_strands_do_not_differ_the_other_strand_is_a_relative(tmp_path: Path, options: TableOptions) -> None:
+    sequence = "ACCTGATTGCAGGTCCATATGA"
+    rows = [("a", sequence, 1), ("b", "G" * 22, 2), ("c", reverse_complement(sequence), 3)]
+    lines = [f"{name},{bases},{level},{name}" for name, bases, level in rows]
+    (tmp_path / "own.csv").write_text("\n".join(["id,sequence,level,g", *lines]) + "\n")
+
+    assert read_own_table(tmp_path, options).groups.tolist() == [0, 1, 2]
+    assert read_own_table(tmp_path, options, strand_specific=False).groups.tolist() == [0, 1, 0]
 
 
 def test_a_configuration_names_file_columns_and_targets(toy_toml: str, tmp_path: Path) -> None:

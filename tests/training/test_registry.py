@@ -8,7 +8,7 @@ import pytest
 from training.config import DataConfig
 from training.datasets.options import SourceName, UtrseqOptions
 from training.datasets.registry import SOURCES, read_source
-from training.errors import DataError
+from training.errors import ConfigError, DataError
 
 
 def test_every_name_that_a_configuration_may_give_is_a_data_set() -> None:
@@ -40,3 +40,8 @@ def test_all_reporters_of_utrseq_need_the_file_with_their_sequences(tmp_path: Pa
 
     with pytest.raises(DataError, match=r"lacks mRNA_sequences\.csv, .*github.com/OrensteinLab/DeepUTR"):
         read_source(config, tmp_path)
+
+
+def test_targets_are_chosen_only_where_there_is_a_choice(toy_data: Path) -> None:
+    with pytest.raises(ConfigError, match=r"data\.targets: utrseq has no choice of targets"):
+        read_source(DataConfig("utrseq", "toy", targets=("log2_change_8h_2h",)), toy_data)

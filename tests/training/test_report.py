@@ -15,7 +15,14 @@ from training.config import Config, read_config
 from training.datasets.table import Table
 from training.datasets.utrseq import COUNTS_APLUS
 from training.errors import DataError, ReportError
-from training.evaluate import KMER_RIDGE, THIS_BUNDLE
+from training.evaluate import (
+    KMER_RIDGE,
+    THIS_BUNDLE,
+    Evaluation,
+    config_sha256,
+    evaluation_path,
+    weights_sha256,
+)
 from training.folds import all_folds, run_folder
 from training.predictions import ALL_ROWS, Answer, Predictions, predictions_path
 from training.preparation import prepare
@@ -73,6 +80,8 @@ def write_run(tmp_path: Path, runs: Path, toy_data: Path) -> WriteRun:
             chosen = test.rows(np.arange(len(test))[rows])
             predicted(chosen, config.split.fold, noise).save(predictions_path(folder, "test"))
             (folder / "model").mkdir()
+            (folder / "model" / "best.pt").write_bytes(name.encode())
+            Evaluation(weights_sha256(folder), "test", (), config_sha256(config)).save(evaluation_path(folder, "test"))
             (folder / "model" / "metrics.csv").write_text("epoch,train_loss,valid_loss\n1,1,0.9\n2,0.8,0.7\n")
         return read_config(path)
 
@@ -208,6 +217,39 @@ def test_a_run_that_was_not_evaluated_is_named(toy_toml: str, tmp_path: Path) ->
 
     with pytest.raises(DataError, match=r"predictions-test.npz is missing: run `python -m training evaluate` first"):
         read_tasks([read_config(path)], tmp_path)
+
+
+def test_figures_of_other_weights_or_of_another_configuration_are_not_reported(ours: Config, runs: Path) -> None:
+    stale = "ours was configured or trained otherwise since; run evaluate once more"
+    assert ours.fit is not None
+    with pytest.raises(ReportError, match=stale):
+        read_tasks([replace(ours, fit=replace(ours.fit, epochs=9))], runs)
+    best = runs / "ours" / "model" / "best.pt"
+
+    best.write_bytes(b"trained again")
+    with pytest.raises(ReportError, match=stale):
+        read_tasks([ours], runs)
+    best.unlink()
+    with pytest.raises(ReportError, match="no trained weights here"):
+        read_tasks([ours], runs)
+
+
+def test_intervals_of_few_groups_are_called_too_narrow(
+    write_run: WriteRun, toy_toml: str, runs: Path, tmp_path: Path
+) -> None:
+    few = write_run(toy_toml, "few", {THIS_BUNDLE: 0.1})
+    many = write_run(
+        toy_toml.replace('[split]\ndescription = "disjoint by pairs"\n', FOLDS), "many", {THIS_BUNDLE: 0.1}
+    )
+
+    _, page_of_few, page_of_many = write_report([few, many], runs, tmp_path, tmp_path / "out")
+
+    assert "the 10 groups of related rows are too few: they are too narrow" in page_of_few.read_text()
+    assert "for which related rows are drawn together" in page_of_many.read_text()
+
+
+def test_other_words_on_the_model_card_leave_the_figures_as_they_are(ours: Config, runs: Path) -> None:
+    assert read_tasks([replace(ours, bundle=replace(ours.bundle, card="Now with a remark."))], runs)
 
 
 def test_a_data_set_without_counts_or_curves_has_no_such_pictures(

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -118,6 +119,17 @@ def test_only_rows_on_chromosomes_are_split_by_them(table: Table) -> None:
         assign_splits(table, SplitConfig(by="chromosome"))
     with pytest.raises(ConfigError, match="belong together"):
         SplitConfig(by="chromosome", test_chromosomes=("chr1",))
+    with pytest.raises(ConfigError, match=r"held out by split\.by = 'chromosome', not 'group'"):
+        SplitConfig(by="group", valid_chromosomes=("chr2",), test_chromosomes=("chr1",))
+
+
+def test_a_chromosome_that_holds_no_row_or_is_held_out_twice_is_named(table: Table) -> None:
+    config = SplitConfig(by="chromosome", valid_chromosomes=("chr2",), test_chromosomes=("chr8", "chr08"))
+
+    with pytest.raises(SplitError, match="no row lies on chromosome chr08; there are chr1, chr2"):
+        assign_splits(placed(table), config)
+    with pytest.raises(ConfigError, match="chr8 is one of valid_chromosomes and of test_chromosomes"):
+        replace(config, valid_chromosomes=("chr8",))
 
 
 def test_a_data_set_without_a_split_of_its_own_says_so(table: Table) -> None:
@@ -197,9 +209,10 @@ def test_a_fold_that_is_not_there_is_refused(bad: dict[str, int]) -> None:
         SplitConfig(by="group", **bad)
 
 
-def test_a_column_has_no_folds() -> None:
+@pytest.mark.parametrize("by", ["column", "chromosome"])
+def test_what_says_itself_which_rows_are_held_out_has_no_folds(by: Literal["column", "chromosome"]) -> None:
     with pytest.raises(ConfigError, match=r"use split\.by = 'group' or 'random'"):
-        SplitConfig(by="column", folds=5)
+        SplitConfig(by=by, folds=5)
 
 
 def table_of(groups: list[int]) -> Table:

@@ -21,12 +21,13 @@ def kmers_up_to(longest: int) -> int:
 class Kmers(nn.Module):
     """The backbone.
 
-    A k-mer belongs to the part that its first base is in. Counts are standardised by the training rows.
+    A k-mer belongs to the part that its first base is in. Counts are standardised by the training batches: by a moving
+    average of their means and variances, which is what a trained model reads.
 
     Args:
         longest_kmer: k-mers of 1 to this many bases are counted.
         window_bases: the one length of the input.
-        bins: equal parts of the window; what is left over belongs to the last.
+        bins: parts of the window, equal but for a base where its length is no multiple.
         dropout: share of the counts that are hidden in training.
     """
 

@@ -9,6 +9,9 @@ from training.config.document import Config
 from training.errors import ConfigError
 from training.reading import read_dataclass, read_toml
 
+# A configuration that extends another would write into the other's runs, or boast of what the other tried.
+OF_ONE_MODEL = frozenset({"name", "title", "card"})
+
 
 def read_config(path: Path) -> Config:
     """Read a configuration, and what it takes from the one that it extends.
@@ -23,14 +26,15 @@ def _read_extended(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     """A file's document; one that extends another has the other's rows, and its words for them.
 
     Models are compared on the same rows: so [data] and [split] are taken over whole where they are not given, and
-    [bundle] key by key. What is trained is never taken over.
+    [bundle] key by key, but for what is said of one model only. What is trained is never taken over.
     """
     document = read_toml(path)
     if "extends" not in document:
         return document
     name = document.pop("extends")
-    if not isinstance(name, str) or path in seen:
+    if not isinstance(name, str) or path.resolve() in seen:
         raise ConfigError(f"{path.name}: extends: expected the name of another file that does not extend this one")
-    other = _read_extended(path.parent / name, (*seen, path))
+    other = _read_extended(path.parent / name, (*seen, path.resolve()))
     rows = {table: other[table] for table in ("data", "split") if table in other}
-    return rows | document | {"bundle": other.get("bundle", {}) | document.get("bundle", {})}
+    words = {key: value for key, value in other.get("bundle", {}).items() if key not in OF_ONE_MODEL}
+    return rows | document | {"bundle": words | document.get("bundle", {})}

@@ -41,9 +41,14 @@ class SplitConfig:
     def __post_init__(self) -> None:
         if self.folds == 1 or self.folds < 0 or not 0 <= self.fold < max(1, self.folds):
             raise ConfigError("split: folds must be 0 or at least 2, and fold one of 0 to folds - 1")
-        if self.folds and self.by == "column":
-            raise ConfigError("split.folds: a column says which rows are held out; use split.by = 'group' or 'random'")
+        if self.folds and self.by not in {"group", "random"}:
+            instead = "use split.by = 'group' or 'random'"
+            raise ConfigError(f"split.folds: a {self.by} says which rows are held out; {instead}")
         if min(self.valid_fraction, self.test_fraction) <= 0 or self.valid_fraction + self.test_fraction >= 1:
             raise ConfigError("split: valid_fraction and test_fraction must be above 0 and below 1 together")
         if bool(self.valid_chromosomes) != bool(self.test_chromosomes):
             raise ConfigError("split: valid_chromosomes and test_chromosomes belong together")
+        if self.test_chromosomes and self.by != "chromosome":
+            raise ConfigError(f"split: test_chromosomes are held out by split.by = 'chromosome', not {self.by!r}")
+        if both := sorted(set(self.valid_chromosomes) & set(self.test_chromosomes)):
+            raise ConfigError(f"split: {both[0]} is one of valid_chromosomes and of test_chromosomes")

@@ -73,14 +73,14 @@ def target_name(tissue: str) -> str:
     return f"log10_tpm_{tissue}"
 
 
-def quantity(tissue: str, pseudocount: float) -> Quantity:
+def quantity(tissue: str, pseudocount: float, note: str = "") -> Quantity:
     """What is predicted for a tissue."""
     return Quantity(
         target_name(tissue),
         f"log10(TPM + {pseudocount:g})" if pseudocount else "log10(TPM)",
         "log10",
         "more expressed",
-        f"Median expression of the gene in {tissue.replace('_', ' ')}, over GTEx's donors.",
+        f"Median expression of the gene in {tissue.replace('_', ' ')}, over GTEx's donors{note}.",
         pseudocount,
     )
 

@@ -76,7 +76,7 @@ def read_gtex_genome(
     return Table(
         ids=ids,
         sequences=tuple(bases.upper() for bases in bases_of.values()),
-        quantities=tuple(quantity(tissue, 0) for tissue in tissues),
+        quantities=tuple(quantity(tissue, 0, f"; below {LEAST_TPM:g} TPM counts as that") for tissue in tissues),
         targets=_columns(levels, tissues).rows(rows),
         auxiliary=_columns(levels, others).rows(rows),
         coverage=np.full(len(ids), np.nan, dtype=np.float32),
@@ -94,6 +94,13 @@ def _gene(name: str) -> str:
 def _windows(starts: Sheet, options: WindowOptions) -> dict[str, Window]:
     genes, contigs, strands = starts.ids(GENE), starts.column(CONTIG), starts.column(STRAND)
     positions = starts.numbers(START)
+    row_of: dict[str, int] = {}
+    for row, gene in enumerate(map(_gene, genes)):
+        if gene in row_of:
+            raise starts.refused(
+                row, GENE, f"{genes[row]} is also in {starts.places[row_of[gene]]}, but for its version"
+            )
+        row_of[gene] = row
     for row, (position, strand) in enumerate(zip(positions, strands, strict=True)):
         if strand not in {"+", "-"}:
             raise starts.refused(row, STRAND, "is neither + nor -")

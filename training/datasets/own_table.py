@@ -11,20 +11,23 @@ from training.datasets.homology import Groups, Stretch, chained_rows, connected,
 from training.datasets.options import TableOptions, TargetOptions
 from training.datasets.sheet import Sheet, read_sheet
 from training.datasets.table import SPLITS, Columns, Quantity, Table
+from training.datasets.windows import reverse_complement
 from training.errors import ConfigError, DataError
 
 OBTAINED = "It is your own: name its file in [data.table]"
 
 
-def read_own_table(folder: Path, options: TableOptions) -> Table:
+def read_own_table(folder: Path, options: TableOptions, strand_specific: bool = True) -> Table:
     """Read a user's table.
 
     Rows are related, and must stay in one split, when they have the same value in the group column, or share a stretch
-    of bases where no such column is named; rows of equal sequence always are.
+    of bases where no such column is named; rows of equal sequence always are. Where both strands are one thing, a
+    sequence is compared with the others' reverse complements too.
 
     Args:
         folder: where the file is.
         options: its name and those of its columns.
+        strand_specific: the other strand is another sequence.
 
     Raises:
         ConfigError: the file or its targets are not named.
@@ -42,7 +45,7 @@ def read_own_table(folder: Path, options: TableOptions) -> Table:
         targets=targets,
         auxiliary=Columns.none(len(sheet)),
         coverage=np.full(len(sheet), np.nan, dtype=np.float32),
-        groups=_groups(sheet, sequences, options),
+        groups=_groups(sheet, sequences, options, strand_specific),
         splits=_splits(sheet, options.split),
     )
     return measured_rows(table, sheet)
@@ -105,12 +108,13 @@ def _weights(sheet: Sheet, column: str) -> npt.NDArray[np.float64]:
     return weights
 
 
-def _groups(sheet: Sheet, sequences: list[str], options: TableOptions) -> Groups:
-    pairs = [equal_rows(sequences)]
+def _groups(sheet: Sheet, sequences: list[str], options: TableOptions, strand_specific: bool) -> Groups:
+    read = sequences if strand_specific else [*sequences, *map(reverse_complement, sequences)]
+    pairs = [equal_rows(read) % len(sheet)]
     if options.group:
         pairs.append(chained_rows(np.array(sheet.column(options.group))))
     elif options.shared_bases:
-        pairs.append(related_pairs(sequences, Stretch(options.shared_bases, options.different_words)))
+        pairs.append(related_pairs(read, Stretch(options.shared_bases, options.different_words)) % len(sheet))
     return connected(len(sheet), *pairs)
 
 

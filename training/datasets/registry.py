@@ -13,7 +13,7 @@ from training.datasets.files import require
 from training.datasets.options import SourceName
 from training.datasets.recipe import DataConfig
 from training.datasets.table import Table
-from training.errors import DataError
+from training.errors import ConfigError, DataError
 
 UNREADABLE = (ValueError, KeyError, IndexError, OSError, EOFError, lzma.LZMAError, csv.Error)
 
@@ -26,11 +26,13 @@ class Source:
         read: makes its table from its folder.
         obtained: a sentence on where a person gets the files.
         files: that must be in the folder; what depends on the configuration is checked by the reader.
+        has_choice: of targets, by `data.targets`.
     """
 
     read: Callable[[Path, DataConfig], Table]
     obtained: str
     files: tuple[str, ...] = ()
+    has_choice: bool = False
 
 
 def read_source(config: DataConfig, data: Path) -> Table:
@@ -41,6 +43,7 @@ def read_source(config: DataConfig, data: Path) -> Table:
         data: the folder that holds the data sets' folders.
 
     Raises:
+        ConfigError: targets are chosen of a data set that has no choice.
         DataError: its folder or files are missing, or not what they should be.
     """
     folder, source = data / config.folder, SOURCES[config.source]
@@ -49,6 +52,8 @@ def read_source(config: DataConfig, data: Path) -> Table:
             f"{folder}: no such folder; name the folder that holds {config.folder}/ with --data. {source.obtained}"
         )
     require(folder, source.files, source.obtained)
+    if config.targets and not source.has_choice:
+        raise ConfigError(f"data.targets: {config.source} has no choice of targets; leave it out")
     try:
         return source.read(folder, config)
     except UNREADABLE as error:
@@ -91,7 +96,7 @@ def _gtex_genome(folder: Path, config: DataConfig) -> Table:
 
 
 def _table(folder: Path, config: DataConfig) -> Table:
-    return own_table.read_own_table(folder, config.table)
+    return own_table.read_own_table(folder, config.table, config.strand_specific)
 
 
 def _levels(folder: Path, config: DataConfig) -> Table:
@@ -101,11 +106,11 @@ def _levels(folder: Path, config: DataConfig) -> Table:
 SOURCES: Mapping[SourceName, Source] = {
     "utrseq": Source(_utrseq, utrseq.OBTAINED),
     "plasmodium": Source(_plasmodium, plasmodium.OBTAINED, plasmodium.FILES),
-    "epd_gtex": Source(_epd_gtex, epd_gtex.OBTAINED, epd_gtex.FILES),
-    "siegel": Source(_siegel, siegel.OBTAINED, siegel.FILES),
+    "epd_gtex": Source(_epd_gtex, epd_gtex.OBTAINED, epd_gtex.FILES, has_choice=True),
+    "siegel": Source(_siegel, siegel.OBTAINED, siegel.FILES, has_choice=True),
     "ecoli": Source(_ecoli, ecoli.OBTAINED, ecoli.FILES),
-    "yeast": Source(_yeast, yeast.OBTAINED, yeast.FILES),
-    "gtex_genome": Source(_gtex_genome, gtex_genome.OBTAINED),
+    "yeast": Source(_yeast, yeast.OBTAINED, yeast.FILES, has_choice=True),
+    "gtex_genome": Source(_gtex_genome, gtex_genome.OBTAINED, has_choice=True),
     "table": Source(_table, own_table.OBTAINED),
     "levels": Source(_levels, levels.OBTAINED),
 }

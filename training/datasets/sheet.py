@@ -18,6 +18,7 @@ SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 ENDINGS = ".csv, .tsv, .txt (tabs), each also with .gz or .xz, or .parquet"
 BASES = frozenset("ACGTN")
 NOT_MEASURED = frozenset({"", "na", "n/a", "nan", "null", "none"})
+LARGEST_NUMBER = float(np.finfo(np.float32).max)
 BYTE_ORDER_MARK = "\ufeff"
 
 
@@ -103,8 +104,8 @@ class Sheet:
             number = float(cell)
         except ValueError:
             number = math.inf
-        if not math.isfinite(number):
-            raise self.refused(row, name, "is no finite number")
+        if not abs(number) <= LARGEST_NUMBER:
+            raise self.refused(row, name, "is no finite number, or too large for single precision")
         return number
 
 

@@ -53,6 +53,8 @@ class Columns:
     def __post_init__(self) -> None:
         if self.values.shape != self.weights.shape or self.values.shape[1:] != (len(self.names),):
             raise DataError(f"columns {', '.join(self.names)}: values and weights must be (rows, {len(self.names)})")
+        if twice := sorted({name for name in self.names if self.names.count(name) > 1}):
+            raise DataError(f"two columns are called {twice[0]}; see data.targets")
         if np.any(self.weights < 0) or np.any(self.weights[np.isnan(self.values)]):
             raise DataError("a weight is negative, or belongs to a value that was not measured")
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from training.checkpoint import write_atomically
 from training.config import Config
 from training.crossvalidation import split_in_words
@@ -20,7 +22,7 @@ from training.report.pictures.tokens import draw_tokens, token_lengths
 from training.report.published import published_for, read_published
 from training.report.tables import by_r2, fold_table, interval_text, markdown_table, published_table, score_table
 from training.report.tasks import Task, read_tasks
-from training.resampling import Figures
+from training.resampling import FEWEST_GROUPS, Figures
 from training.scoring import Measure, figures_of, measures
 
 INDEX = "README.md"
@@ -137,9 +139,15 @@ def _how(task: Task) -> str:
         texts.append(f"{seen}, the predictions pooled: each row by models that never saw it")
     else:
         texts.append(f"split: {task.config.split.description}")
+    groups = len(np.unique(predictions.groups))
+    drawn = (
+        "related rows are drawn together"
+        if groups >= FEWEST_GROUPS
+        else f"single rows are drawn, since the {groups} groups of related rows are too few: they are too narrow"
+    )
     return (
-        "; ".join(texts) + ". In brackets bootstrap 95 % intervals, for which related rows are drawn together; a "
-        "difference is taken on the same resamples for both models."
+        "; ".join(texts) + f". In brackets bootstrap 95 % intervals, for which {drawn}; a difference is taken on the "
+        "same resamples for both models."
     )
 
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from training.config import Config
 from training.datasets.table import Quantity
-from training.errors import ReportError
-from training.evaluate import KMER_RIDGE, THIS_BUNDLE
+from training.errors import FitError, ReportError
+from training.evaluate import KMER_RIDGE, THIS_BUNDLE, is_current, load_evaluation
 from training.folds import all_folds, run_folder
 from training.predictions import Answer, Predictions, load_predictions, pooled, predictions_path
 from training.preparation import load_prepared
@@ -102,15 +102,31 @@ def read_run(config: Config, runs: Path) -> Run:
 
     Raises:
         DataError: it was not evaluated yet.
+        ReportError: its configuration or weights changed since.
     """
-    folders = [run_folder(fold, runs) for fold in all_folds(config)]
-    measured = [folder for folder in folders if predictions_path(folder, "test").is_file()] or folders[:1]
+    folds = {run_folder(fold, runs): fold for fold in all_folds(config)}
+    measured = [folder for folder in folds if predictions_path(folder, "test").is_file()] or [*folds][:1]
     predictions = pooled([load_predictions(predictions_path(folder, "test")) for folder in measured])
+    for folder in measured:
+        _refuse_stale(folds[folder], folder)
     own = [
         replace(answer, model=config.bundle.name if answer.model == THIS_BUNDLE else answer.model)
         for answer in predictions.answers
     ]
     return Run(config, tuple(measured), replace(predictions, answers=tuple(own)))
+
+
+def _refuse_stale(config: Config, folder: Path) -> None:
+    """Predictions say nothing of the model that made them: the figures beside them do."""
+    try:
+        current = is_current(load_evaluation(folder), config, folder)
+    except FitError as error:
+        raise ReportError(str(error)) from None
+    if not current:
+        raise ReportError(
+            f"{predictions_path(folder, 'test')}: {config.bundle.name} was configured or trained otherwise since; "
+            "run evaluate once more"
+        )
 
 
 def _task(slug: str, runs: Sequence[Run]) -> Task:
