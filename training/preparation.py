@@ -42,6 +42,7 @@ def prepare(config: Config, data: Path, folder: Path) -> Prepared:
         folder: of this bundle's runs.
     """
     table = assign_splits(read_source(config.data, data), config.split)
+    _refuse_lengths(table, config)
     tokenizer = _tokenizer(config, table, data)
     folder.mkdir(parents=True, exist_ok=True)
     table.save(folder / TABLE)
@@ -62,6 +63,17 @@ def load_prepared(config: Config, folder: Path) -> Prepared:
     _refuse_another_origin(config, folder)
     needed = config.tokenizer is not None or (config.model is not None and config.model.encoding == "tokens")
     return Prepared(table, load_tokenizer(folder) if needed else None)
+
+
+def _refuse_lengths(table: Table, config: Config) -> None:
+    """A row that the bundle would not accept is found now, and not when it is scored."""
+    bundle = config.bundle
+    for name, sequence in zip(table.ids, table.sequences, strict=True):
+        if not bundle.min_bases <= len(sequence) <= bundle.max_bases:
+            raise DataError(
+                f"row {name} has {len(sequence)} bases; {bundle.name} accepts {bundle.min_bases} to "
+                f"{bundle.max_bases} (bundle.min_bases, bundle.max_bases)"
+            )
 
 
 def _origin(config: Config) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
+from app.bundle import NAME_PATTERN, VERSION_PATTERN
 from training.errors import ConfigError
 
 
@@ -46,6 +48,12 @@ class BundleConfig:
     """Empty for reporters and other sequences that lie on no assembly."""
 
     def __post_init__(self) -> None:
+        if not re.fullmatch(NAME_PATTERN, self.name):
+            raise ConfigError(
+                f"bundle.name: {self.name!r} is not up to 64 of a-z, 0-9, dot, dash and _, a-z or 0-9 first"
+            )
+        if not re.fullmatch(VERSION_PATTERN, self.version):
+            raise ConfigError(f"bundle.version: {self.version!r} is not three numbers with dots between them, as 1.0.0")
         if not self.golden_sequences and not self.golden_rows:
             raise ConfigError("bundle.golden_sequences: at least one sequence is needed, or a row in golden_rows")
         if not 1 <= self.min_bases <= self.max_bases:

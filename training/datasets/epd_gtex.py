@@ -33,6 +33,7 @@ COLUMN_OF = {
     "transformed_fibroblasts": "Cells...Transformed.fibroblasts",
 }
 TISSUES = tuple(COLUMN_OF)
+PROMOTER_BASES = 60
 DEFAULT_TISSUES = ("pituitary",)
 
 # Small beside the 0.03 TPM that 95 % of the promoters reach, so that the silent genes do not become outliers.
@@ -40,7 +41,7 @@ PSEUDOCOUNT = 0.01
 
 
 def read_epd_gtex(folder: Path, tissues: tuple[str, ...] = DEFAULT_TISSUES, auxiliary: bool = False) -> Table:
-    """Read the primary promoter of every gene with one.
+    """Read the primary promoter of every gene with one; the table holds one that was cut short, which is left out.
 
     Args:
         folder: where the file is.
@@ -52,7 +53,8 @@ def read_epd_gtex(folder: Path, tissues: tuple[str, ...] = DEFAULT_TISSUES, auxi
     """
     refuse_unknown_targets(tissues, TISSUES)
     with opened(folder / JOINED) as lines:
-        rows = [row for row in csv.DictReader(lines, delimiter="\t") if row["is_primary"] == "1"]
+        primary = [row for row in csv.DictReader(lines, delimiter="\t") if row["is_primary"] == "1"]
+    rows = [row for row in primary if len(row["sequence"]) == PROMOTER_BASES]
     sequences = tuple(row["sequence"] for row in rows)
     others = tuple(tissue for tissue in TISSUES if tissue not in tissues) if auxiliary else ()
     same_gene = chained_rows(np.array([row["ensembl"] for row in rows]))
