@@ -8,12 +8,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 TRAINING := $(BIN)/python -m training
 CONFIGS := training/configs
-BUNDLES := utrseq-decay utrseq-decay-dnabert2
+BUNDLES := utrseq-decay utrseq-decay-dnabert2 human-promoter-kmer-ridge human-promoter-expression \
+  pf-region-ridge pf-dexter pf-expression
+FOLDED := human-promoter-expression pf-expression
+COMPARED := utrseq-decay human-promoter-expression pf-expression
 SOURCES := app training tests benchmarks
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test lint format bench train clean
+.PHONY: help install serve test lint format bench train report clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,9 +43,13 @@ bench: $(VENV)/.test ## Measure the service against raw ONNX Runtime and write b
 	$(BIN)/python -m benchmarks
 
 # One thread, so that the sums have the same order, and the weights are the same, on every run.
-train: $(VENV)/.test ## Train the shipped bundles again (BASECAST_DATA=folder of data sets; 40 minutes on one core)
+train: $(VENV)/.test ## Train the shipped bundles again (BASECAST_DATA=folder of data sets; an hour on one core)
 	for bundle in $(BUNDLES); do $(TRAINING) prepare $(CONFIGS)/$$bundle.toml && $(TRAINING) fit $(CONFIGS)/$$bundle.toml --device cpu --threads 1 || exit 1; done
-	for bundle in $(BUNDLES); do $(TRAINING) evaluate $(CONFIGS)/$$bundle.toml && $(TRAINING) export $(CONFIGS)/$$bundle.toml --made-by 'make train' || exit 1; done
+	for bundle in $(FOLDED); do $(TRAINING) crossvalidate $(CONFIGS)/$$bundle.toml --device cpu --threads 1 || exit 1; done
+	for bundle in $(BUNDLES); do $(TRAINING) evaluate $(CONFIGS)/$$bundle.toml --device cpu && $(TRAINING) export $(CONFIGS)/$$bundle.toml --made-by 'make train' || exit 1; done
+
+report: $(VENV)/.test ## Write docs/accuracy from the runs that are there (after `make train`)
+	$(TRAINING) report $(COMPARED:%=$(CONFIGS)/%.toml)
 
 clean: ## Remove .venv, caches and runs
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage runs

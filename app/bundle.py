@@ -26,12 +26,14 @@ MOTIFS = "motifs.txt"
 CARD = "README.md"
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+VERSION_PATTERN = r"^\d+\.\d+\.\d+$"
+TARGET_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,63}$"
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Slug = Annotated[str, Field(pattern=NAME_PATTERN)]
-Version = Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+Version = Annotated[str, Field(pattern=VERSION_PATTERN)]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-TargetName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
+TargetName = Annotated[str, Field(pattern=TARGET_PATTERN)]
 
 Encoding = Literal["tokens", "one_hot", "dosage"]
 Scale = Literal["linear", "log2", "log10", "ln", "other"]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import torch
 import typer
 from rich.console import Console
+from rich.text import Text
 
+from app.errors import BasecastError
 from training.config import Config, read_config
 from training.crossvalidation import combine, crossvalidation_path, is_done, with_pooled_scores
 from training.errors import ConfigError, TrainingError
@@ -234,12 +236,19 @@ def report(
 
 
 def main() -> None:
-    """Run a command; what can go wrong on purpose is one line on standard error and status 1."""
+    """Run a command; what can go wrong on purpose, or with a file, is one line on standard error and status 1."""
     try:
         app()
-    except TrainingError as error:
-        Console(stderr=True).print(f"[red]{type(error).__name__}[/red]: {error}", highlight=False)
-        raise SystemExit(1) from None
+    except (TrainingError, BasecastError) as error:
+        _refuse(type(error).__name__, str(error))
+    except OSError as error:  # a full disk, a folder that may not be written to
+        _refuse(type(error).__name__, ": ".join(map(str, filter(None, (error.filename, error.strerror or error)))))
+
+
+def _refuse(kind: str, message: str) -> NoReturn:
+    # As text: a message names tables in brackets, which would be taken for styles and left out.
+    Console(stderr=True).print(Text.assemble((kind, "red"), f": {message}"), soft_wrap=True)
+    raise SystemExit(1) from None
 
 
 def _announce(written: Export) -> None:
@@ -263,7 +272,13 @@ def _device(name: str, threads: int) -> torch.device:
         torch.set_num_threads(threads)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise ConfigError(f"--device {name}: not usable here ({reason}); cpu always is") from None
+    return device
 
 
 def _shown(config: Path) -> str:

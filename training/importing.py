@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -40,8 +41,9 @@ class ImportedTarget(Quantity):
     """The model's answer is multiplied by it, in the target's unit."""
 
     def __post_init__(self) -> None:
-        if not self.standard_deviation > 0:
-            raise ConfigError(f"targets: {self.name}: standard_deviation must be above 0")
+        super().__post_init__()
+        if not (0 < self.standard_deviation < math.inf and math.isfinite(self.mean)):
+            raise ConfigError(f"targets: {self.name}: mean must be finite, and standard_deviation finite and above 0")
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,11 @@ class ImportCard:
     bundle: BundleConfig
     targets: tuple[ImportedTarget, ...]
     """In the order of the model's outputs."""
+
+    def __post_init__(self) -> None:
+        names = [target.name for target in self.targets]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ConfigError(f"targets: {twice[0]} stands there twice; each output needs a name of its own")
 
 
 @dataclass(frozen=True)

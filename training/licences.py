@@ -15,8 +15,10 @@ def check_licence(model: ModelConfig, licence: str) -> None:
     """Refuse to give Nucleotide Transformer's weights, or weights learnt from them, away for commercial use.
 
     Raises:
-        ConfigError: the licence is another than a non-commercial one.
+        ConfigError: the licence is another than a non-commercial one, or none is named.
     """
+    if not licence.strip():
+        raise ConfigError("bundle.licence: name one, such as that of the weights and data the model was made from")
     if model.backbone != "nucleotide_transformer" or not model.checkpoint or NON_COMMERCIAL.search(licence):
         return
     raise ConfigError(

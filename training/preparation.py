@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from training.checkpoint import write_atomically
-from training.config import BundleConfig, Config
+from training.config import Config
 from training.datasets.registry import read_source
 from training.datasets.table import Table, load_table
 from training.errors import DataError
@@ -40,12 +40,9 @@ def prepare(config: Config, data: Path, folder: Path) -> Prepared:
         config: what to read and how to split it.
         data: the folder that holds the data sets' folders.
         folder: of this bundle's runs.
-
-    Raises:
-        DataError: a row that is scored is none that the model accepts.
     """
     table = assign_splits(read_source(config.data, data), config.split)
-    _refuse_unreadable(table, config.bundle)
+    _refuse_unreadable(table, config)
     tokenizer = _tokenizer(config, table, data)
     folder.mkdir(parents=True, exist_ok=True)
     table.save(folder / TABLE)
@@ -68,14 +65,17 @@ def load_prepared(config: Config, folder: Path) -> Prepared:
     return Prepared(table, load_tokenizer(folder) if needed else None)
 
 
-def _refuse_unreadable(table: Table, bundle: BundleConfig) -> None:
-    """Rows are scored by the service's rules, and would be refused only when the model is trained."""
-    for name, sequence, split in zip(table.ids, table.sequences, table.splits, strict=True):
-        if split != "train" and not bundle.min_bases <= len(sequence) <= bundle.max_bases:
-            reads = f"the model reads {bundle.min_bases:,} to {bundle.max_bases:,}"
-            raise DataError(f"{split} row {name} has {len(sequence):,} bases; {reads} (bundle.min_bases, max_bases)")
-        if split != "train" and bundle.ambiguous == "refused" and "N" in sequence:
-            raise DataError(f"{split} row {name} holds an N; set bundle.ambiguous to 'n', or leave the row out")
+def _refuse_unreadable(table: Table, config: Config) -> None:
+    """A row that the bundle would not accept is found now, and not when it is scored."""
+    bundle = config.bundle
+    for name, sequence in zip(table.ids, table.sequences, strict=True):
+        if not bundle.min_bases <= len(sequence) <= bundle.max_bases:
+            raise DataError(
+                f"row {name} has {len(sequence)} bases; {bundle.name} accepts {bundle.min_bases} to "
+                f"{bundle.max_bases} (bundle.min_bases, bundle.max_bases)"
+            )
+        if bundle.ambiguous == "refused" and "N" in sequence:
+            raise DataError(f"row {name} holds an N; set bundle.ambiguous to 'n', or leave the row out")
 
 
 def _origin(config: Config) -> dict[str, Any]:

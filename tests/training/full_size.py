@@ -35,7 +35,7 @@ from training.tokenizers import train_bpe
 from training.tokenizers.building import TrainedTokenizer
 
 SIZES = Sizes(vocabulary=4096, width=768, layers=12, heads=12, inner_width=3072)
-SHAPES = ((1, 1), (2, 33), (4, 128), (1, 600))
+SHAPES = ((1, 1), (2, 33), (1, 300))
 BUNDLE = BundleConfig(
     name="full-size",
     version="1.0.0",
@@ -49,7 +49,7 @@ BUNDLE = BundleConfig(
     limits="",
     min_bases=1,
     max_bases=4000,
-    max_tokens=1000,
+    max_tokens=400,
     golden_sequences=("ACGT",),
 )
 

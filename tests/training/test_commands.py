@@ -6,8 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from app.bundle import read_bundle
+from app.errors import BundleError
 from training.__main__ import app, main
-from training.errors import DataError
+from training.errors import ConfigError, DataError
 
 RUNNER = CliRunner()
 
@@ -86,6 +87,39 @@ def test_a_refusal_is_one_line_and_status_1(
 
     assert ended.value.code == 1
     assert "no such folder; name the folder that holds toy/ with --data" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ConfigError("leave the [tokenizer] table out [/x]"), "ConfigError: leave the [tokenizer] table out [/x]\n"),
+        (BundleError("no [PAD]"), "BundleError: no [PAD]\n"),
+        (PermissionError(13, "Permission denied", "runs"), "PermissionError: runs: Permission denied\n"),
+        (OSError("a long way " * 20), f"OSError: {'a long way ' * 20}\n"),
+    ],
+)
+def test_an_error_is_one_line_as_it_was_written(
+    error: Exception, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse() -> None:
+        raise error
+
+    monkeypatch.setattr("training.__main__.app", refuse)
+
+    with pytest.raises(SystemExit):
+        main()
+
+    assert capsys.readouterr().err == line
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+def test_a_device_that_is_not_here_is_refused_before_a_run_is_touched(
+    config: Path, tmp_path: Path, device: str
+) -> None:
+    result = RUNNER.invoke(app, ["fit", str(config), "--runs", str(tmp_path / "runs"), "--device", device])
+
+    assert str(result.exception).startswith(f"--device {device}: not usable here (")
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ from tests.training.published import (
 from tests.training.references import dnabert2_states, v2_states
 from tests.training.test_nucleotide_transformer import v1_config
 from training.__main__ import app
-from training.errors import CheckpointError, ConfigError
+from training.errors import CheckpointError, ConfigError, TrainingError
 from training.feeder import predict
 from training.importing import ImportCard, find_model, import_model, load_model, read_card
 from training.published.families import read_shape
@@ -268,12 +268,37 @@ def test_everything_that_a_card_lacks_is_listed_at_once(toml: str, tmp_path: Pat
         card_of(without(toml, "title", "licence", "limits"), tmp_path)
     with pytest.raises(ConfigError, match=r"card\.toml: bundle, targets are missing"):
         card_of("", tmp_path)
-    with pytest.raises(ConfigError, match=r"targets: first: standard_deviation must be above 0"):
-        card_of(toml.replace("standard_deviation = 2.0", "standard_deviation = 0.0"), tmp_path)
+    for change in (("standard_deviation = 2.0", "standard_deviation = 0.0"), ("mean = 3.0", "mean = nan")):
+        with pytest.raises(ConfigError, match=r"targets: first: mean must be finite, and standard_deviation"):
+            card_of(toml.replace(*change), tmp_path)
     with pytest.raises(ConfigError, match=r"card\.toml: not TOML"):
         card_of("[bundle", tmp_path)
     with pytest.raises(ConfigError, match=r"absent\.toml: No such file .*; --template prints a card to fill in"):
         read_card(tmp_path / "absent.toml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('name = "imported"', 'name = "../Imported"', "bundle.name: '../Imported' is not up to 64 of a-z"),
+        ('version = "1.0.0"', 'version = "1"', "bundle.version: '1' is not three numbers"),
+        ('name = "first"', 'name = "half-life (h)"', r"'half-life \(h\)' names no target"),
+        ('name = "second"', 'name = "first"', "targets: first stands there twice"),
+    ],
+)
+def test_what_no_manifest_can_hold_is_refused_with_the_card(
+    old: str, new: str, message: str, two_targets: str, tmp_path: Path
+) -> None:
+    with pytest.raises(TrainingError, match=message):
+        card_of(two_targets.replace(old, new), tmp_path)
+
+
+def test_a_bundle_without_a_licence_is_refused(card: ImportCard, tmp_path: Path) -> None:
+    folder = write_dnabert2(tmp_path / "tuned", dnabert2_shapes() | dnabert2_regression_head(1))
+    unlicensed = replace(card, bundle=replace(card.bundle, licence=" "))
+
+    with pytest.raises(ConfigError, match=r"bundle\.licence: name one"):
+        load_model(find_model(str(folder)), unlicensed)
 
 
 @pytest.mark.parametrize(("outputs", "licence"), [(1, "Apache-2.0"), (3, "Apache-2.0")])

@@ -237,9 +237,9 @@ description = "A level."
 @pytest.mark.parametrize(
     ("bases", "message"),
     [
-        ("ACGT" * 11, r"test row R4 has 44 bases; the model reads 10 to 40 \(bundle\.min_bases, max_bases\)"),
-        ("ACGT", "test row R4 has 4 bases; the model reads 10 to 40"),
-        ("ACGTNACGTACGT", r"test row R4 holds an N; set bundle\.ambiguous to 'n'"),
+        ("ACGT" * 11, r"row R4 has 44 bases; toy-decay accepts 10 to 40 \(bundle\.min_bases, "),
+        ("ACGT", "row R4 has 4 bases; toy-decay accepts 10 to 40"),
+        ("ACGTNACGTACGT", r"row R4 holds an N; set bundle\.ambiguous to 'n'"),
     ],
 )
 def test_a_row_that_cannot_be_scored_is_refused_before_training(

@@ -310,10 +310,10 @@ def test_what_the_hub_client_keeps_is_read_without_a_network(
         checkpoint_folder("owner/other@v2")
 
 
-def test_the_heavy_libraries_are_imported_only_for_models_that_need_them() -> None:
+def test_heavy_libraries_are_imported_only_for_models_that_need_them() -> None:
     code = (
         "import sys, training.__main__; "
-        "print([name for name in ('transformers', 'peft', 'huggingface_hub') if name in sys.modules])"
+        "print([name for name in ('transformers', 'peft', 'huggingface_hub', 'sklearn') if name in sys.modules])"
     )
 
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -7,9 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LassoCV
-from sklearn.model_selection import KFold
 
 from training.baselines.discovery import Pair, discover
 from training.baselines.kmers import Matrix
@@ -119,6 +116,11 @@ def as_tsv(dexter: Dexter, names: Sequence[str]) -> bytes:
 
 def _lasso(frequencies: Matrix, target: Matrix, config: DexterConfig) -> tuple[Matrix, float]:
     """(variables,) weights of the standardised frequencies, and the intercept of the frequencies as they are."""
+    # Slow to import, and seldom needed.
+    from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415
+    from sklearn.linear_model import LassoCV  # noqa: PLC0415
+    from sklearn.model_selection import KFold  # noqa: PLC0415
+
     if not frequencies.shape[1]:
         return np.zeros(0), float(target.mean())
     mean, deviation = frequencies.mean(axis=0), frequencies.std(axis=0)

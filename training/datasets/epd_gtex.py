@@ -33,19 +33,15 @@ COLUMN_OF = {
     "transformed_fibroblasts": "Cells...Transformed.fibroblasts",
 }
 TISSUES = tuple(COLUMN_OF)
-DEFAULT_TISSUES = ("pituitary",)
-
 PROMOTER_BASES = 60
+DEFAULT_TISSUES = ("pituitary",)
 
 # Small beside the 0.03 TPM that 95 % of the promoters reach, so that the silent genes do not become outliers.
 PSEUDOCOUNT = 0.01
 
 
 def read_epd_gtex(folder: Path, tissues: tuple[str, ...] = DEFAULT_TISSUES, auxiliary: bool = False) -> Table:
-    """Read the primary promoter of every gene with one.
-
-    One of the 14,746 (of IPMK) lacks a base, nobody knows which, and is left out: all others are aligned on their
-    start.
+    """Read the primary promoter of every gene with one; the table holds one that was cut short, which is left out.
 
     Args:
         folder: where the file is.

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.config import DataConfig
 from training.datasets import ecoli, epd_gtex, gtex_genome, levels, own_table, plasmodium, siegel, utrseq, yeast
 from training.datasets.files import require
 from training.datasets.options import SourceName
+from training.datasets.recipe import DataConfig
 from training.datasets.table import Table
 from training.errors import ConfigError, DataError
 

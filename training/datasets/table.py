@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from app.bundle import TARGET_PATTERN
 from training.errors import DataError
 
 Floats = npt.NDArray[np.float32]
@@ -34,6 +36,13 @@ class Quantity:
     description: str
     pseudocount: float = 0.0
     """What was added before the logarithm was taken."""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(TARGET_PATTERN, self.name):
+            raise DataError(
+                f"{self.name!r} names no target: a letter is needed, then up to 63 letters, digits and _; "
+                "give it another name"
+            )
 
 
 @dataclass(frozen=True)

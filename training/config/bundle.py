@@ -1,0 +1,62 @@
+"""What a bundle says beyond what is measured: a configuration's `[bundle]` table."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from app.bundle import NAME_PATTERN, VERSION_PATTERN
+from training.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class BundleConfig:
+    """What the manifest and the model card say beyond what is measured."""
+
+    name: str
+    """Folder in models/ and name on the wire."""
+
+    version: str
+    title: str
+    summary: str
+    task: str
+    organism: str
+    licence: str
+    citation: str
+    intended_use: str
+    limits: str
+    min_bases: int
+    max_bases: int
+    golden_sequences: tuple[str, ...] = ()
+    """The trained model's predictions for these become the golden examples."""
+
+    golden_rows: tuple[str, ...] = ()
+    """Ids of rows of the table that are golden sequences too, for windows too long to write down."""
+
+    card: str = ""
+    """Markdown for the model card: what was tried, what to watch for."""
+
+    ambiguous: Literal["refused", "n", "iupac"] = "refused"
+    """Which letters beside A, C, G, T and U the service accepts."""
+
+    max_tokens: int = 0
+    """Longest input in tokens, special ones included; 0: what `max_bases` comes to at worst. A model with so many
+    positions may allow less, and a sequence that gives more is refused."""
+
+    assembly: str = ""
+    """Empty for reporters and other sequences that lie on no assembly."""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(NAME_PATTERN, self.name):
+            raise ConfigError(
+                f"bundle.name: {self.name!r} is not up to 64 of a-z, 0-9, dot, dash and _, a-z or 0-9 first"
+            )
+        if not re.fullmatch(VERSION_PATTERN, self.version):
+            raise ConfigError(f"bundle.version: {self.version!r} is not three numbers with dots between them, as 1.0.0")
+        if not self.golden_sequences and not self.golden_rows:
+            raise ConfigError("bundle.golden_sequences: at least one sequence is needed, or a row in golden_rows")
+        if not 1 <= self.min_bases <= self.max_bases:
+            raise ConfigError("bundle: 1 <= min_bases <= max_bases does not hold")
+        if self.max_tokens < 0:
+            raise ConfigError("bundle.max_tokens must be at least 0")
