@@ -231,7 +231,10 @@ def report(
 ) -> None:
     """Set the evaluated models of each task side by side, as Markdown and pictures."""
     _device("cpu", threads)
-    for page in write_report([read_config(config) for config in configs], runs, data, output):
+    read = {config: read_config(config) for config in configs}
+    beside = [read_config(path.parent / name) for path, config in read.items() for name in config.evaluation.beside]
+    baselines = {config.bundle.name for config in beside if config.baseline is not None}
+    for page in write_report([*read.values()], runs, data, output, baselines):
         console.print(f"{page}: written")
 
 

@@ -24,7 +24,7 @@ from training.evaluate import (
     evaluation_path,
     weights_sha256,
 )
-from training.folds import all_folds, run_folder
+from training.folds import all_folds, run_folder, with_fold
 from training.predictions import ALL_ROWS, Answer, Predictions, predictions_path
 from training.preparation import _origin, prepare
 from training.report.ceilings import ceilings_of
@@ -162,6 +162,27 @@ def test_folds_are_pooled_and_their_spread_is_told(
     assert (len(task.predictions.ids), task.folds) == (160, 3)
     assert "3-fold cross-validation, dealt by pairs; 3 of 3 folds measured" in page.read_text()
     assert fold_table(task, measure, figures_of(task.predictions, measure, seed=1)) in page.read_text()
+
+
+def test_a_run_is_read_by_its_first_measured_fold_whichever_the_configuration_names(
+    write_run: WriteRun, toy_toml: str, runs: Path
+) -> None:
+    folds = toy_toml.replace('[split]\ndescription = "disjoint by pairs"\n', FOLDS)
+    config = write_run(folds, "ours", {THIS_BUNDLE: 0.1})
+
+    (task,) = read_tasks([with_fold(config, 2)], runs)
+
+    assert task.config.split.fold == 0
+
+
+def test_a_model_beside_that_is_a_baseline_is_there_to_be_beaten(
+    write_run: WriteRun, toy_toml: str, runs: Path
+) -> None:
+    config = write_run(toy_toml, "ours", {THIS_BUNDLE: 0.1, "a ridge": 0.3, "another net": 0.2})
+
+    (task,) = read_tasks([config], runs, {"a ridge"})
+
+    assert task.baselines == ["a ridge"]
 
 
 def test_folds_that_were_not_measured_are_counted(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,7 +56,9 @@ class Page:
         return path
 
 
-def write_report(configs: Sequence[Config], runs: Path, data: Path, output: Path) -> list[Path]:
+def write_report(
+    configs: Sequence[Config], runs: Path, data: Path, output: Path, baselines: Collection[str] = ()
+) -> list[Path]:
     """Write a page per task, its pictures, and the index.
 
     Args:
@@ -64,6 +66,7 @@ def write_report(configs: Sequence[Config], runs: Path, data: Path, output: Path
         runs: folder of the runs.
         data: folder of the data sets, for the ceilings; may be missing.
         output: folder of the report.
+        baselines: names of models beside them that are baselines.
 
     Returns:
         The pages, the index first.
@@ -74,7 +77,7 @@ def write_report(configs: Sequence[Config], runs: Path, data: Path, output: Path
     """
     require_matplotlib()
     output.mkdir(parents=True, exist_ok=True)
-    tasks = read_tasks(configs, runs)
+    tasks = read_tasks(configs, runs, baselines)
     figures = [_all_figures(task) for task in tasks]
     pages = [
         _write_page(task, of_task, ceilings_of(task, data), output)

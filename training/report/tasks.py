@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ class Run:
     """One configuration and the folders of its measured folds.
 
     Attributes:
+        config: of the first measured fold.
         predictions: of all measured folds, its own model under the bundle's name.
     """
 
@@ -51,6 +52,7 @@ class Task:
         predictions: of every model, for the rows that all of them predicted.
         left_out: rows that only some models predicted.
         quantities: what the targets are.
+        beaten: names of baselines that no run here is of.
     """
 
     slug: str
@@ -59,6 +61,7 @@ class Task:
     predictions: Predictions
     left_out: int
     quantities: tuple[Quantity, ...]
+    beaten: frozenset[str] = frozenset()
 
     @property
     def config(self) -> Config:
@@ -68,7 +71,7 @@ class Task:
     @property
     def baselines(self) -> list[str]:
         """Models that stand here to be beaten."""
-        named = {KMER_RIDGE, *(run.name for run in self.runs if run.is_baseline)}
+        named = {KMER_RIDGE, *self.beaten, *(run.name for run in self.runs if run.is_baseline)}
         return [model for model in self.predictions.models if model in named]
 
     @property
@@ -81,8 +84,13 @@ class Task:
         return next(quantity for quantity in self.quantities if quantity.name == target)
 
 
-def read_tasks(configs: Sequence[Config], runs: Path) -> list[Task]:
+def read_tasks(configs: Sequence[Config], runs: Path, baselines: Collection[str] = ()) -> list[Task]:
     """Read the runs of these configurations and put those of one data set and split together.
+
+    Args:
+        configs: whose runs are read.
+        runs: folder of the runs.
+        baselines: names of models beside them that are baselines.
 
     Raises:
         DataError: a configuration was not evaluated yet.
@@ -93,10 +101,12 @@ def read_tasks(configs: Sequence[Config], runs: Path) -> list[Task]:
         run = read_run(config, runs)
         split = replace(config.split, fold=0, seed=0)
         data = config.data
-        source = (data.source, data.folder, data.table.file, data.levels.levels_file, data.genome.fasta)
+        files = (data.table.file, data.levels.levels_file, data.genome.fasta)
+        source = (data.source, data.folder, data.window, *files)
         tasks.setdefault((source, split, run.predictions.targets), []).append(run)
     slugs = _distinct([_slug(group[0].config) for group in tasks.values()])
-    return [_task(slug, group) for slug, group in zip(slugs, tasks.values(), strict=True)]
+    read = [_task(slug, group) for slug, group in zip(slugs, tasks.values(), strict=True)]
+    return [replace(task, beaten=frozenset(baselines)) for task in read]
 
 
 def read_run(config: Config, runs: Path) -> Run:
@@ -115,7 +125,7 @@ def read_run(config: Config, runs: Path) -> Run:
         replace(answer, model=config.bundle.name if answer.model == THIS_BUNDLE else answer.model)
         for answer in predictions.answers
     ]
-    return Run(config, tuple(measured), replace(predictions, answers=tuple(own)))
+    return Run(folds[measured[0]], tuple(measured), replace(predictions, answers=tuple(own)))
 
 
 def _refuse_stale(config: Config, folder: Path) -> None:
