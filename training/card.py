@@ -38,8 +38,11 @@ def _usage(manifest: Manifest) -> str:
         "n": "A, C, G, T (and U) and N",
         "iupac": "all IUPAC codes, the ambiguous ones read as N",
     }[rules.ambiguous]
+    bases = f"{rules.min_bases:,} to {rules.max_bases:,}"
+    if rules.min_bases == rules.max_bases:
+        bases = f"exactly {rules.max_bases:,}"
     return (
-        f"Input: one sequence of {rules.min_bases} to {rules.max_bases} bases, 5' to 3'. Letters: {letters}.\n\n"
+        f"Input: one sequence of {bases} bases, 5' to 3'. Letters: {letters}.\n\n"
         f"```sh\nbasecast predict --model {manifest.name} sequences.fasta\n```"
     )
 

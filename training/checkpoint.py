@@ -79,7 +79,7 @@ class RunFolder:
         """
         if not (self.path / CHECKPOINT).is_file():
             return None
-        return Progress(**_read(self.path / CHECKPOINT))
+        return Progress(**read_saved(self.path / CHECKPOINT))
 
     def save(self, progress: Progress) -> None:
         """Write the checkpoint and, for people, the history as CSV."""
@@ -107,7 +107,7 @@ class RunFolder:
         """
         if not (self.path / BEST).is_file():
             raise FitError(f"{self.path}: no trained weights here; run `python -m training fit` first")
-        return _read(self.path / BEST)
+        return read_saved(self.path / BEST)
 
     def _refuse_another_run(self) -> None:
         try:
@@ -122,11 +122,16 @@ class RunFolder:
             )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_saved(path: Path) -> dict[str, Any]:
+    """Read what torch saved, onto the CPU.
+
+    Raises:
+        FitError: the file is damaged.
+    """
     try:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, OSError, EOFError, pickle.UnpicklingError):
-        raise FitError(f"{path} is damaged: remove its folder and run `python -m training fit` again") from None
+        raise FitError(f"{path} is damaged: remove its folder and start the run again") from None
     return content
 
 

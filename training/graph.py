@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from app.bundle import Input
 from app.encoding import Ids
+from training.errors import ExportRefused
 from training.feeder import Feeder
 from training.regressor import ScaledModel
 
@@ -19,6 +20,8 @@ OPSET = 20
 INPUT_NAMES = {"tokens": ("input_ids", "attention_mask"), "one_hot": ("bases",)}
 # Rows of the example that is traced; the axis stays free in the graph, which the parity check over shapes proves.
 TRACED_ROWS = 2
+# A graph with its weights inside is one protobuf, and protobuf holds no more.
+LARGEST_GRAPH_BYTES = 2**31 - 1
 # The exporter takes lengths below this for broadcasting.
 SHORTEST_FREE_LENGTH = 3
 
@@ -56,7 +59,11 @@ def export_graph(model: ScaledModel, feeder: Feeder) -> bytes:
 
     Returns:
         The serialised graph, weights inside, without times, paths or the exporter's traces.
+
+    Raises:
+        ExportRefused: the weights are more than a graph can hold.
     """
+    _refuse_too_large(model)
     graph = {"tokens": TokenGraph, "one_hot": OneHotGraph}[feeder.rules.encoding](model).eval()
     names = INPUT_NAMES[feeder.rules.encoding]
     example = feeder.tensors(random_rows(feeder, [_traced_length(feeder.rules)] * TRACED_ROWS, seed=0))
@@ -79,6 +86,15 @@ def export_graph(model: ScaledModel, feeder: Feeder) -> bytes:
     if program is None:
         raise RuntimeError("torch.onnx.export with dynamo=True returned no program: this is a bug")
     return _cleaned(program.model_proto)
+
+
+def _refuse_too_large(model: ScaledModel) -> None:
+    weights_bytes = sum(value.numel() * value.element_size() for value in model.state_dict().values())
+    if weights_bytes > LARGEST_GRAPH_BYTES:
+        raise ExportRefused(
+            f"the weights are {weights_bytes / 1e9:.1f} GB, and one graph holds {LARGEST_GRAPH_BYTES / 1e9:.1f} GB: "
+            "about 530 million parameters; fine-tune a smaller checkpoint"
+        )
 
 
 def _traced_length(rules: Input) -> int:

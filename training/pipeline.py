@@ -23,7 +23,7 @@ from training.preparation import Prepared
 from training.processes import ALONE, Processes
 from training.recipe import FitConfig, ModelConfig
 from training.regressor import ScaledModel, scale_of
-from training.stage import Stage, load_trained
+from training.stage import TOKENIZER, Stage, load_trained
 from training.watching import Watcher
 
 MODEL_FOLDER = "model"
@@ -162,7 +162,7 @@ class Pipeline:
     def _tokens_of(self, model: ModelConfig) -> dict[str, object]:
         """What a run of another tokenizer differs in."""
         tokenizer = self.prepared.tokenizer if model.encoding == "tokens" else None
-        return {"tokenizer": digests(tokenizer.files)} if tokenizer else {}
+        return {TOKENIZER: digests(tokenizer.files)} if tokenizer else {}
 
     def _stage(
         self,

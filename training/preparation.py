@@ -42,7 +42,7 @@ def prepare(config: Config, data: Path, folder: Path) -> Prepared:
         folder: of this bundle's runs.
     """
     table = assign_splits(read_source(config.data, data), config.split)
-    _refuse_lengths(table, config)
+    _refuse_unreadable(table, config)
     tokenizer = _tokenizer(config, table, data)
     folder.mkdir(parents=True, exist_ok=True)
     table.save(folder / TABLE)
@@ -65,7 +65,7 @@ def load_prepared(config: Config, folder: Path) -> Prepared:
     return Prepared(table, load_tokenizer(folder) if needed else None)
 
 
-def _refuse_lengths(table: Table, config: Config) -> None:
+def _refuse_unreadable(table: Table, config: Config) -> None:
     """A row that the bundle would not accept is found now, and not when it is scored."""
     bundle = config.bundle
     for name, sequence in zip(table.ids, table.sequences, strict=True):
@@ -74,6 +74,8 @@ def _refuse_lengths(table: Table, config: Config) -> None:
                 f"row {name} has {len(sequence)} bases; {bundle.name} accepts {bundle.min_bases} to "
                 f"{bundle.max_bases} (bundle.min_bases, bundle.max_bases)"
             )
+        if bundle.ambiguous == "refused" and "N" in sequence:
+            raise DataError(f"row {name} holds an N; set bundle.ambiguous to 'n', or leave the row out")
 
 
 def _origin(config: Config) -> dict[str, Any]:

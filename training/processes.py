@@ -116,7 +116,8 @@ def launched(device: torch.device) -> Iterator[Processes]:
         from accelerate import Accelerator  # noqa: PLC0415 - slow to import, and seldom needed
     except ImportError:
         raise FitError("several processes need accelerate: pip install 'basecast[train]'") from None
-    accelerator = Accelerator(cpu=device.type == "cpu")
+    # What the launcher's own configuration says about precision gives way to fit.precision.
+    accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no")
     yield Processes(device, accelerator)
     # After an error the launcher ends the other processes, which may never come to say good-bye.
     accelerator.end_training()

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.bundle import Estimate, Score
+from training.errors import DataError
 from training.metrics import METRICS, Array
 from training.predictions import Predictions
 from training.resampling import Figures, Interval, bootstrap
@@ -28,13 +29,26 @@ class Measure:
 
 
 def measures(predictions: Predictions) -> list[Measure]:
-    """Everything that can be measured, target by target; a subset without rows is left out."""
+    """Everything that can be measured, target by target; a subset without different values is left out.
+
+    Raises:
+        DataError: a target is the same in all rows, so no figure says anything.
+    """
     found = [
         Measure(target, subset, mask & ~np.isnan(predictions.measured[:, column]))
         for column, target in enumerate(predictions.targets)
         for subset, mask in predictions.subsets.items()
     ]
-    return [measure for measure in found if measure.kept.any()]
+    varied = [measure for measure in found if _varies(predictions, measure)]
+    for target in predictions.targets:
+        if not any(measure.target == target for measure in varied):
+            raise DataError(f"{target} has no two different values in the rows that are scored; see the split")
+    return varied
+
+
+def _varies(predictions: Predictions, measure: Measure) -> bool:
+    values = predictions.measured[measure.kept, predictions.targets.index(measure.target)]
+    return len(np.unique(values)) > 1
 
 
 def values_of(predictions: Predictions, model: str, measure: Measure) -> tuple[Array, Array]:

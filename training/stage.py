@@ -7,12 +7,18 @@ from pathlib import Path
 
 import torch
 
+from app.bundle import digests
 from training.checkpoint import RunFolder
 from training.datasets.table import Floats
+from training.errors import DataError
 from training.feeder import Feeder
 from training.published.loading import load_backbone
+from training.published.tokenizer import brought_tokenizer
 from training.recipe import FitConfig, ModelConfig
 from training.regressor import Regressor
+
+TOKENIZER = "tokenizer"
+"""The key of a stage's materials under which its tokenizer is."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +27,8 @@ class Stage:
 
     Attributes:
         data_sha256: digest of the table.
-        materials: what else decides the training material, such as the teachers; part of the run's identity.
+        materials: what else decides the training material, such as the teachers and, under `tokenizer`, the digests
+            of its files; part of the run's identity.
         mean, standard_deviation: (outputs,) float32, of the training values.
         targets: names of the targets, which are the first outputs.
         state_weight: how much of the loss is imitating a teacher's states.
@@ -60,9 +67,11 @@ class Stage:
 
         Raises:
             CheckpointError: the checkpoint cannot be read, or is another model's.
+            DataError: the tokenizer that was prepared is not the checkpoint's.
         """
         model = self.built(vocabulary)
         if self.model.checkpoint:
+            self._refuse_stand_in()
             load_backbone(model, self.model)
         return model
 
@@ -72,6 +81,15 @@ class Stage:
         model = Regressor(self.model, len(self.mean), len(self.targets), vocabulary)
         model.set_scale(torch.from_numpy(self.mean), torch.from_numpy(self.standard_deviation))
         return model
+
+    def _refuse_stand_in(self) -> None:
+        """A dry run's tokenizer may have as many entries as the checkpoint's: no shape would tell them apart."""
+        prepared = self.materials.get(TOKENIZER)
+        if prepared is not None and prepared != digests(brought_tokenizer(self.model).files):
+            raise DataError(
+                f"{self.folder.parent}: the tokenizer here is not the one of {self.model.checkpoint}, but a dry run's "
+                "or another checkpoint's; run `python -m training prepare` again"
+            )
 
 
 def load_trained(stage: Stage, feeder: Feeder) -> Regressor:

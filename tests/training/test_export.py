@@ -22,7 +22,7 @@ from training.feeder import Feeder, input_rules, predict
 from training.graph import export_graph
 from training.parity import measure_parity
 from training.pipeline import Pipeline
-from training.regressor import Regressor
+from training.regressor import Regressor, ScaledModel
 
 
 def test_a_bundle_predicts_what_the_trained_model_predicts(trained: Pipeline, bundle_folder: Path) -> None:
@@ -51,6 +51,14 @@ def test_a_bundle_says_how_it_was_made_and_measured(trained: Pipeline, bundle_fo
     assert manifest.parity.largest_difference <= 1e-5
     assert {score.split for score in manifest.scores} == {"test, disjoint by pairs"}
     assert {score.subset for score in manifest.scores} == {"all", ">= 20 UMIs at 1 h and 2 h"}
+
+
+def test_more_weights_than_a_graph_can_hold_are_refused_before_they_are_traced(trained: Pipeline) -> None:
+    model = ScaledModel(1, 1)
+    model.register_buffer("weights", torch.empty(2**30, device="meta"))
+
+    with pytest.raises(ExportRefused, match=r"the weights are 4\.3 GB, and one graph holds 2\.1 GB: about 530 million"):
+        export_graph(model, trained.feeder)
 
 
 def test_the_model_card_says_what_the_manifest_says(bundle_folder: Path) -> None:

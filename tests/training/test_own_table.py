@@ -222,7 +222,7 @@ higher_means = "more expressed"
 description = "A level."
 """
     (tmp_path / "mine").mkdir()
-    lines = [f"R{number},{'ACGT'[number % 4] * (10 + number)},{number}" for number in range(40)]
+    lines = [f"R{number},{'ACGT'[number % 4] * (10 + number // 2)},{number}" for number in range(40)]
     (tmp_path / "mine" / "own.csv").write_text("\n".join(["id,sequence,level", *lines]) + "\n")
     before, _, after = toy_toml.partition("[data]")
     config = tmp_path / "own.toml"
@@ -232,3 +232,29 @@ description = "A level."
 
     assert sorted(prepared.table.ids) == sorted(f"R{number}" for number in range(40))
     assert prepared.table.quantities[0].description == "A level."
+
+
+@pytest.mark.parametrize(
+    ("bases", "message"),
+    [
+        ("ACGT" * 11, r"row R4 has 44 bases; toy-decay accepts 10 to 40 \(bundle\.min_bases, "),
+        ("ACGT", "row R4 has 4 bases; toy-decay accepts 10 to 40"),
+        ("ACGTNACGTACGT", r"row R4 holds an N; set bundle\.ambiguous to 'n'"),
+    ],
+)
+def test_a_row_that_cannot_be_scored_is_refused_before_training(
+    toy_toml: str, tmp_path: Path, bases: str, message: str
+) -> None:
+    (tmp_path / "mine").mkdir()
+    sequences = ["ACCTGATTGCAG", "TTGACCATAGCC", "GGATCTTACGCA", "CATTGCGGATAC", bases]
+    parts = ["train", "train", "train", "valid", "test"]
+    lines = [
+        f"R{row},{sequence},{row},{part}" for row, (sequence, part) in enumerate(zip(sequences, parts, strict=True))
+    ]
+    (tmp_path / "mine" / "own.csv").write_text("\n".join(["id,sequence,level,s", *lines]) + "\n")
+    path = tmp_path / "toy.toml"
+    path.write_text(toy_toml)
+    data = DataConfig("table", "mine", table=replace(OPTIONS, split="s"))
+
+    with pytest.raises(DataError, match=message):
+        prepare(replace(read_config(path), data=data), tmp_path, tmp_path / "run")

@@ -96,3 +96,11 @@ def test_each_fold_has_figures_of_its_own() -> None:
     values = fold_values(both, "theirs", everything)
 
     assert values["mse"].tolist() == [2.0, pytest.approx(4 / 3)]  # errors 0, 2, 0, 2, 0, 2 and 0, 2, 0
+
+
+def test_a_target_that_never_varies_in_the_scored_rows_is_named() -> None:
+    constant = predictions(0, 10)
+    constant.measured[:, 0] = 2.5
+
+    with pytest.raises(DataError, match=f"{constant.targets[0]} has no two different values in the rows"):
+        scores_of(constant, "test", seed=0)

@@ -74,6 +74,7 @@ def test_two_processes_killed_and_resumed_end_with_the_weights_of_one(
 def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *arguments]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
+    environment["ACCELERATE_MIXED_PRECISION"] = "bf16"  # of the launcher's configuration; fit.precision counts
     return subprocess.run(
         command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=300, check=False
     )

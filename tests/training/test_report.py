@@ -1,6 +1,7 @@
 """The report says what the runs measured, for the same rows of every model, and draws it."""
 
 import gzip
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,7 +26,7 @@ from training.evaluate import (
 )
 from training.folds import all_folds, run_folder
 from training.predictions import ALL_ROWS, Answer, Predictions, predictions_path
-from training.preparation import prepare
+from training.preparation import _origin, prepare
 from training.report.ceilings import ceilings_of
 from training.report.pages import write_report
 from training.report.tables import best_baseline, fold_table
@@ -209,6 +210,19 @@ def test_splits_have_pages_of_their_own(ours: Config, write_run: WriteRun, toy_t
         "toy-random",
         "toy-column-2",
     ]
+
+
+def test_two_tables_of_one_folder_have_pages_of_their_own(ours: Config, theirs: Config, runs: Path) -> None:
+    tables = [
+        replace(run, data=replace(run.data, table=replace(run.data.table, file=f"{number}.csv")))
+        for number, run in enumerate([ours, theirs])
+    ]
+    for run in tables:
+        folder = run_folder(run, runs)
+        Evaluation(weights_sha256(folder), "test", (), config_sha256(run)).save(evaluation_path(folder, "test"))
+        (folder / "prepared.json").write_text(json.dumps(_origin(run)))
+
+    assert len(read_tasks(tables, runs)) == 2
 
 
 def test_a_run_that_was_not_evaluated_is_named(toy_toml: str, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from tests.training.published import (
+    DNABERT2_VOCABULARY,
     V2_VOCABULARY,
     dnabert2_language_head,
     dnabert2_shapes,
@@ -23,9 +25,10 @@ from tests.training.published import (
 )
 from training.__main__ import app
 from training.config import Config, read_config
-from training.errors import CheckpointError, ConfigError, FitError
+from training.errors import CheckpointError, ConfigError, DataError, FitError
 from training.pipeline import Pipeline
-from training.preparation import prepare
+from training.preparation import load_prepared, prepare
+from training.tokenizers.recipe import TokenizerConfig
 from training.tokenizers.six_mer import six_mer_tokenizer
 from training.watching import Watcher
 
@@ -100,6 +103,24 @@ def test_a_recipe_runs_before_its_weights_are_there(
     assert (tmp_path / "runs" / "toy-decay" / "model" / "best.pt").is_file()
     with pytest.raises(FitError, match="holds a run with another model"):  # nobody takes it for the real one
         RUNNER.invoke(app, ["fit", str(config), "--device", "cpu", *runs], catch_exceptions=False)
+
+
+def test_a_checkpoint_is_not_trained_with_the_tokenizer_of_a_dry_run(
+    bundle_toml: str, toy_data: Path, tmp_path: Path
+) -> None:
+    checkpoint = write_dnabert2(tmp_path / "checkpoint")
+    real = read(bundle_toml + DNABERT2.replace("CHECKPOINT", str(checkpoint)), tmp_path)
+    entries = len(DNABERT2_VOCABULARY)
+    stand_in = replace(real.with_random_weights(), tokenizer=TokenizerConfig(entries))
+    dry = Pipeline(stand_in, prepare(stand_in, toy_data, tmp_path / "run"), tmp_path / "run", steps=1)
+    assert dry.feeder.vocabulary == entries  # as many as the checkpoint has
+
+    dry.fit(torch.device("cpu"), Watcher(Console(quiet=True)))
+
+    with pytest.raises(DataError, match=r"not the one of .*checkpoint.*; run `python -m training prepare` again"):
+        Pipeline(real, load_prepared(real, tmp_path / "run"), tmp_path / "run").fit(
+            torch.device("cpu"), Watcher(Console(quiet=True))
+        )
 
 
 def test_a_checkpoint_that_is_not_there_is_refused_at_once(bundle_toml: str, toy_data: Path, tmp_path: Path) -> None:

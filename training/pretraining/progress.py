@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from training.checkpoint import write_atomically
+from training.checkpoint import read_saved, write_atomically
 
 CHECKPOINT = "checkpoint.pt"
 METRICS = "metrics.csv"
@@ -45,10 +45,14 @@ def save_progress(folder: Path, progress: Progress) -> None:
 
 
 def load_progress(folder: Path) -> Progress | None:
-    """Where the run stands; None before its first checkpoint."""
+    """Where the run stands; None before its first checkpoint.
+
+    Raises:
+        FitError: the checkpoint is damaged.
+    """
     if not (folder / CHECKPOINT).is_file():
         return None
-    return Progress(**torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True))
+    return Progress(**read_saved(folder / CHECKPOINT))
 
 
 def _as_csv(history: Sequence[Mapping[str, float]]) -> bytes:

@@ -92,7 +92,9 @@ def read_tasks(configs: Sequence[Config], runs: Path) -> list[Task]:
     for config in configs:
         run = read_run(config, runs)
         split = replace(config.split, fold=0, seed=0)
-        tasks.setdefault((config.data.folder, split, run.predictions.targets), []).append(run)
+        data = config.data
+        source = (data.source, data.folder, data.table.file, data.levels.levels_file, data.genome.fasta)
+        tasks.setdefault((source, split, run.predictions.targets), []).append(run)
     slugs = _distinct([_slug(group[0].config) for group in tasks.values()])
     return [_task(slug, group) for slug, group in zip(slugs, tasks.values(), strict=True)]
 

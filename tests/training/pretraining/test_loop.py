@@ -83,6 +83,13 @@ def test_a_finished_run_takes_no_more_steps(config: PretrainConfig, corpus: Corp
     assert (tmp_path / "metrics.csv").stat() == written
 
 
+def test_a_damaged_checkpoint_is_named(config: PretrainConfig, corpus: Corpus, tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"PK\x03\x04 and no more")
+
+    with pytest.raises(FitError, match=r"checkpoint\.pt is damaged: remove its folder and start the run again"):
+        Pretraining(config, corpus, tmp_path, torch.device("cpu"))
+
+
 def test_a_limit_in_time_ends_the_run(fitted: Fitted, corpus: Corpus, tmp_path: Path) -> None:
     run = Pretraining(fitted(steps=0, minutes=0.02, save_every_steps=10**6), corpus, tmp_path, CPU)
 
