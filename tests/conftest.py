@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 
 from app.main import Service, create_service
 from app.settings import Settings
@@ -18,6 +19,10 @@ from tests.terminal import run  # noqa: F401 - a fixture of every test
 from tests.toy import write_slow_bundle, write_token_bundle, write_toy_bundle
 
 REPOSITORY = Path(__file__).parent.parent
+
+# How long an example takes says more about what else the machine is doing than about the code.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")
