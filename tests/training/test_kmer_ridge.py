@@ -55,6 +55,19 @@ def test_every_row_needs_its_target() -> None:
         fit_kmer_ridge(["A"], np.array([[np.nan]], dtype=np.float32), ["A"], np.zeros((1, 1), dtype=np.float32))
 
 
-def random_sequences(rows: int, seed: int = 0) -> list[str]:
-    letters = np.random.default_rng(seed).choice(list("ACGT"), size=(rows, 25))
+def test_counts_of_long_sequences_are_summed_without_rounding() -> None:
+    # Single bases add up to 3,000 in every row: rounded products would make their sum vary by less than nothing.
+    sequences = random_sequences(300, bases=3000)
+    targets = np.random.default_rng(1).normal(size=(300, 1)).astype(np.float32)
+
+    ridge = fit_kmer_ridge(sequences, targets, sequences, targets, penalties=[0.01], longest_kmer=2)
+
+    counts = kmer_counts(as_codes(sequences)[0], longest_kmer=2).astype(np.float64)
+    centred = counts - counts.mean(axis=0)
+    expected = np.linalg.solve(centred.T @ centred + 0.01 * np.eye(20), centred.T @ (targets - targets.mean(axis=0)))
+    assert np.allclose(ridge.coefficients, expected, atol=1e-4)
+
+
+def random_sequences(rows: int, seed: int = 0, bases: int = 25) -> list[str]:
+    letters = np.random.default_rng(seed).choice(list("ACGT"), size=(rows, bases))
     return ["".join(row) for row in letters]

@@ -91,8 +91,7 @@ def kmer_counts(bases: Codes, longest_kmer: int) -> Floats:
         longest_kmer: in bases.
 
     Returns:
-        (rows, 4 + 16 + ...) float32; within one k in alphabetical order. Counts are small whole numbers, so sums of
-        their products are exact in single precision too, and twice as fast.
+        (rows, 4 + 16 + ...) float32; within one k in alphabetical order.
     """
     return np.hstack([_counts_of_length(bases, k) for k in range(1, longest_kmer + 1)])
 
