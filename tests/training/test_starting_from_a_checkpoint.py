@@ -25,9 +25,9 @@ from tests.training.published import (
 )
 from training.__main__ import app
 from training.config import Config, read_config
-from training.errors import CheckpointError, ConfigError, DataError, FitError
+from training.errors import CheckpointError, ConfigError, DataError
 from training.pipeline import Pipeline
-from training.preparation import load_prepared, prepare
+from training.preparation import prepare
 from training.tokenizers.recipe import TokenizerConfig
 from training.tokenizers.six_mer import six_mer_tokenizer
 from training.watching import Watcher
@@ -101,7 +101,9 @@ def test_a_recipe_runs_before_its_weights_are_there(
     RUNNER.invoke(app, ["fit", str(config), "--device", "cpu", *dry], catch_exceptions=False)
 
     assert (tmp_path / "runs" / "toy-decay" / "model" / "best.pt").is_file()
-    with pytest.raises(FitError, match="holds a run with another model"):  # nobody takes it for the real one
+    with pytest.raises(
+        DataError, match=r"prepared with another .*model\.checkpoint"
+    ):  # nobody takes it for the real one
         RUNNER.invoke(app, ["fit", str(config), "--device", "cpu", *runs], catch_exceptions=False)
 
 
@@ -118,9 +120,7 @@ def test_a_checkpoint_is_not_trained_with_the_tokenizer_of_a_dry_run(
     dry.fit(torch.device("cpu"), Watcher(Console(quiet=True)))
 
     with pytest.raises(DataError, match=r"not the one of .*checkpoint.*; run `python -m training prepare` again"):
-        Pipeline(real, load_prepared(real, tmp_path / "run"), tmp_path / "run").fit(
-            torch.device("cpu"), Watcher(Console(quiet=True))
-        )
+        Pipeline(real, dry.prepared, tmp_path / "run").fit(torch.device("cpu"), Watcher(Console(quiet=True)))
 
 
 def test_a_checkpoint_that_is_not_there_is_refused_at_once(bundle_toml: str, toy_data: Path, tmp_path: Path) -> None:
