@@ -3,11 +3,14 @@
     BasecastError
     ├── BundleError                      a bundle cannot be trusted; start-up ends
     ├── SettingsError                    the settings contradict each other; start-up ends
+    ├── KeyFileError                     the file of API keys cannot be trusted or read; start-up ends
     ├── TableError                       a file on the command line cannot be read or written
     ├── ServerError                      the service that the command line asks does not answer as one
     └── ServiceError                     one request ends, the process goes on
         ├── MalformedJson           400  the body is not JSON
         ├── MalformedRequest        400  the body is not what its type says (FASTA)
+        ├── Unauthenticated         401  no API key, or not one that is known and live
+        ├── Forbidden               403  the key's scopes do not reach this far
         ├── UnknownModel            404
         ├── UnknownRoute            404
         ├── MethodNotAllowed        405
@@ -17,6 +20,7 @@
         ├── UriTooLong              414
         ├── UnsupportedMediaType    415
         ├── Unprocessable           422  one or more items are refused
+        ├── QuotaExceeded           429  this caller has used up his share for now
         ├── HeadersTooLarge         431
         ├── ClientGone              499  nobody is left to answer
         ├── InferenceFailed         500  the model raised
@@ -52,6 +56,10 @@ class BundleError(BasecastError):
 
 class SettingsError(BasecastError):
     """The settings contradict each other or name something that is not there."""
+
+
+class KeyFileError(BasecastError):
+    """The file of API keys is missing, open to other users, or holds something else than keys."""
 
 
 class TableError(BasecastError):
@@ -129,6 +137,21 @@ class MalformedRequest(ServiceError):
     status, code, title = 400, "malformed_request", "The request is malformed"
 
 
+class Unauthenticated(ServiceError):
+    """The request carries no API key, or none that is known and live; which of these is not told."""
+
+    status, code, title = 401, "unauthenticated", "An API key is needed"
+
+    def headers(self) -> dict[str, str]:
+        return {"www-authenticate": 'Bearer realm="basecast"'}
+
+
+class Forbidden(ServiceError):
+    """The key is known, but has not the scope that this route asks for."""
+
+    status, code, title = 403, "forbidden", "The key's scopes do not allow this"
+
+
 class UnknownModel(ServiceError):
     """No bundle of that name or version is loaded."""
 
@@ -197,6 +220,12 @@ class Unprocessable(ServiceError):
     def problem_code(self) -> str:
         """The first item's code, so that one bad item needs no look into `errors`."""
         return self.items[0].code if self.items else self.code
+
+
+class QuotaExceeded(ServiceError):
+    """The caller has used up his share for now; it fills again with time."""
+
+    status, code, title, retryable = 429, "quota", "The quota is used up", True
 
 
 class HeadersTooLarge(ServiceError):
