@@ -15,6 +15,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 
 from app import __version__
+from app.access.key_ring import KeyRing
+from app.api.access import DOCUMENTATION, PROBES, Guard
 from app.api.bodies import BodyLimits
 from app.api.boundary import Boundary
 from app.api.health import HealthRoutes
@@ -28,10 +30,11 @@ from app.bundle import Bundle, Manifest, find_bundles, read_bundle
 from app.encoding import SequenceEncoder
 from app.engine import OnnxModel
 from app.errors import BundleError, ServiceError
+from app.limits.memory import MemoryRateLimiter
 from app.metrics import Metrics, ModelMetrics
 from app.predictor import Predictor, RequestLimits, ServedModel
 from app.queue.memory import MemoryQueue
-from app.settings import Settings
+from app.settings import Settings, is_loopback
 from app.worker import Worker
 
 LAG_PERIOD_SECONDS = 0.5
@@ -74,6 +77,7 @@ def create_app(settings: Settings) -> Boundary:
 
     Raises:
         BundleError: a bundle cannot be trusted.
+        KeyFileError: the file of API keys cannot be.
     """
     return create_service(settings).app
 
@@ -83,6 +87,7 @@ def create_service(settings: Settings) -> Service:
 
     Raises:
         BundleError: a bundle cannot be trusted.
+        KeyFileError: the file of API keys cannot be.
     """
     metrics = Metrics()
     device = ThreadPoolExecutor(settings.compute_threads, thread_name_prefix="compute")
@@ -158,7 +163,16 @@ def _http(settings: Settings, predictor: Predictor, workers: Sequence[Worker], m
     if settings.metrics_port is None:
         api.add_api_route("/metrics", health.metrics, response_class=PlainTextResponse, tags=["operation"])
     describe(api, settings.max_sequences, settings.max_deadline_ms)
-    return Boundary(api, {("POST", "/predict"): predict.predict}, metrics, settings.body_timeout_ms)
+    hot = {("POST", "/predict"): predict.predict}
+    return Boundary(api, hot, metrics, settings.body_timeout_ms, _guard(settings))
+
+
+def _guard(settings: Settings) -> Guard | None:
+    """What asks callers for keys, where there are any; a browser cannot send one to see the documentation."""
+    if settings.api_keys_file is None:
+        return None
+    open_paths = PROBES | DOCUMENTATION if is_loopback(settings.host) else PROBES
+    return Guard(KeyRing(settings.api_keys_file), MemoryRateLimiter(), open_paths)
 
 
 @asynccontextmanager

@@ -42,6 +42,7 @@ class Settings(BaseSettings):
         body_timeout_ms: how long a body may take to arrive.
         drain_ms: how long requests in flight may take to finish after SIGTERM.
         allow_anonymous: serve on an address that others can reach although nobody is asked who they are.
+        api_keys_file: the file of `basecast keys`; with it every route but the probes needs a key.
     """
 
     model_config = SettingsConfigDict(env_prefix="BASECAST_", extra="forbid", frozen=True)
@@ -55,6 +56,7 @@ class Settings(BaseSettings):
     port: Port = 8000
     metrics_port: Port | None = None
     allow_anonymous: bool = False
+    api_keys_file: Path | None = None
     max_body_bytes: Positive = 8 * Mebi
     max_sequences: Positive = 4096
     max_total_bases: Positive = 16 * Mebi
@@ -72,14 +74,20 @@ class Settings(BaseSettings):
     def compute_threads(self) -> int:
         return self.threads or len(os.sched_getaffinity(0))
 
+    @property
+    def asks_for_keys(self) -> bool:
+        return self.api_keys_file is not None
+
     @model_validator(mode="after")
     def _consistent(self) -> Settings:
         if self.default_deadline_ms > self.max_deadline_ms:
             raise ValueError("default_deadline_ms is larger than max_deadline_ms")
-        if not self.allow_anonymous and not is_loopback(self.host):
+        if self.allow_anonymous and self.api_keys_file is not None:
+            raise ValueError("allow_anonymous and api_keys_file contradict each other; leave one out")
+        if not self.asks_for_keys and not self.allow_anonymous and not is_loopback(self.host):
             raise ValueError(
                 f"host {self.host} can be reached from outside and nobody is asked who they are; "
-                "set allow_anonymous to accept that"
+                "set api_keys_file to ask, or allow_anonymous to accept that"
             )
         return self
 

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.access import Guard
 from app.api.exchange import SCOPE_KEY, Exchange
 from app.api.problems import problem_response
 from app.errors import ClientGone, HeadersTooLarge, InternalError, ServiceError, SlowRequest, UriTooLong
@@ -40,6 +41,7 @@ class Boundary:
         hot: (method, path) to the handler that is called without routing.
         metrics: where requests are counted.
         body_timeout_ms: how long a body may take to arrive.
+        guard: lets callers in; without one everybody is.
     """
 
     def __init__(
@@ -48,9 +50,10 @@ class Boundary:
         hot: Mapping[tuple[str, str], Handler],
         metrics: Metrics,
         body_timeout_ms: int = 30_000,
+        guard: Guard | None = None,
     ) -> None:
         self._app, self._hot, self._metrics = app, hot, metrics
-        self._body_timeout_ms = body_timeout_ms
+        self._body_timeout_ms, self._guard = body_timeout_ms, guard
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -79,6 +82,8 @@ class Boundary:
     async def _answer(self, scope: Scope, receive: Receive, reply: Reply) -> None:
         try:
             _check_head(scope)
+            if self._guard is not None:
+                reply.exchange.caller = await self._guard.admit(scope)
             handler = self._hot.get((scope["method"], scope["path"]))
             if handler is None:
                 await self._app(scope, receive, reply.send)

@@ -9,6 +9,8 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.api.access import Caller
+
 SCOPE_KEY = "basecast.exchange"
 _random = random.Random()  # noqa: S311 - seeded by the kernel, once
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -21,11 +23,13 @@ class Exchange:
     Attributes:
         started: seconds of the monotonic clock.
         seconds: time spent in each phase so far.
+        caller: who asks, where that is asked.
     """
 
     request_id: str
     started: float
     seconds: dict[str, float] = field(default_factory=dict)
+    caller: Caller | None = None
 
     @classmethod
     def begin(cls, given_id: str | None) -> Exchange:

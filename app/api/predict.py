@@ -68,6 +68,8 @@ class PredictRoute:
         exchange, headers = exchange_of(request.scope), request.headers
         answer_type = negotiate(headers.get("accept", "*/*"))
         call = await self._parse(request, headers, exchange)
+        if exchange.caller is not None:
+            await exchange.caller.charge("sequences", len(call.sequences))
         deadline = exchange.started + self._deadline_ms(call, headers) / 1000
         predictions = await self._predictor.predict(call.model, call.sequences, deadline, call.priority)
         exchange.seconds.update(predictions.seconds)
