@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse
 from app import __version__
 from app.access.key_ring import KeyRing
 from app.api.access import DOCUMENTATION, PROBES, Guard
-from app.api.bodies import BodyLimits
+from app.api.bodies import BodyLimits, BodyPace
 from app.api.boundary import Boundary
 from app.api.health import HealthRoutes
 from app.api.models import ModelRoutes
@@ -164,7 +164,7 @@ def _http(settings: Settings, predictor: Predictor, workers: Sequence[Worker], m
         api.add_api_route("/metrics", health.metrics, response_class=PlainTextResponse, tags=["operation"])
     describe(api, settings.max_sequences, settings.max_deadline_ms)
     hot = {("POST", "/predict"): predict.predict}
-    return Boundary(api, hot, metrics, settings.body_timeout_ms, _guard(settings))
+    return Boundary(api, hot, metrics, BodyPace(settings.body_timeout_ms), _guard(settings))
 
 
 def _guard(settings: Settings) -> Guard | None:
