@@ -77,11 +77,15 @@ class Connection(HttpToolsProtocol):
             self._check_idle_bytes()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's, for what its parser does not take
-        self._stop_timer()
-        if self._is_answering() and not self._give_up_body():
-            self.transport.close()
-            return
-        self._answer(MalformedRequest("This is not HTTP/1.1, or its parts contradict each other."))
+        if self._is_answering() and self.cycle.more_body:
+            self._refuse_in_place("The body is not framed as HTTP/1.1 has it.")
+        else:
+            self._in_head = True  # whatever it is, it stands where a head belongs
+            self._refuse(MalformedRequest("This is not HTTP/1.1, or its parts contradict each other."))
+
+    def _unsupported_upgrade_warning(self) -> None:  # uvicorn's; in place of two lines in the log
+        if self.scope["method"] not in ("GET", "HEAD", "OPTIONS"):  # the parser lets the body fall
+            self._refuse_in_place("Only HTTP/1.1 is spoken here: send the request without Upgrade.")
 
     def on_message_begin(self) -> None:
         self._in_head = True
@@ -147,13 +151,15 @@ class Connection(HttpToolsProtocol):
             return
         self._answer(error)
 
-    def _give_up_body(self) -> bool:
-        """Take the request away from the application if its body still comes; what is broken is that body, then."""
-        if self.cycle.response_started or not self.cycle.more_body:
-            return False
+    def _refuse_in_place(self, detail: str) -> None:
+        """Answer the current request in place of the application, which has been called, unless that has begun to."""
+        self._stop_timer()
+        if self.cycle.response_started or self.pipeline:
+            self.transport.close()
+            return
         self.cycle.disconnected = True
         self.cycle.message_event.set()
-        return True
+        self._answer(MalformedRequest(detail))
 
     def _answer(self, error: ServiceError) -> None:
         if self.metrics is not None:
