@@ -21,7 +21,7 @@ from app.api.bodies import BodyLimits, BodyPace
 from app.api.boundary import Boundary
 from app.api.health import HealthRoutes
 from app.api.models import ModelRoutes
-from app.api.openapi import describe, predict_documentation, problem_responses, unready
+from app.api.openapi import describe, predict_documentation, problem_responses, require_keys, unready
 from app.api.predict import DeadlineLimits, PredictRoute
 from app.api.problems import handle_http_exception, handle_service_error
 from app.api.schemas import Health, ModelList
@@ -151,6 +151,8 @@ def _http(settings: Settings, predictor: Predictor, workers: Sequence[Worker], m
         description="DNA or RNA in, gene expression or mRNA decay out.",
         lifespan=lambda _: _running(predictor, workers, metrics),
         redirect_slashes=False,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
     )
     api.add_exception_handler(ServiceError, handle_service_error)
     api.add_exception_handler(HTTPException, handle_http_exception)
@@ -163,8 +165,11 @@ def _http(settings: Settings, predictor: Predictor, workers: Sequence[Worker], m
     if settings.metrics_port is None:
         api.add_api_route("/metrics", health.metrics, response_class=PlainTextResponse, tags=["operation"])
     describe(api, settings.max_sequences, settings.max_deadline_ms)
+    guard = _guard(settings)
+    if guard is not None:
+        require_keys(api, guard.open_paths)
     hot = {("POST", "/predict"): predict.predict}
-    return Boundary(api, hot, metrics, BodyPace(settings.body_timeout_ms), _guard(settings))
+    return Boundary(api, hot, metrics, BodyPace(settings.body_timeout_ms), guard)
 
 
 def _guard(settings: Settings) -> Guard | None:

@@ -57,7 +57,7 @@ class Guard:
     """
 
     def __init__(self, keys: KeyRing, limiter: RateLimiter, open_paths: frozenset[str] = PROBES) -> None:
-        self._keys, self._limiter, self._open_paths = keys, limiter, open_paths
+        self._keys, self._limiter, self.open_paths = keys, limiter, open_paths
         self._failures = MemoryRateLimiter()
 
     async def admit(self, scope: MutableMapping[str, Any]) -> Caller | None:
@@ -69,7 +69,7 @@ class Guard:
             QuotaExceeded: the key's requests are used up, or this address fails too often.
         """
         path = scope["path"]
-        if path in self._open_paths:
+        if path in self.open_paths:
             return None
         key = self._keys.find(_bearer(scope["headers"]))
         if key is None:
