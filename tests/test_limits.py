@@ -20,7 +20,7 @@ from redis.backoff import NoBackoff
 from app.errors import QueueUnavailable
 from app.limits import RateLimiter
 from app.limits.memory import MemoryRateLimiter
-from app.limits.redis import RedisRateLimiter
+from app.limits.redis import TAKE, RedisRateLimiter
 
 
 def redis_server() -> str:
@@ -59,7 +59,7 @@ async def redis(redis_socket: Path) -> AsyncIterator[Redis]:
 @pytest.fixture(params=["memory", "redis"])
 def limiter(request: pytest.FixtureRequest, redis: Redis) -> RateLimiter:
     """Each form of the protocol."""
-    return MemoryRateLimiter() if request.param == "memory" else RedisRateLimiter(redis, "test")
+    return MemoryRateLimiter() if request.param == "memory" else RedisRateLimiter(redis.register_script(TAKE), "test")
 
 
 async def test_a_bucket_gives_a_minute_s_worth_at_once_and_then_says_when_to_return(limiter: RateLimiter) -> None:
@@ -116,7 +116,7 @@ async def test_buckets_in_memory_are_bounded_and_the_idlest_goes_first() -> None
 
 
 async def test_in_redis_a_key_expires_when_its_buckets_are_full_again(redis: Redis) -> None:
-    limiter = RedisRateLimiter(redis, "test")
+    limiter = RedisRateLimiter(redis.register_script(TAKE), "test")
     await limiter.take("a", "requests", 1, 60)
     await limiter.take("a", "sequences", 30, 60)
     await limiter.take("a", "requests", 1, 60)
@@ -125,7 +125,7 @@ async def test_in_redis_a_key_expires_when_its_buckets_are_full_again(redis: Red
 
 
 async def test_processes_share_the_buckets_in_redis(redis: Redis) -> None:
-    one, other = RedisRateLimiter(redis, "test"), RedisRateLimiter(redis, "test")
+    one, other = (RedisRateLimiter(redis.register_script(TAKE), "test") for _ in range(2))
     taken = await asyncio.gather(*(limiter.take("a", "requests", 1, 10) for limiter in [one, other] * 20))
     assert sum(wait == 0 for wait in taken) == 10
 
@@ -133,4 +133,4 @@ async def test_processes_share_the_buckets_in_redis(redis: Redis) -> None:
 async def test_buckets_out_of_reach_are_an_error_of_ours(tmp_path: Path) -> None:
     async with Redis(unix_socket_path=str(tmp_path / "nowhere"), retry=Retry(NoBackoff(), 0)) as client:
         with pytest.raises(QueueUnavailable):
-            await RedisRateLimiter(client, "test").take("a", "requests", 1, 1)
+            await RedisRateLimiter(client.register_script(TAKE), "test").take("a", "requests", 1, 1)
