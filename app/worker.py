@@ -17,7 +17,7 @@ from app.encoding import Ids
 from app.engine import Values
 from app.errors import DeadlineExceeded, InferenceFailed, NonFiniteOutput, OutOfMemory, ServiceError
 from app.metrics import ModelMetrics
-from app.queue import JobQueue
+from app.queue import JobSource
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Worker:
 
     def __init__(
         self,
-        queue: JobQueue,
+        queue: JobSource,
         model: Model,
         limits: BatchLimits,
         device: ThreadPoolExecutor,
