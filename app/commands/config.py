@@ -14,7 +14,8 @@ from app.commands.terminal import messages, say
 from app.settings import CONFIG_VARIABLE, Settings, is_loopback, load_settings
 
 PREFIX = "BASECAST_"
-DATA_VARIABLE = "BASECAST_DATA"  # training and the tests find data sets by it
+# Training and the tests find data sets by the one; `basecast predict --url` shows the key in the other.
+OTHER_VARIABLES = ("BASECAST_DATA", "BASECAST_API_KEY")
 
 config = typer.Typer(no_args_is_help=True, help="Look at the settings.")
 
@@ -80,7 +81,7 @@ def _variables() -> dict[str, str]:
 
 
 def _unknown_variables() -> list[str]:
-    known = {CONFIG_VARIABLE, DATA_VARIABLE, *_variables()}
+    known = {CONFIG_VARIABLE, *OTHER_VARIABLES, *_variables()}
     return [found for found in os.environ if found.upper().startswith(PREFIX) and found.upper() not in known]
 
 
