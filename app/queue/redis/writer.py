@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from redis.exceptions import AuthenticationError, BusyLoadingError, NoScriptError, ResponseError
@@ -81,8 +81,7 @@ class Writer:
         self._closed = True
         await cancelled(self._task)
         await self._channel.close()
-        for call in self._outbox:
-            call.fail(QueueUnavailable("The queue is closed."))
+        self._fail((), QueueUnavailable("The queue is closed."))
 
     def _post(self, arguments: Command, script: Script | None) -> asyncio.Future[Any]:
         call = Call(arguments, script, asyncio.get_running_loop().create_future())
@@ -103,9 +102,13 @@ class Writer:
             try:
                 await self._send(calls)
             except FAILURES as failure:
-                error = self._faults.failed(failure)
-                for call in calls:
-                    call.fail(error)
+                self._fail(calls, self._faults.failed(failure))
+
+    def _fail(self, calls: Iterable[Call], error: ServiceError) -> None:
+        """Fail these calls, and those that came meanwhile, so that nobody waits for one timeout after another."""
+        meanwhile, self._outbox = self._outbox, []
+        for call in (*calls, *meanwhile):
+            call.fail(error)
 
     async def _send(self, calls: deque[Call]) -> None:
         """Send and answer; what a connection that had died unnoticed left unanswered is sent once more on a new one."""
