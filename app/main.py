@@ -17,7 +17,8 @@ from starlette.responses import PlainTextResponse
 from app import __version__
 from app.access.key_ring import KeyRing
 from app.api.access import DOCUMENTATION, PROBES, Guard
-from app.api.bodies import BodyLimits, BodyPace
+from app.api.bodies import BodyLimits
+from app.api.body_pace import BodyPace
 from app.api.boundary import Boundary
 from app.api.health import HealthRoutes
 from app.api.models import ModelRoutes

@@ -11,7 +11,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from app.api.bodies import BodyPace
+from app.api.body_pace import BodyPace
 from app.api.boundary import Boundary
 from app.metrics import Metrics
 

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.access import Guard
-from app.api.bodies import BodyPace
+from app.api.body_pace import BodyPace
 from app.api.exchange import SCOPE_KEY, Exchange
 from app.api.problems import problem_response
 from app.errors import ClientGone, HeadersTooLarge, InternalError, ServiceError, SlowRequest, UriTooLong
