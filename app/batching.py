@@ -26,12 +26,14 @@ class Job:
     Attributes:
         ids: (length,) what the model reads.
         submitted_at, deadline: seconds of the process's monotonic clock.
+        traceparent: the trace of the request that it is part of (W3C Trace Context).
     """
 
     ids: Ids
     submitted_at: float
     deadline: float
     priority: Priority = "interactive"
+    traceparent: str | None = None
 
     @property
     def tokens(self) -> int:
