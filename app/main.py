@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import time
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +28,7 @@ from app.api.openapi import describe, predict_documentation, problem_responses, 
 from app.api.predict import DeadlineLimits, PredictRoute
 from app.api.problems import handle_http_exception, handle_service_error
 from app.api.schemas import Health, ModelList
+from app.batch_record import BatchRecord
 from app.batching import CPU_LIMITS, GPU_LIMITS, BatchLimits
 from app.bundle import Bundle, Manifest, find_bundles, read_bundle
 from app.encoding import SequenceEncoder
@@ -36,6 +39,7 @@ from app.metrics import Metrics, ModelMetrics
 from app.predictor import Predictor, RequestLimits, ServedModel
 from app.queue.memory import MemoryQueue
 from app.settings import Settings, is_loopback
+from app.tracing import NO_TRACING, Tracing, open_tracing
 from app.worker import Worker
 
 LAG_PERIOD_SECONDS = 0.5
@@ -58,10 +62,11 @@ class Service:
     metrics: Metrics
     settings: Settings
     provider: str
+    tracing: Tracing = NO_TRACING
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """The service with its workers at work; the application's lifespan does the same."""
-        return _running(self.predictor, self.workers, self.metrics)
+        return _running(self.predictor, self.workers, self.metrics, self.tracing)
 
     async def drain(self) -> None:
         """Turn new requests away and wait until those in flight are answered, or `drain_ms` have passed."""
@@ -83,8 +88,11 @@ def create_app(settings: Settings) -> Boundary:
     return create_service(settings).app
 
 
-def create_service(settings: Settings) -> Service:
+def create_service(settings: Settings, tracing: Tracing | None = None) -> Service:
     """Load the models, connect each with a queue and a worker, and put HTTP in front.
+
+    Args:
+        tracing: where traces are recorded, if not where the settings say.
 
     Raises:
         BundleError: a bundle cannot be trusted.
@@ -94,12 +102,16 @@ def create_service(settings: Settings) -> Service:
     device = ThreadPoolExecutor(settings.compute_threads, thread_name_prefix="compute")
     bundles = _read_all(settings.models)
     names = [bundle.manifest.name for bundle in bundles]
-    loaded = [_load(it, settings, metrics, device, unique=names.count(it.manifest.name) == 1) for it in bundles]
+    if tracing is None:
+        tracing = open_tracing(settings.otlp_endpoint) if settings.traces_wanted else NO_TRACING
+    loaded = [
+        _load(it, settings, metrics, device, tracing, unique=names.count(it.manifest.name) == 1) for it in bundles
+    ]
     limits = RequestLimits(settings.max_sequences, settings.max_total_bases)
     predictor = Predictor([model for model, _, _ in loaded], limits, metrics)
     workers = [worker for _, worker, _ in loaded]
-    app = _http(settings, predictor, workers, metrics)
-    return Service(app, predictor, workers, metrics, settings, loaded[0][2])
+    app = _http(settings, predictor, workers, metrics, tracing)
+    return Service(app, predictor, workers, metrics, settings, loaded[0][2], tracing)
 
 
 def _read_all(models: Path) -> list[Bundle]:
@@ -118,7 +130,13 @@ def _parsed(version: str) -> tuple[int, ...]:
 
 
 def _load(
-    bundle: Bundle, settings: Settings, metrics: Metrics, device: ThreadPoolExecutor, *, unique: bool
+    bundle: Bundle,
+    settings: Settings,
+    metrics: Metrics,
+    device: ThreadPoolExecutor,
+    tracing: Tracing,
+    *,
+    unique: bool,
 ) -> tuple[ServedModel, Worker, str]:
     model = OnnxModel(bundle, settings.device, allow_cpu=settings.cpu_allowed)
     label = bundle.manifest.name if unique else bundle.manifest.versioned_name
@@ -127,7 +145,10 @@ def _load(
     counted.watch_queue(queue.load)
     encoder = SequenceEncoder(bundle.manifest, bundle.files)
     limits = batch_limits(bundle.manifest, on_cpu=model.on_cpu, seconds_per_token=model.seconds_per_token)
-    worker = Worker(queue, model, limits, device, settings.compute_threads, counted)
+    here = f"{socket.gethostname()}-{os.getpid()}"
+    name = bundle.manifest.versioned_name
+    record = BatchRecord(name, bundle.sha256, here, settings.log_batches_from_ms, tracing)
+    worker = Worker(queue, model, limits, device, settings.compute_threads, counted, record)
     return ServedModel(bundle.manifest, bundle.sha256, encoder, queue, counted), worker, model.provider
 
 
@@ -138,7 +159,9 @@ def batch_limits(manifest: Manifest, *, on_cpu: bool, seconds_per_token: float) 
     return limits if masked else replace(limits, max_padding=0.0)
 
 
-def _http(settings: Settings, predictor: Predictor, workers: Sequence[Worker], metrics: Metrics) -> Boundary:
+def _http(
+    settings: Settings, predictor: Predictor, workers: Sequence[Worker], metrics: Metrics, tracing: Tracing
+) -> Boundary:
     predict = PredictRoute(
         predictor,
         BodyLimits(settings.max_body_bytes, settings.max_sequences),
@@ -150,7 +173,7 @@ def _http(settings: Settings, predictor: Predictor, workers: Sequence[Worker], m
         title="Basecast",
         version=__version__,
         description="DNA or RNA in, gene expression or mRNA decay out.",
-        lifespan=lambda _: _running(predictor, workers, metrics),
+        lifespan=lambda _: _running(predictor, workers, metrics, tracing),
         redirect_slashes=False,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
@@ -170,7 +193,7 @@ def _http(settings: Settings, predictor: Predictor, workers: Sequence[Worker], m
     if guard is not None:
         require_keys(api, guard.open_paths)
     hot = {("POST", "/predict"): predict.predict}
-    return Boundary(api, hot, metrics, BodyPace(settings.body_timeout_ms), guard)
+    return Boundary(api, hot, metrics, BodyPace(settings.body_timeout_ms), guard, tracing)
 
 
 def _guard(settings: Settings) -> Guard | None:
@@ -182,7 +205,9 @@ def _guard(settings: Settings) -> Guard | None:
 
 
 @asynccontextmanager
-async def _running(predictor: Predictor, workers: Sequence[Worker], metrics: Metrics) -> AsyncIterator[None]:
+async def _running(
+    predictor: Predictor, workers: Sequence[Worker], metrics: Metrics, tracing: Tracing
+) -> AsyncIterator[None]:
     def alive() -> int:
         return sum(worker.alive for worker in workers)
 
@@ -197,6 +222,7 @@ async def _running(predictor: Predictor, workers: Sequence[Worker], metrics: Met
         await lag
     for worker in workers:
         await worker.stop()
+    await asyncio.to_thread(tracing.close)
 
 
 async def _measure_lag(metrics: Metrics) -> None:

@@ -74,15 +74,19 @@ class PredictRoute:
         if exchange.caller is not None:
             await exchange.caller.charge("sequences", len(call.sequences))
         deadline = exchange.started + self._deadline_ms(call, headers) / 1000
-        predictions = await self._predictor.predict(call.model, call.sequences, deadline, call.priority)
+        exchange.sequences = len(call.sequences)
+        predictions = await self._predictor.predict(
+            call.model, call.sequences, deadline, call.priority, exchange.trace.traceparent
+        )
         exchange.seconds.update(predictions.seconds)
+        exchange.model, exchange.tokens = predictions.model.manifest.versioned_name, sum(predictions.tokens)
         return predictions_response(predictions, call.ids, answer_type)
 
     async def _parse(self, request: Request, headers: Headers, exchange: Exchange) -> Call:
         kind = media_type(headers, (JSON, FASTA))
         query = _parse_query(request.query_params) if request.scope["query_string"] else NO_QUERY
         body = await read_body(headers, request.receive, self._bodies)
-        began = time.monotonic()
+        began = exchange.phases_began = time.monotonic()
         if len(body) < LARGE_BODY_BYTES:
             call = self._call(kind, body, query)
         else:
