@@ -18,6 +18,7 @@ from app.main import create_service
 from app.settings import Settings
 from tests.conftest import http_to
 from tests.keys import add_key, bearer
+from tests.terminal import LogLines
 
 ASK = {"model": "gc", "sequences": ["GGCA", "TT"]}
 
@@ -129,6 +130,17 @@ async def test_a_key_s_requests_and_sequences_are_counted(toy_models: Path, path
         spent = await client.get("/models", headers=frugal)
         assert "3 requests a minute" in spent.json()["detail"]
         assert (await client.post("/predict", json=ASK, headers=other)).status_code == 200
+
+
+async def test_the_log_names_the_key_by_its_id_and_never_shows_it(
+    log_lines: LogLines, guarded: httpx.AsyncClient, key: str
+) -> None:
+    await guarded.post("/predict", json=ASK, headers=bearer(key))
+    await guarded.post("/predict", json=ASK, headers=bearer("x"))
+    lines = log_lines()
+    told = [(line.get("key_id"), line["status"]) for line in lines if line["event"] == "request"]
+    assert told == [(key.split("_")[1], 200), (None, 401)]
+    assert key.split("_")[2] not in str(lines)
 
 
 async def _admit(guard: Guard, address: str, **headers: str) -> None:
