@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from app.errors import ServiceError, Unprocessable
 from app.genome.genotypes import Genotypes
 from app.genome.upload.parsing import parse_upload
@@ -46,6 +48,14 @@ def outcome(text: bytes) -> tuple[int, str]:
     except ServiceError as error:
         return error.status, error.problem_code
     return 200, ""
+
+
+def assert_equal_genotypes(one: Genotypes, other: Genotypes) -> None:
+    for field in Genotypes.__slots__:
+        before, after = getattr(one, field), getattr(other, field)
+        assert type(before) is type(after), field
+        assert np.array_equal(before, after) if isinstance(before, np.ndarray) else before == after, field
+        assert getattr(before, "dtype", None) == getattr(after, "dtype", None), field
 
 
 def pieces(data: bytes, size: int) -> Iterator[bytes]:
