@@ -154,6 +154,8 @@ def test_orders_arrive_as_they_were():
     query = GenotypeQuery("chr1", 5, 9, samples=("José", "b"), contig_bases=10)
     assert read_orders(orders(query, LIMITS)) == (query, LIMITS)
     assert read_orders(orders(FIRST_KILOBASE, LIMITS)) == (FIRST_KILOBASE, LIMITS)
+    nobody = replace(FIRST_KILOBASE, samples=())
+    assert read_orders(orders(nobody, LIMITS)) == (nobody, LIMITS)
 
 
 def failing(error: Exception) -> Iterator[bytes]:

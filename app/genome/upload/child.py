@@ -42,7 +42,8 @@ def read_orders(line: bytes) -> tuple[GenotypeQuery, VcfLimits]:
     """What `orders` says."""
     told = json.loads(line)
     samples = told["query"].pop("samples")
-    return GenotypeQuery(**told["query"], samples=samples and tuple(samples)), VcfLimits(**told["limits"])
+    query = GenotypeQuery(**told["query"], samples=None if samples is None else tuple(samples))
+    return query, VcfLimits(**told["limits"])
 
 
 def answer(upload: Iterable[bytes], query: GenotypeQuery, limits: VcfLimits) -> list[memoryview | bytes]:
@@ -64,6 +65,7 @@ def confine(limits: VcfLimits) -> None:
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_FSIZE: 0,
         resource.RLIMIT_NOFILE: STANDARD_STREAMS,
+        resource.RLIMIT_NPROC: 0,
         resource.RLIMIT_CPU: limits.max_seconds,
     }
     for which, bound in bounds.items():
