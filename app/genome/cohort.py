@@ -97,7 +97,8 @@ class Cohort:
 
     def _records(self, file: CohortFile, contig: str, query: GenotypeQuery) -> Iterator[Record]:
         try:
-            for text in self._handle(file).fetch(contig, query.start, query.end):
+            start = max(query.start, 0)  # a window may reach past the contig
+            for text in self._handle(file).fetch(contig, start, max(query.end, start)):
                 yield read_record(text.encode(ENCODING), 0, file.header, self._limits)
         except (OSError, ValueError) as error:
             raise InternalError(f"The cohort cannot be read any more ({type(error).__name__}).") from None

@@ -40,7 +40,9 @@ def cohort(tmp_path):
 
 @pytest.mark.parametrize("csi", [False, True])
 @pytest.mark.parametrize("contig", ["chr1", "1"])
-@pytest.mark.parametrize(("start", "end"), [(0, 1000), (50, 60), (400, 401), (399, 400), (950, 1000)])
+@pytest.mark.parametrize(
+    ("start", "end"), [(0, 1000), (50, 60), (400, 401), (399, 400), (950, 1000), (-50, 50), (-9, -3)]
+)
 @pytest.mark.parametrize("samples", [None, ("b",)])
 def test_reads_what_an_upload_of_the_same_file_gives(tmp_path, csi, contig, start, end, samples):
     cohort = Cohort([str(indexed(tmp_path, "people", text(), csi=csi))], LIMITS)

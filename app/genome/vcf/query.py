@@ -11,7 +11,7 @@ class GenotypeQuery:
 
     Attributes:
         contig: by any of its aliases.
-        start: first base, 0-based.
+        start: first base, 0-based; below 0 where a window reaches past the contig.
         end: one past the last base, 0-based.
         samples: names in the VCF; None for all of them.
         contig_bases: the contig's length in the reference; a VCF whose header says another is refused.
