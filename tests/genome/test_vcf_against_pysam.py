@@ -45,9 +45,8 @@ def calls_by_htslib(record: pysam.VariantRecord) -> list[Call]:
     calls = []
     for sample in record.samples.values():
         alleles = [MISSING if index is None else index for index in sample.allele_indices or (None,)]
-        lone = (*alleles, ABSENT if alleles != [MISSING] else MISSING)
-        first, second = alleles if len(alleles) == 2 else lone
-        phased = bool(sample.phased) and alleles != [MISSING]
+        first, second = alleles if len(alleles) == 2 else (*alleles, ABSENT)
+        phased = sample.phased or second == ABSENT  # htslib says so of all lone alleles but a lone dot
         calls.append(((first, second), phased, sample.get("PS") or 0))
     return calls
 

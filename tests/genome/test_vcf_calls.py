@@ -20,7 +20,7 @@ CALLS = {
     ".|.": (MISSING, MISSING, True),
     ".|1": (MISSING, 1, True),
     "1/.": (1, MISSING, False),
-    ".": (MISSING, MISSING, False),
+    ".": (MISSING, ABSENT, True),
     "0": (0, ABSENT, True),
     "2": (2, ABSENT, True),
     "/1|0": (1, 0, True),

@@ -125,13 +125,11 @@ def _read_call(text: bytes, line: int, known: dict[bytes, Call]) -> Call:
 
 
 def _parse_call(text: bytes, line: int) -> Call:
-    """A call as VCF writes it; a lone `.` says nothing of the ploidy and counts as two alleles that were not called.
+    """A call as VCF writes it; whether a lone `.` stands for one allele or two, only other records can tell.
 
     The separator between two alleles says whether they are phased with each other; one before the first (VCF 4.4) adds
     nothing to that.
     """
-    if text == b".":
-        return Call(MISSING, MISSING, phased=False)
     unled = text[1:] if text[:1] in (b"|", b"/") else text
     phased = b"|" in unled
     alleles = unled.replace(b"|", b"/").split(b"/", 2)
