@@ -138,12 +138,12 @@ def _out_of_time(limits: VcfLimits, *, arrived: bool) -> ServiceError:
 
 
 async def _end(process: Process, *tasks: asyncio.Task[object]) -> None:
-    """Leave nothing behind: no task, no process, no open pipe."""
+    """Leave nothing behind: no process, whatever happens while this waits; no task, no open pipe."""
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    with contextlib.suppress(ProcessLookupError):
-        process.kill()
     if process.stdin is not None and process.stdout is not None:
         process.stdin.close()
         await process.stdout.read()
