@@ -13,13 +13,16 @@
         ├── Forbidden               403  the key's scopes do not reach this far
         ├── UnknownModel            404
         ├── UnknownRoute            404
+        ├── UnknownCohort           404
         ├── MethodNotAllowed        405
         ├── NotAcceptable           406
         ├── SlowRequest             408  header fields or body did not arrive in time
         ├── BodyTooLarge            413
+        ├── DecompressedTooLarge    413  a compressed body grows beyond its limit
         ├── UriTooLong              414
         ├── UnsupportedMediaType    415
         ├── Unprocessable           422  one or more items are refused
+        │   └── VcfRefused          422  a VCF breaks a rule of the format or a limit
         ├── QuotaExceeded           429  this caller has used up his share for now
         ├── HeadersTooLarge         431
         ├── ClientGone              499  nobody is left to answer
@@ -164,6 +167,12 @@ class UnknownRoute(ServiceError):
     status, code, title = 404, "unknown_route", "Unknown route"
 
 
+class UnknownCohort(ServiceError):
+    """No cohort of that name is configured."""
+
+    status, code, title = 404, "unknown_cohort", "Unknown cohort"
+
+
 class MethodNotAllowed(ServiceError):
     """The path exists, but not for this method.
 
@@ -199,6 +208,12 @@ class BodyTooLarge(ServiceError):
     status, code, title = 413, "body_too_large", "The body is too large"
 
 
+class DecompressedTooLarge(ServiceError):
+    """The body inflates to more than it may."""
+
+    status, code, title = 413, "decompressed_too_large", "The body is too large once inflated"
+
+
 class UriTooLong(ServiceError):
     """The path and query are longer than a URI may be here."""
 
@@ -226,6 +241,19 @@ class QuotaExceeded(ServiceError):
     """The caller has used up his share for now; it fills again with time."""
 
     status, code, title, retryable = 429, "quota", "The quota is used up", True
+
+
+class VcfRefused(Unprocessable):
+    """A VCF breaks a rule of the format or a limit.
+
+    Args:
+        code: which, `vcf_…`.
+        detail: the line and what was expected there, without anything that the VCF says.
+        pointer: JSON pointer to what is refused, where it is not the VCF itself.
+    """
+
+    def __init__(self, code: str, detail: str, pointer: str = "/vcf") -> None:
+        super().__init__(detail, items=[ItemError(pointer, code, detail)])
 
 
 class HeadersTooLarge(ServiceError):

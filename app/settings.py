@@ -40,6 +40,8 @@ class Settings(BaseSettings):
         allow_cpu: accept the CPU when CUDA does not start; by default only with `auto` and `cpu`.
         threads: batches computed at once on a CPU, each on one core; 0 takes the cores this process may use.
         metrics_port: a port of its own for /metrics; without one it is served beside the other routes.
+        max_vcf_upload_bytes: of a VCF as it arrives, compressed or not.
+        max_vcf_bytes: of a VCF once inflated.
         max_queue_tokens: tokens that may wait per model before requests are turned away.
         body_timeout_ms: how long a body may take to arrive.
         drain_ms: how long requests in flight may take to finish after SIGTERM.
@@ -66,6 +68,12 @@ class Settings(BaseSettings):
     max_body_bytes: Positive = 8 * Mebi
     max_sequences: Positive = 4096
     max_total_bases: Positive = 16 * Mebi
+    max_vcf_upload_bytes: Positive = 256 * Mebi
+    max_vcf_bytes: Positive = 2048 * Mebi
+    max_vcf_line_bytes: Positive = 4 * Mebi
+    max_vcf_records: Positive = 1_000_000
+    max_samples: Positive = 10_000
+    max_allele_bases: Positive = 100_000
     max_queue_tokens: Positive = 4 * Mebi
     default_deadline_ms: Annotated[int, Field(ge=10)] = 10_000
     max_deadline_ms: Annotated[int, Field(ge=10)] = 120_000
