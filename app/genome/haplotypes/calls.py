@@ -86,5 +86,5 @@ def _refuse(genotypes: Genotypes, records: Flags, code: str, what: str, way_out:
         return
     line = int(genotypes.lines[wrong[0]])
     first = f", the first on line {line}" if line else ""
-    detail = f"{len(wrong)} records of the region{first} have a call with {what}. {way_out}"
+    detail = f"{len(wrong)} of the region's records{first} have a call with {what}. {way_out}"
     raise Unprocessable(detail, items=[ItemError("/vcf", code, detail)])

@@ -52,7 +52,10 @@ def _first_difference(genotypes: Genotypes, record: int, stretch: Stretch) -> in
 
 def _refused(genotypes: Genotypes, wrong: list[int], stretch: Stretch) -> Unprocessable:
     items = [_item(genotypes, record, stretch) for record in wrong]
-    detail = f"{len(wrong)} records of the VCF are not of this reference. {items[0].detail}"
+    detail = (
+        f"{len(wrong)} of the VCF's records contradict the reference; lift the VCF over if it is of another assembly. "
+        f"{items[0].detail}"
+    )
     return Unprocessable(detail, items=items)
 
 

@@ -15,7 +15,7 @@ from app.genome.haplotypes.policies import Policies
 from app.genome.intervals import Interval
 from app.genome.stretch import whole
 from tests.genome.haplotypes.built import REFERENCE, natural, only, pairs
-from tests.genome.vcf_text import toy
+from tests.genome.vcf_text import of_sample, toy
 
 
 def test_no_record_is_the_reference_on_both_haplotypes() -> None:
@@ -133,7 +133,9 @@ class TestCalls:
         assert built.people.calls.unphased.tolist() == [2]
 
     def test_unphased_calls_can_be_refused_with_line_and_way_out(self) -> None:
-        with pytest.raises(Unprocessable, match=r"1 records .* line 2 .* Phase the VCF") as refused:
+        with pytest.raises(
+            Unprocessable, match=r"1 of the region's records, the first on line 2 .* Phase the VCF"
+        ) as refused:
             natural(toy("3 C T 0|1", "6 G A 0/1"), unphased="error")
         assert refused.value.problem_code == "vcf_unphased"
 
@@ -285,6 +287,12 @@ class TestSharing:
         assert built.row_of.tolist() == [[0, 1], [1, 2], [1, 1]]
         assert [text.decode() for text in built.sequences()] == [REFERENCE, "AATCGGTTACGTTGCA", "AACCGATTACGTTGCA"]
         assert built.carried_rows == 3
+
+    def test_a_person_s_haplotypes_are_the_same_alone(self) -> None:
+        calls = ("0|1 1|1 .|1", "1|0 0/1 1", "0|2 2|1 1|.")
+        cohort = toy(f"4 CGG C {calls[0]}", f"6 G A {calls[1]}", f"9 A AC,T {calls[2]}", samples=3)
+        alone = [pairs(natural(of_sample(cohort, name)))[0] for name in cohort.samples]
+        assert pairs(natural(cohort)) == alone
 
     def test_what_is_skipped_makes_no_other_haplotype(self) -> None:
         built = natural(toy("3 C T 1|1", "4 C <INS> 1|0"))
