@@ -22,7 +22,11 @@ def _inside(edits: Edits, region: Interval, rule: Overlap) -> Flags:
         return (edits.positions >= region.start) & (edits.positions < region.end)
     if rule == "record":
         return (edits.positions < region.end) & (edits.touched >= region.start)
-    changed = np.array([_first_changed(edit) for edit in edits.rows])
+    # A record belongs as a whole: for all of its alleles, if for one.
+    first: dict[int, int] = {}
+    for edit in edits.rows:
+        first[edit.record] = min(_first_changed(edit), first.get(edit.record, _first_changed(edit)))
+    changed = np.array([first[edit.record] for edit in edits.rows])
     return (edits.ends > region.start) & (changed < region.end)
 
 

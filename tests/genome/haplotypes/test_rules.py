@@ -275,6 +275,10 @@ class TestBorders:
     def test_what_lies_within_is_applied(self, record: str, sequence: str) -> None:
         assert only(natural(toy(f"{record} 1|1"), 5, 12)) == sequence
 
+    def test_by_changed_bases_a_record_belongs_if_one_of_its_alleles_does(self) -> None:
+        assert only(natural(toy("12 T TCC 1|1"), 5, 12, overlap="variant")) == "GGTTACGT"
+        assert only(natural(toy("12 T TCC,A 1|1"), 5, 12, overlap="variant")) == "GGTTACGTCC"
+
     def test_the_minus_strand_is_built_on_plus_and_turned_last(self) -> None:
         region = Interval("c", 4, 12, "-")
         found = people_of(toy("6 G GA 1|1"), whole("c", REFERENCE.encode()), region, Policies(), beyond=False)
