@@ -44,4 +44,5 @@ def _cut(edit: Edit, region: Interval) -> Edit:
     start = min(max(start, region.start), region.end)
     if end > region.end:
         bases, end = bases[: region.end - start], region.end
-    return edit._replace(start=start, end=max(end, start), bases=bases)
+    touched = min(edit.touched, region.end - 1)
+    return edit._replace(start=start, end=max(end, start), touched=touched, bases=bases)
