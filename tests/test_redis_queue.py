@@ -73,7 +73,7 @@ async def kill(worker: WorkerSide) -> None:
     for task in [*worker._tasks, worker._writer._task]:
         await cancelled(task)
     for source in worker._sources:
-        await source._channel.close()
+        await source._reader.close()
     await worker._writer._channel.close()
     worker._sources = []
 
