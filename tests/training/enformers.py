@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from tests.training.published import Format, Shapes, random_weights, write_checkpoint
+from tests.training.published import Format, Shapes, write_checkpoint
 
 BASES = 256
 BINS, TARGET_BINS = 16, 8
@@ -99,9 +100,11 @@ def under_both_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: value for key, value in weights.items() for name in (key, second_name(key))}
 
 
-def enformer_weights(seed: int = 0) -> dict[str, Tensor]:
-    weights = random_weights(SHAPES, seed)
-    return {key: value.exp() if key.endswith("running_var") else value for key, value in weights.items()}
+def enformer_weights() -> dict[str, Tensor]:
+    """Those that enformer-pytorch answered with."""
+    prefix = "weight/"
+    held = {key.removeprefix(prefix): ORACLE[key] for key in ORACLE.files if key.startswith(prefix)}
+    return {key: torch.from_numpy(value).float() for key, value in held.items()}
 
 
 def write_enformer(

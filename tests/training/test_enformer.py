@@ -50,7 +50,7 @@ def test_the_keys_are_the_published_ones() -> None:
 
 @pytest.mark.parametrize("organism", ["human", "mouse"])
 def test_the_answers_are_those_of_enformer_pytorch(organism: str, tmp_path: Path) -> None:
-    folder = write_enformer(tmp_path, under_both_names(oracle_weights()), use_tf_gamma=False)
+    folder = write_enformer(tmp_path, use_tf_gamma=False)
     model = load_enformer(folder, read_enformer_shape(folder), BASES)
 
     with torch.no_grad():
@@ -188,10 +188,3 @@ def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     write_weights(path, {})
     with pytest.raises(CheckpointError, match=r"_heads\.human\.0\.bias is missing"):
         load_enformer(folder, SMALL, BASES)
-
-
-def oracle_weights() -> dict[str, Tensor]:
-    """Those that enformer-pytorch answered with."""
-    prefix = "weight/"
-    held = {key.removeprefix(prefix): ORACLE[key] for key in ORACLE.files if key.startswith(prefix)}
-    return {key: torch.from_numpy(value).float() for key, value in held.items()}
