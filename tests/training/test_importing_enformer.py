@@ -39,6 +39,9 @@ max_bases = 256
 ambiguous = "n"
 golden_sequences = ["ACGTTGCAAGGCTATACCGATTGACCTAGG"]
 
+[readout]
+gamma_peak = "feature"
+
 [[targets]]
 name = "first"
 unit = "log2 count"
@@ -118,9 +121,9 @@ def test_the_graph_holds_no_track_that_is_not_read(imported: Path) -> None:
 
 
 def test_the_gammas_are_scaled_as_the_card_says(tmp_path: Path) -> None:
-    found = find_enformer(str(write_enformer(tmp_path / "weights", use_tf_gamma=False)))
+    found = find_enformer(str(write_enformer(tmp_path / "weights")))
     card = card_of(CARD, tmp_path)
-    other = replace(card, readout=replace(card.readout, gamma_peak="feature"))
+    other = replace(card, readout=replace(card.readout, gamma_peak="distance"))
     bases = torch.from_numpy(ONE_HOT[np.random.default_rng(2).integers(0, 4, size=(1, BASES))])
 
     with torch.no_grad():
@@ -154,13 +157,10 @@ def test_an_answer_is_standardised_by_its_spread(tmp_path: Path) -> None:
         ("min_bases = 256", "min_bases = 240", "set min_bases and max_bases to it"),
         ("_bases = 256", "_bases = 112", "a window of 112 bases; it must be a multiple of 16 bases, and at least 128"),
         ('licence = "CC-BY-4.0"', 'licence = " "', r"bundle\.licence: name the one that the weights are under"),
-        ("[[targets]]", "[readout]\nbins = 2\n[[targets]]", r"readout\.bins must be odd"),
-        ("[[targets]]", "[readout]\nbins = 9\n[[targets]]", r"readout\.bins: the model answers for 8 bins"),
-        (
-            "[[targets]]",
-            '[readout]\norganism = "rat"\n[[targets]]',
-            "'rat' is none of the model's, which are human, mouse",
-        ),
+        ('gamma_peak = "feature"', "", r"card\.toml: readout: gamma_peak is missing"),
+        ("[readout]", "[readout]\nbins = 2", r"readout\.bins must be odd"),
+        ("[readout]", "[readout]\nbins = 9", r"readout\.bins: the model answers for 8 bins"),
+        ("[readout]", '[readout]\norganism = "rat"', "'rat' is none of the model's, which are human, mouse"),
         ('["ACGTTGCAAGGCTATACCGATTGACCTAGG"]', '[""]', r"bundle\.golden_sequences: one of them is empty"),
     ],
 )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from training.backbones.relative_positions import GammaPeak
 from training.config import BundleConfig
 from training.datasets.table import Quantity
 from training.errors import ConfigError
@@ -42,13 +42,13 @@ class TrackTarget(Quantity):
 class ReadoutConfig:
     """What is read of the model's answers."""
 
+    gamma_peak: GammaPeak
+    """`feature` for DeepMind's weights, `distance` for a model that was trained with enformer-pytorch and without its
+    use_tf_gamma; no file says which."""
+
     organism: str = "human"
     bins: int = 3
     """Bins that are averaged, odd: the one that begins at the anchor, and as many on each side of it."""
-
-    gamma_peak: Literal["config", "feature", "distance"] = "config"
-    """`feature` for DeepMind's weights, `distance` for a model that was trained with enformer-pytorch and
-    use_tf_gamma off; `config`: as `config.json` says it."""
 
     def __post_init__(self) -> None:
         if self.bins < 1 or self.bins % 2 == 0:
@@ -61,13 +61,13 @@ class EnformerCard:
 
     Attributes:
         bundle: a golden sequence that is shorter than the window is repeated until the window is full.
-        targets: in the order of the answers.
         readout: what is read.
+        targets: in the order of the answers.
     """
 
     bundle: BundleConfig
+    readout: ReadoutConfig
     targets: tuple[TrackTarget, ...]
-    readout: ReadoutConfig = ReadoutConfig()
 
     def __post_init__(self) -> None:
         names = [target.name for target in self.targets]

@@ -87,8 +87,7 @@ def load_regressor(found: PublishedEnformer, card: EnformerCard) -> tuple[Enform
 
 
 def _shape(found: PublishedEnformer, card: EnformerCard) -> EnformerShape:
-    peak = card.readout.gamma_peak
-    return found.shape if peak == "config" else replace(found.shape, gamma_peak=peak)
+    return replace(found.shape, gamma_peak=card.readout.gamma_peak)
 
 
 def _input_rules(bundle: BundleConfig) -> Input:

@@ -45,7 +45,7 @@ golden_sequences = ["ACGTTGCAAGGCTATACCGATTGACCTAGGTTACGCATCAAGTCCTTAGGCATTCGAAC
 [readout]
 organism = "{organism}"
 bins = 3                       # averaged around the window's middle, odd
-gamma_peak = "config"          # feature for DeepMind's weights, distance if trained with use_tf_gamma off
+gamma_peak = "feature"         # of DeepMind's weights; distance if trained by enformer-pytorch without use_tf_gamma
 
 [[targets]]
 name = "expression"

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from training.backbones.enformer import Enformer, EnformerShape
-from training.backbones.relative_positions import GammaPeak
 from training.errors import CheckpointError, ConfigError
 from training.published.loading import load_weights
 from training.published.source import CONFIG, read_json, read_size
@@ -38,12 +37,10 @@ def is_enformer(folder: Path) -> bool:
     return (folder / CONFIG).is_file() and read_json(folder / CONFIG).get("model_type") == FAMILY
 
 
-def read_enformer_shape(folder: Path, gamma_peak: GammaPeak | None = None) -> EnformerShape:
-    """The sizes that a checkpoint's configuration says.
+def read_enformer_shape(folder: Path) -> EnformerShape:
+    """The sizes that a checkpoint's configuration says, with the published model's positions.
 
-    Args:
-        folder: the checkpoint's.
-        gamma_peak: instead of what the configuration says of `use_tf_gamma`.
+    Its `use_tf_gamma` is not read: enformer-pytorch saves false whichever positions the weights were loaded with.
 
     Raises:
         CheckpointError: a size is missing, or they belong to no model.
@@ -57,7 +54,6 @@ def read_enformer_shape(folder: Path, gamma_peak: GammaPeak | None = None) -> En
             **sizes,
             target_bins=_target_bins(document, folder),
             tracks=_tracks(document, folder),
-            gamma_peak=gamma_peak or _gamma_peak(document),
         )
     except ConfigError as error:
         raise CheckpointError(f"{folder / CONFIG}: sizes that belong to no model ({error})") from None
@@ -83,11 +79,6 @@ def once_named(weights: Weights) -> Weights:
         second = next((name for name in SECOND_NAMES if key.startswith(f"{name}.")), None)
         named[SECOND_NAMES[second] + key.removeprefix(second) if second else key] = value
     return named
-
-
-def _gamma_peak(document: Mapping[str, Any]) -> GammaPeak:
-    # Where the key is absent the file is older than it, and the weights are DeepMind's.
-    return "distance" if document.get("use_tf_gamma") is False else "feature"
 
 
 def _target_bins(document: Mapping[str, Any], folder: Path) -> int | None:
