@@ -18,14 +18,23 @@ from starlette.responses import PlainTextResponse
 
 from app import __version__
 from app.access.key_ring import KeyRing
-from app.api.access import DOCUMENTATION, PROBES, Guard
+from app.api.access import DOCUMENTATION, INDIVIDUAL, PROBES, Guard
 from app.api.bodies import BodyLimits
 from app.api.body_pace import BodyPace
 from app.api.boundary import Boundary
+from app.api.deadlines import DeadlineLimits
 from app.api.health import HealthRoutes
+from app.api.individual import IndividualRoute
 from app.api.models import ModelRoutes
-from app.api.openapi import describe, predict_documentation, problem_responses, require_keys, unready
-from app.api.predict import DeadlineLimits, PredictRoute
+from app.api.openapi import (
+    describe,
+    individual_documentation,
+    predict_documentation,
+    problem_responses,
+    require_keys,
+    unready,
+)
+from app.api.predict import PredictRoute
 from app.api.problems import handle_http_exception, handle_service_error
 from app.api.schemas import Health, ModelList
 from app.batch_record import BatchRecord
@@ -34,6 +43,9 @@ from app.bundle import Bundle, Manifest, find_bundles, read_bundle
 from app.encoding import SequenceEncoder
 from app.engine import OnnxModel
 from app.errors import BundleError, ServiceError
+from app.genome.vcf.limits import VcfLimits
+from app.genomes import open_genomes
+from app.individual.people import PeoplePredictor
 from app.limits.memory import MemoryRateLimiter
 from app.metrics import Metrics, ModelMetrics
 from app.predictor import Predictor, RequestLimits, ServedModel
@@ -43,6 +55,7 @@ from app.tracing import NO_TRACING, Tracing, open_tracing
 from app.worker import Worker
 
 LAG_PERIOD_SECONDS = 0.5
+UPLOAD_TIMEOUT_MS = 75_000  # the reader of uploads gives up after 60 s, and says why
 # Long beside the hop to a compute thread, short beside what a caller notices.
 ROUND_SECONDS = 0.004
 
@@ -52,12 +65,14 @@ class Service:
     """The running parts.
 
     Attributes:
+        people: predicts for people, where there is a reference.
         provider: what computes, as ONNX Runtime names it, such as `CPUExecutionProvider`.
         app: the ASGI application, boundary included; its lifespan starts and stops the workers.
     """
 
     app: Boundary
     predictor: Predictor
+    people: PeoplePredictor | None
     workers: Sequence[Worker]
     metrics: Metrics
     settings: Settings
@@ -110,8 +125,9 @@ def create_service(settings: Settings, tracing: Tracing | None = None) -> Servic
     limits = RequestLimits(settings.max_sequences, settings.max_total_bases)
     predictor = Predictor([model for model, _, _ in loaded], limits, metrics)
     workers = [worker for _, worker, _ in loaded]
-    app = _http(settings, predictor, workers, metrics, tracing)
-    return Service(app, predictor, workers, metrics, settings, loaded[0][2], tracing)
+    people = _people(settings, predictor)
+    app = _http(settings, predictor, people, workers, metrics, tracing)
+    return Service(app, predictor, people, workers, metrics, settings, loaded[0][2], tracing)
 
 
 def _read_all(models: Path) -> list[Bundle]:
@@ -159,14 +175,40 @@ def batch_limits(manifest: Manifest, *, on_cpu: bool, seconds_per_token: float) 
     return limits if masked else replace(limits, max_padding=0.0)
 
 
-def _http(
-    settings: Settings, predictor: Predictor, workers: Sequence[Worker], metrics: Metrics, tracing: Tracing
-) -> Boundary:
-    predict = PredictRoute(
-        predictor,
-        BodyLimits(settings.max_body_bytes, settings.max_sequences),
-        DeadlineLimits(settings.default_deadline_ms, settings.max_deadline_ms),
+def _people(settings: Settings, predictor: Predictor) -> PeoplePredictor | None:
+    if settings.reference is None:
+        return None
+    limits = vcf_limits(settings)
+    genomes = open_genomes(
+        settings.reference, settings.reference_assembly, settings.genes, settings.cohorts, limits
+    )  # fmt: skip
+    return PeoplePredictor(predictor, genomes, settings.max_haplotype_bases)
+
+
+def vcf_limits(settings: Settings) -> VcfLimits:
+    """How much of a VCF is read."""
+    return VcfLimits(
+        max_vcf_upload_bytes=settings.max_vcf_upload_bytes,
+        max_vcf_bytes=settings.max_vcf_bytes,
+        max_vcf_line_bytes=settings.max_vcf_line_bytes,
+        max_vcf_records=settings.max_vcf_records,
+        max_samples=settings.max_samples,
+        max_allele_bases=settings.max_allele_bases,
     )
+
+
+def _http(
+    settings: Settings,
+    predictor: Predictor,
+    people: PeoplePredictor | None,
+    workers: Sequence[Worker],
+    metrics: Metrics,
+    tracing: Tracing,
+) -> Boundary:
+    bodies = BodyLimits(settings.max_body_bytes, settings.max_sequences)
+    deadlines = DeadlineLimits(settings.default_deadline_ms, settings.max_deadline_ms)
+    predict = PredictRoute(predictor, bodies, deadlines)
+    individual = IndividualRoute(people, bodies, deadlines)
     models = ModelRoutes(predictor)
     health = HealthRoutes(predictor, workers, metrics)
     api = FastAPI(
@@ -182,6 +224,9 @@ def _http(
     api.add_exception_handler(HTTPException, handle_http_exception)
     api.add_exception_handler(Exception, handle_service_error)
     api.add_api_route("/predict", predict.predict, methods=["POST"], **predict_documentation(settings.max_deadline_ms))
+    if people is not None:
+        documented = individual_documentation(settings.max_deadline_ms)
+        api.add_api_route(INDIVIDUAL, individual.predict, methods=["POST"], **documented)
     api.add_api_route("/models", models.list_models, response_model=ModelList, tags=["models"])
     api.add_api_route("/models/{name}", models.show_model, responses=problem_responses(404), tags=["models"])
     api.add_api_route("/livez", health.livez, response_model=Health, tags=["operation"])
@@ -192,8 +237,9 @@ def _http(
     guard = _guard(settings)
     if guard is not None:
         require_keys(api, guard.open_paths)
-    hot = {("POST", "/predict"): predict.predict}
-    return Boundary(api, hot, metrics, BodyPace(settings.body_timeout_ms), guard, tracing)
+    hot = {("POST", "/predict"): predict.predict, ("POST", INDIVIDUAL): individual.predict}
+    paces = {INDIVIDUAL: BodyPace(max(settings.body_timeout_ms, UPLOAD_TIMEOUT_MS))}
+    return Boundary(api, hot, metrics, BodyPace(settings.body_timeout_ms), guard, tracing, paces)
 
 
 def _guard(settings: Settings) -> Guard | None:

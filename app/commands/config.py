@@ -65,6 +65,9 @@ def _exposed(settings: Settings) -> list[str]:
 def _toml(name: str, value: object) -> str:
     if value is None:
         return f"# {name} is not set"
+    if isinstance(value, dict):
+        entries = (f"{json.dumps(key)} = {json.dumps(list(paths))}" for key, paths in value.items())
+        return f"{name} = {{ {', '.join(entries)} }}".replace("{  }", "{}")
     return f"{name} = {json.dumps(str(value) if isinstance(value, Path) else value)}"
 
 
