@@ -77,7 +77,7 @@ class Predictor:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.models = tuple(models)
-        self._limits, self._metrics, self._clock = limits, metrics, clock
+        self.limits, self._metrics, self._clock = limits, metrics, clock
         self._by_name = {model.manifest.name: model for model in reversed(models)}
         self._by_name |= {model.manifest.versioned_name: model for model in models}
         self._flights = {model.sha256: Flights(model, clock) for model in models}
@@ -177,12 +177,12 @@ class Predictor:
     def _check_size(self, sequences: Sequence[str]) -> None:
         if not sequences:
             raise _refuse("empty", "The list of sequences is empty; send at least one.")
-        if len(sequences) > self._limits.max_sequences:
-            limit = self._limits.max_sequences
+        if len(sequences) > self.limits.max_sequences:
+            limit = self.limits.max_sequences
             raise _refuse("too_many", f"{len(sequences)} sequences; one request takes at most {limit}. Send several.")
         bases = sum(map(len, sequences))
-        if bases > self._limits.max_total_bases:
-            limit = self._limits.max_total_bases
+        if bases > self.limits.max_total_bases:
+            limit = self.limits.max_total_bases
             raise _refuse("too_long", f"{bases} bases in all; one request takes at most {limit}. Send several.")
 
     def _record(self, predictions: Predictions) -> Predictions:
