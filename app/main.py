@@ -26,9 +26,11 @@ from app.api.deadlines import DeadlineLimits
 from app.api.health import HealthRoutes
 from app.api.individual import IndividualRoute
 from app.api.models import ModelRoutes
+from app.api.mutagenesis import MUTAGENESIS, MutagenesisRoute
 from app.api.openapi import (
     describe,
     individual_documentation,
+    mutagenesis_documentation,
     predict_documentation,
     problem_responses,
     require_keys,
@@ -209,6 +211,8 @@ def _http(
     deadlines = DeadlineLimits(settings.default_deadline_ms, settings.max_deadline_ms)
     predict = PredictRoute(predictor, bodies, deadlines)
     individual = IndividualRoute(people, bodies, deadlines)
+    genomes = None if people is None else people.genomes
+    mutagenesis = MutagenesisRoute(predictor, genomes, bodies, deadlines)
     models = ModelRoutes(predictor)
     health = HealthRoutes(predictor, workers, metrics)
     api = FastAPI(
@@ -227,6 +231,8 @@ def _http(
     if people is not None:
         documented = individual_documentation(settings.max_deadline_ms)
         api.add_api_route(INDIVIDUAL, individual.predict, methods=["POST"], **documented)
+    documented = mutagenesis_documentation(settings.max_deadline_ms)
+    api.add_api_route(MUTAGENESIS, mutagenesis.mutagenesis, methods=["POST"], **documented)
     api.add_api_route("/models", models.list_models, response_model=ModelList, tags=["models"])
     api.add_api_route("/models/{name}", models.show_model, responses=problem_responses(404), tags=["models"])
     api.add_api_route("/livez", health.livez, response_model=Health, tags=["operation"])
@@ -237,7 +243,11 @@ def _http(
     guard = _guard(settings)
     if guard is not None:
         require_keys(api, guard.open_paths)
-    hot = {("POST", "/predict"): predict.predict, ("POST", INDIVIDUAL): individual.predict}
+    hot = {
+        ("POST", "/predict"): predict.predict,
+        ("POST", INDIVIDUAL): individual.predict,
+        ("POST", MUTAGENESIS): mutagenesis.mutagenesis,
+    }
     paces = {INDIVIDUAL: BodyPace(max(settings.body_timeout_ms, UPLOAD_TIMEOUT_MS))}
     return Boundary(api, hot, metrics, BodyPace(settings.body_timeout_ms), guard, tracing, paces)
 
