@@ -21,6 +21,9 @@ from training.export import export as export_bundle
 from training.folds import all_folds, run_folder, with_fold
 from training.import_template import card_template
 from training.importing import find_model, import_model, read_card
+from training.people.config import is_of_people
+from training.people.predictdb import ENDING, import_predictdb, read_predictdb_card
+from training.people.steps import PeopleSteps
 from training.pipeline import Pipeline
 from training.predictions import predictions_path
 from training.preparation import load_prepared
@@ -80,6 +83,9 @@ def prepare(
     random_weights: RandomWeights = False,
 ) -> None:
     """Read the data set, split it and train the tokenizer on the training rows."""
+    if is_of_people(config):
+        PeopleSteps(config, runs, console).prepare(data)
+        return
     settings = _settings(config, fold, random_weights)
     prepared = prepare_data(settings, data, run_folder(settings, runs))
     counts = {name: len(prepared.table.split(name)) for name in ("train", "valid", "test")}
@@ -118,6 +124,9 @@ def fit(
 
     On several GPUs: torchrun --nproc-per-node 4 -m training fit CONFIG.toml, or the same with accelerate launch.
     """
+    if is_of_people(config):
+        PeopleSteps(config, runs, console).fit()
+        return
     with launched(_device(device, threads)) as processes:
         watcher = Watcher(console if processes.is_main else Console(quiet=True))
         _pipeline(config, runs, fold, steps, random_weights).fit(processes.device, watcher, processes)
@@ -133,6 +142,9 @@ def evaluate(
     fold: Fold = None,
 ) -> None:
     """Score the model beside its baselines on the same rows, with bootstrap intervals; keep what all predicted."""
+    if is_of_people(config):
+        PeopleSteps(config, runs, console).evaluate()
+        return
     chosen = _device(device, threads)
     pipeline = _pipeline(config, runs, fold)
     others = [_pipeline(config.parent / name, runs, fold) for name in pipeline.config.evaluation.beside]
@@ -155,8 +167,11 @@ def export(
 ) -> None:
     """Write the bundle, after checking that ONNX Runtime predicts what torch does."""
     _device("cpu", threads)
-    pipeline = _pipeline(config, runs, fold)
     command = made_by or f"python -m training run {_shown(config)}" + (f" --fold {fold}" if fold is not None else "")
+    if is_of_people(config):
+        _announce(PeopleSteps(config, runs, console).export(models, command))
+        return
+    pipeline = _pipeline(config, runs, fold)
     evaluation = with_pooled_scores(load_evaluation(pipeline.folder), pipeline.config, runs)
     _announce(export_bundle(pipeline, evaluation, models, command))
 
@@ -211,7 +226,15 @@ def import_(
     models: Models = MODELS,
     template: Annotated[bool, typer.Option("--template", help="Print a card to fill in, and stop.")] = False,
 ) -> None:
-    """Write the bundle of a DNABERT-2 or Nucleotide Transformer regression model that was fine-tuned elsewhere."""
+    """Write the bundle of a DNABERT-2 or Nucleotide Transformer regression model that was fine-tuned elsewhere.
+
+    Of a PredictDB file, whose name ends in .db, too; its card is shown in docs/training.md.
+    """
+    if Path(model).suffix == ENDING:
+        card = card or Path(model).with_suffix(".toml")
+        command = f"python -m training import {Path(model).name}"
+        _announce(import_predictdb(Path(model), read_predictdb_card(card), models, command))
+        return
     found = find_model(model, base)
     if template:
         console.out(card_template(found), highlight=False)

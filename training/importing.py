@@ -156,6 +156,7 @@ def import_model(found: FineTuned, card: ImportCard, models: Path, command: str)
         architecture=architecture(found.config.description, found.tokenizer()),
         config={"model": asdict(found.config), "files": _digests(found)},
         command=command,
+        golden_sequences=card.bundle.golden_sequences,
     )
     return write_bundle(model, feeder, described, models)
 
