@@ -26,12 +26,14 @@ class Job:
     Attributes:
         ids: (length,) what the model reads.
         submitted_at, deadline: seconds of the process's monotonic clock.
+        traceparent: the trace that the request belongs to (W3C Trace Context), if any.
     """
 
     ids: Ids
     submitted_at: float
     deadline: float
     priority: Priority = "interactive"
+    traceparent: str | None = None
 
     @property
     def tokens(self) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import time
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,23 +17,29 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 
 from app import __version__
+from app.access.key_ring import KeyRing
+from app.api.access import DOCUMENTATION, PROBES, Guard
 from app.api.bodies import BodyLimits
+from app.api.body_pace import BodyPace
 from app.api.boundary import Boundary
 from app.api.health import HealthRoutes
 from app.api.models import ModelRoutes
-from app.api.openapi import describe, predict_documentation, problem_responses, unready
+from app.api.openapi import describe, predict_documentation, problem_responses, require_keys, unready
 from app.api.predict import DeadlineLimits, PredictRoute
 from app.api.problems import handle_http_exception, handle_service_error
 from app.api.schemas import Health, ModelList
+from app.batch_record import BatchRecord
 from app.batching import CPU_LIMITS, GPU_LIMITS, BatchLimits
 from app.bundle import Bundle, Manifest, find_bundles, read_bundle
 from app.encoding import SequenceEncoder
 from app.engine import OnnxModel
 from app.errors import BundleError, ServiceError
+from app.limits.memory import MemoryRateLimiter
 from app.metrics import Metrics, ModelMetrics
 from app.predictor import Predictor, RequestLimits, ServedModel
 from app.queue.memory import MemoryQueue
-from app.settings import Settings
+from app.settings import Settings, is_loopback
+from app.tracing import NO_TRACING, Tracing, open_tracing
 from app.worker import Worker
 
 LAG_PERIOD_SECONDS = 0.5
@@ -54,10 +62,11 @@ class Service:
     metrics: Metrics
     settings: Settings
     provider: str
+    tracing: Tracing = NO_TRACING
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """The service with its workers at work; the application's lifespan does the same."""
-        return _running(self.predictor, self.workers, self.metrics)
+        return _running(self.predictor, self.workers, self.metrics, self.tracing)
 
     async def drain(self) -> None:
         """Turn new requests away and wait until those in flight are answered, or `drain_ms` have passed."""
@@ -74,26 +83,35 @@ def create_app(settings: Settings) -> Boundary:
 
     Raises:
         BundleError: a bundle cannot be trusted.
+        KeyFileError: the file of API keys cannot be.
     """
     return create_service(settings).app
 
 
-def create_service(settings: Settings) -> Service:
+def create_service(settings: Settings, tracing: Tracing | None = None) -> Service:
     """Load the models, connect each with a queue and a worker, and put HTTP in front.
+
+    Args:
+        tracing: where traces are recorded, if not where the settings say.
 
     Raises:
         BundleError: a bundle cannot be trusted.
+        KeyFileError: the file of API keys cannot be.
     """
     metrics = Metrics()
     device = ThreadPoolExecutor(settings.compute_threads, thread_name_prefix="compute")
     bundles = _read_all(settings.models)
     names = [bundle.manifest.name for bundle in bundles]
-    loaded = [_load(it, settings, metrics, device, unique=names.count(it.manifest.name) == 1) for it in bundles]
+    if tracing is None:
+        tracing = open_tracing(settings.otlp_endpoint) if settings.traces_wanted else NO_TRACING
+    loaded = [
+        _load(it, settings, metrics, device, tracing, unique=names.count(it.manifest.name) == 1) for it in bundles
+    ]
     limits = RequestLimits(settings.max_sequences, settings.max_total_bases)
     predictor = Predictor([model for model, _, _ in loaded], limits, metrics)
     workers = [worker for _, worker, _ in loaded]
-    app = _http(settings, predictor, workers, metrics)
-    return Service(app, predictor, workers, metrics, settings, loaded[0][2])
+    app = _http(settings, predictor, workers, metrics, tracing)
+    return Service(app, predictor, workers, metrics, settings, loaded[0][2], tracing)
 
 
 def _read_all(models: Path) -> list[Bundle]:
@@ -112,7 +130,13 @@ def _parsed(version: str) -> tuple[int, ...]:
 
 
 def _load(
-    bundle: Bundle, settings: Settings, metrics: Metrics, device: ThreadPoolExecutor, *, unique: bool
+    bundle: Bundle,
+    settings: Settings,
+    metrics: Metrics,
+    device: ThreadPoolExecutor,
+    tracing: Tracing,
+    *,
+    unique: bool,
 ) -> tuple[ServedModel, Worker, str]:
     model = OnnxModel(bundle, settings.device, allow_cpu=settings.cpu_allowed)
     label = bundle.manifest.name if unique else bundle.manifest.versioned_name
@@ -121,7 +145,10 @@ def _load(
     counted.watch_queue(queue.load)
     encoder = SequenceEncoder(bundle.manifest, bundle.files)
     limits = batch_limits(bundle.manifest, on_cpu=model.on_cpu, seconds_per_token=model.seconds_per_token)
-    worker = Worker(queue, model, limits, device, settings.compute_threads, counted)
+    here = f"{socket.gethostname()}-{os.getpid()}"
+    name = bundle.manifest.versioned_name
+    record = BatchRecord(name, bundle.sha256, here, settings.log_batches_from_ms, tracing)
+    worker = Worker(queue, model, limits, device, settings.compute_threads, counted, record)
     return ServedModel(bundle.manifest, bundle.sha256, encoder, queue, counted), worker, model.provider
 
 
@@ -132,7 +159,9 @@ def batch_limits(manifest: Manifest, *, on_cpu: bool, seconds_per_token: float) 
     return limits if masked else replace(limits, max_padding=0.0)
 
 
-def _http(settings: Settings, predictor: Predictor, workers: Sequence[Worker], metrics: Metrics) -> Boundary:
+def _http(
+    settings: Settings, predictor: Predictor, workers: Sequence[Worker], metrics: Metrics, tracing: Tracing
+) -> Boundary:
     predict = PredictRoute(
         predictor,
         BodyLimits(settings.max_body_bytes, settings.max_sequences),
@@ -144,8 +173,10 @@ def _http(settings: Settings, predictor: Predictor, workers: Sequence[Worker], m
         title="Basecast",
         version=__version__,
         description="DNA or RNA in, gene expression or mRNA decay out.",
-        lifespan=lambda _: _running(predictor, workers, metrics),
+        lifespan=lambda _: _running(predictor, workers, metrics, tracing),
         redirect_slashes=False,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
     )
     api.add_exception_handler(ServiceError, handle_service_error)
     api.add_exception_handler(HTTPException, handle_http_exception)
@@ -158,11 +189,25 @@ def _http(settings: Settings, predictor: Predictor, workers: Sequence[Worker], m
     if settings.metrics_port is None:
         api.add_api_route("/metrics", health.metrics, response_class=PlainTextResponse, tags=["operation"])
     describe(api, settings.max_sequences, settings.max_deadline_ms)
-    return Boundary(api, {("POST", "/predict"): predict.predict}, metrics, settings.body_timeout_ms)
+    guard = _guard(settings)
+    if guard is not None:
+        require_keys(api, guard.open_paths)
+    hot = {("POST", "/predict"): predict.predict}
+    return Boundary(api, hot, metrics, BodyPace(settings.body_timeout_ms), guard, tracing)
+
+
+def _guard(settings: Settings) -> Guard | None:
+    """What asks callers for keys, where there are any; a browser cannot send one to see the documentation."""
+    if settings.api_keys_file is None:
+        return None
+    open_paths = PROBES | DOCUMENTATION if is_loopback(settings.host) else PROBES
+    return Guard(KeyRing(settings.api_keys_file), MemoryRateLimiter(), open_paths)
 
 
 @asynccontextmanager
-async def _running(predictor: Predictor, workers: Sequence[Worker], metrics: Metrics) -> AsyncIterator[None]:
+async def _running(
+    predictor: Predictor, workers: Sequence[Worker], metrics: Metrics, tracing: Tracing
+) -> AsyncIterator[None]:
     def alive() -> int:
         return sum(worker.alive for worker in workers)
 
@@ -177,6 +222,7 @@ async def _running(predictor: Predictor, workers: Sequence[Worker], metrics: Met
         await lag
     for worker in workers:
         await worker.stop()
+    await asyncio.to_thread(tracing.close)
 
 
 async def _measure_lag(metrics: Metrics) -> None:

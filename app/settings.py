@@ -21,8 +21,10 @@ from pydantic_settings import (
 )
 
 from app.errors import SettingsError
+from app.logs import Form, Level
 
 CONFIG_VARIABLE = "BASECAST_CONFIG"
+OTLP_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 Positive = Annotated[int, Field(ge=1)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
@@ -38,10 +40,17 @@ class Settings(BaseSettings):
         allow_cpu: accept the CPU when CUDA does not start; by default only with `auto` and `cpu`.
         threads: batches computed at once on a CPU, each on one core; 0 takes the cores this process may use.
         metrics_port: a port of its own for /metrics; without one it is served beside the other routes.
+        max_vcf_upload_bytes: of a VCF as it arrives, compressed or not.
+        max_vcf_bytes: of a VCF once inflated.
         max_queue_tokens: tokens that may wait per model before requests are turned away.
         body_timeout_ms: how long a body may take to arrive.
         drain_ms: how long requests in flight may take to finish after SIGTERM.
+        log_level: from which on lines are logged; each request is one of level info, a probe of level debug.
+        log_format: `json`, `text`, or `auto`, which is text before a terminal.
+        log_batches_from_ms: batches that take at least this long are logged at level info, the others at debug.
+        otlp_endpoint: base URL of an OpenTelemetry collector for traces; its own variables (OTEL_…) count as well.
         allow_anonymous: serve on an address that others can reach although nobody is asked who they are.
+        api_keys_file: the file of `basecast keys`; with it every route but the probes needs a key.
     """
 
     model_config = SettingsConfigDict(env_prefix="BASECAST_", extra="forbid", frozen=True)
@@ -55,14 +64,29 @@ class Settings(BaseSettings):
     port: Port = 8000
     metrics_port: Port | None = None
     allow_anonymous: bool = False
+    api_keys_file: Path | None = None
     max_body_bytes: Positive = 8 * Mebi
     max_sequences: Positive = 4096
     max_total_bases: Positive = 16 * Mebi
+    max_vcf_upload_bytes: Positive = 256 * Mebi
+    max_vcf_bytes: Positive = 2048 * Mebi
+    max_vcf_line_bytes: Positive = 4 * Mebi
+    max_vcf_records: Positive = 1_000_000
+    max_samples: Positive = 10_000
+    max_allele_bases: Positive = 100_000
     max_queue_tokens: Positive = 4 * Mebi
     default_deadline_ms: Annotated[int, Field(ge=10)] = 10_000
     max_deadline_ms: Annotated[int, Field(ge=10)] = 120_000
     body_timeout_ms: Positive = 30_000
     drain_ms: Positive = 30_000
+    log_level: Level = "info"
+    log_format: Form = "auto"
+    log_batches_from_ms: Annotated[float, Field(ge=0)] = 5.0
+    otlp_endpoint: Annotated[str, Field(pattern=r"^https?://")] | None = None
+
+    @property
+    def traces_wanted(self) -> bool:
+        return self.otlp_endpoint is not None or any(map(os.environ.get, OTLP_VARIABLES))
 
     @property
     def cpu_allowed(self) -> bool:
@@ -72,14 +96,20 @@ class Settings(BaseSettings):
     def compute_threads(self) -> int:
         return self.threads or len(os.sched_getaffinity(0))
 
+    @property
+    def asks_for_keys(self) -> bool:
+        return self.api_keys_file is not None
+
     @model_validator(mode="after")
     def _consistent(self) -> Settings:
         if self.default_deadline_ms > self.max_deadline_ms:
             raise ValueError("default_deadline_ms is larger than max_deadline_ms")
-        if not self.allow_anonymous and not is_loopback(self.host):
+        if self.allow_anonymous and self.api_keys_file is not None:
+            raise ValueError("allow_anonymous and api_keys_file contradict each other; leave one out")
+        if not self.asks_for_keys and not self.allow_anonymous and not is_loopback(self.host):
             raise ValueError(
                 f"host {self.host} can be reached from outside and nobody is asked who they are; "
-                "set allow_anonymous to accept that"
+                "set api_keys_file to ask, or allow_anonymous to accept that"
             )
         return self
 

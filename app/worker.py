@@ -12,12 +12,13 @@ from typing import Protocol
 
 import numpy as np
 
+from app.batch_record import BatchRecord
 from app.batching import Answer, Batch, BatchLimits, Outcome
 from app.encoding import Ids
 from app.engine import Values
 from app.errors import DeadlineExceeded, InferenceFailed, NonFiniteOutput, OutOfMemory, ServiceError
 from app.metrics import ModelMetrics
-from app.queue import JobQueue
+from app.queue import JobSource
 
 log = logging.getLogger(__name__)
 
@@ -42,19 +43,22 @@ class Worker:
         device: the compute threads, shared by all models of one device.
         threads: how many of them there are.
         metrics: what to count.
+        record: where batches are written down.
     """
 
     def __init__(
         self,
-        queue: JobQueue,
+        queue: JobSource,
         model: Model,
         limits: BatchLimits,
         device: ThreadPoolExecutor,
         threads: int,
         metrics: ModelMetrics,
+        record: BatchRecord | None = None,
     ) -> None:
         self._queue, self._model, self._limits = queue, model, limits
         self._device, self._threads, self._metrics = device, threads, metrics
+        self._record = record
         self._loops: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -117,6 +121,8 @@ class Worker:
         ended = time.monotonic()
         self._metrics.batch(len(batch.jobs), batch.tokens, batch.padded_tokens, ended - started)
         self._metrics.queue_wait(started - batch.jobs[0].submitted_at)
+        if self._record is not None:
+            self._record.write(batch, started, ended)
         return _outcomes(batch, values, started, ended)
 
 

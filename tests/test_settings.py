@@ -43,6 +43,7 @@ def test_the_environment_wins_over_the_file_and_the_command_line_over_both(
         ({"colour": "blue"}, "colour"),
         ({"default_deadline_ms": 99_999, "max_deadline_ms": 50}, "default_deadline_ms is larger"),
         ({"host": "0.0.0.0"}, "allow_anonymous"),
+        ({"allow_anonymous": True, "api_keys_file": "keys.toml"}, "contradict each other"),
     ],
 )
 def test_a_wrong_setting_is_named(given: dict[str, object], message: str) -> None:
@@ -58,6 +59,7 @@ def test_a_file_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch, t
 
 def test_an_address_others_can_reach_must_be_allowed() -> None:
     assert load_settings(host="0.0.0.0", allow_anonymous=True).host == "0.0.0.0"
+    assert load_settings(host="0.0.0.0", api_keys_file="keys.toml").asks_for_keys
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from app.engine import Values
 from app.errors import DeadlineExceeded, InferenceFailed, NonFiniteOutput, OutOfMemory
 from app.queue.memory import MemoryQueue
 from app.worker import Worker
-from tests.test_queue import _metrics
+from tests.queue_forms import model_metrics as _metrics
 
 Predict = Callable[[Sequence[Ids]], Values]
 

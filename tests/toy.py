@@ -5,6 +5,7 @@
 ten, so "AC" is (1 + 4 + 5 + 2) / 4 = 3 and 13.
 `apples`: dosages of three variants; answers 1 + 2 * first + 0.5 * second for the gene `PEAR`, and 3 - third for `PLUM`.
 `slow`: `gc` after a matrix product that takes a core some tenths of a second.
+`fragile`: `gc` that ONNX Runtime can run for four bases, and for no other number.
 """
 
 from __future__ import annotations
@@ -49,6 +50,11 @@ def write_dosage_bundle(folder: Path, name: str = "apples", **manifest: Any) -> 
 def write_slow_bundle(folder: Path, name: str = "slow") -> Path:
     """Write the `slow` bundle as `folder/name`."""
     return _write(folder / name, {GRAPH: gc_graph(slow=True)}, gc_manifest(name))
+
+
+def write_fragile_bundle(folder: Path, name: str = "fragile") -> Path:
+    """Write the `fragile` bundle as `folder/name`."""
+    return _write(folder / name, {GRAPH: gc_graph(fragile=True)}, gc_manifest(name))
 
 
 def write_manifest(bundle: Path, **changes: Any) -> None:
@@ -139,7 +145,7 @@ def _manifest(
     }
 
 
-def gc_graph(*, slow: bool = False) -> bytes:
+def gc_graph(*, slow: bool = False, fragile: bool = False) -> bytes:
     """bases (batch, length, 4) → share of C and G."""
     weights = {
         "along_length": np.array([1]),
@@ -152,7 +158,15 @@ def gc_graph(*, slow: bool = False) -> bytes:
         helper.make_node("MatMul", ["counts", "c_and_g"], ["gc"]),
         helper.make_node("Div", ["gc", "total"], ["fraction"]),
     ]
-    if slow:
+    if fragile:
+        weights["zeros"] = np.zeros((4, 1), dtype=np.float32)
+        nodes += [
+            helper.make_node("Transpose", ["bases"], ["by_base"], perm=[0, 2, 1]),  # (batch, 4, length)
+            helper.make_node("MatMul", ["by_base", "zeros"], ["columns"]),  # of length 4, or not at all
+            helper.make_node("ReduceSum", ["columns", "along_bases"], ["nothing"], keepdims=0),
+            helper.make_node("Add", ["fraction", "nothing"], ["values"]),
+        ]
+    elif slow:
         weights |= {"side": np.array([SLOW_SIDE, SLOW_SIDE]), "both": np.array([0, 1]), "zero": np.float32(0)}
         nodes += [
             helper.make_node("ReduceMax", ["gc", "both"], ["most"], keepdims=0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator
@@ -29,6 +30,7 @@ from app.settings import load_settings
 from app.tables import WRITERS, PredictedRow, open_writer
 
 SOME_REFUSED = 3
+KEY_VARIABLE = "BASECAST_API_KEY"  # not an option, which every user of the machine could see in the list of processes
 
 
 def _writable(path: Path | None) -> Path | None:
@@ -64,7 +66,7 @@ def predict(
 
     The input may be plain or gzip, and is told apart by its content. Without an `id` column (FASTA: the first word
     of the header) the id is the 0-based index. A sequence that the model refuses is left out, told on stderr, and
-    makes the exit status 3.
+    makes the exit status 3. A service that asks for a key is shown the one in BASECAST_API_KEY.
 
     For example:
 
@@ -74,7 +76,7 @@ def predict(
     """
     if url is not None and (models is not None or device is not None):
         raise typer.BadParameter("--models and --device are for predicting here; leave them out with --url")
-    configure_logging("WARNING")
+    configure_logging("warning")
     signal.signal(signal.SIGTERM, _end)
     console = messages()
     shown = console.is_terminal and not quiet and not (output is None and sys.stdout.isatty())
@@ -94,7 +96,7 @@ def predict(
 @contextmanager
 def _client(url: str | None, model: str | None, models: Path | None, device: str | None) -> Iterator[Client]:
     if url is not None:
-        with connect(url, model) as client:
+        with connect(url, model, os.environ.get(KEY_VARIABLE)) as client:
             yield client
         return
     bundle = choose_bundle(models_folder(models), model)

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from app import __version__
 from app.commands.card import targets_in_short
-from app.commands.options import Device, Models
+from app.commands.options import Device, LogFormat, LogLevel, Models
 from app.commands.terminal import messages, say
 from app.errors import SettingsError
 from app.logs import configure_logging
@@ -45,6 +45,8 @@ def serve(
     threads: Threads = None,
     metrics_port: MetricsPort = None,
     allow_anonymous: AllowAnonymous = False,
+    log_level: LogLevel = None,
+    log_format: LogFormat = None,
 ) -> None:
     """Serve every bundle of a folder over HTTP.
 
@@ -57,7 +59,6 @@ def serve(
         basecast serve --port 9000 --models models/utrseq-decay --device cpu --threads 4
         basecast serve --host 0.0.0.0 --allow-anonymous --metrics-port 9100
     """
-    configure_logging()
     settings = load_settings(
         host=host,
         port=port,
@@ -66,7 +67,10 @@ def serve(
         threads=threads,
         metrics_port=metrics_port,
         allow_anonymous=allow_anonymous or None,
+        log_level=log_level,
+        log_format=log_format,
     )
+    configure_logging(settings.log_level, settings.log_format)
     if settings.metrics_port:
         _listening_socket(settings.host, settings.metrics_port).close()
     with _listening_socket(settings.host, settings.port) as listener:

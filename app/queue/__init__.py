@@ -1,4 +1,7 @@
-"""The queue between those who ask and those who compute: one protocol, several forms."""
+"""The queue between those who ask and those who compute: two protocols, one for each end, and several forms.
+
+In the process both ends are one object; through Redis each end lives in a process of its own.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ class QueueLoad(NamedTuple):
 
 
 class JobQueue(Protocol):
-    """The jobs of one model on their way to a worker, and the outcomes on their way back.
+    """The asking end: the jobs of one model on their way to a worker, and the outcomes on their way back.
 
     Every job that `submit` accepts is delivered exactly once, as an answer or as an error, or cancelled.
     """
@@ -32,10 +35,28 @@ class JobQueue(Protocol):
         Raises:
             Overloaded: there is no room, or the wait would outlast the jobs' deadline.
             Draining: the queue is closed.
+            QueueUnavailable: it cannot be reached.
         """
 
     def cancel(self, jobs: Sequence[Job]) -> None:
         """Forget these jobs: they are not delivered, and not computed unless a worker already has them."""
+
+    def load(self) -> QueueLoad:
+        """What waits, without a round trip."""
+
+    async def ping(self) -> None:
+        """Return when the queue can be reached, and has what was cancelled before.
+
+        Raises:
+            QueueUnavailable: it cannot.
+        """
+
+    async def close(self) -> None:
+        """Refuse new jobs and deliver `Draining` for those that still wait."""
+
+
+class JobSource(Protocol):
+    """The computing end: one model's jobs as a worker takes them."""
 
     async def take(self, limits: BatchLimits) -> Sequence[Batch]:
         """Wait for jobs and return the next round: one batch, or several up to `limits.round_tokens`.
@@ -46,15 +67,5 @@ class JobQueue(Protocol):
     async def settle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         """Deliver the outcomes of a batch, one per job, in its order."""
 
-    def load(self) -> QueueLoad:
-        """What waits, without a round trip."""
-
-    async def ping(self) -> None:
-        """Return when the queue can be reached.
-
-        Raises:
-            QueueUnavailable: it cannot.
-        """
-
-    async def close(self) -> None:
-        """Refuse new jobs and deliver `Draining` for those that still wait."""
+    async def release(self, batches: Sequence[Batch]) -> None:
+        """Give back what was taken and will not be computed here; it is the next to be taken."""
