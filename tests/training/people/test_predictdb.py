@@ -55,9 +55,10 @@ def write_predictdb(path: Path, rows: list[tuple[object, ...]] = ROWS) -> Path:
     return path
 
 
-@pytest.fixture
-def models(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with the bundle."""
+    tmp_path = tmp_path_factory.mktemp("predictdb")
     write_predictdb(tmp_path / "blood.db")
     (tmp_path / "blood.toml").write_text(CARD)
     arguments = ["import", str(tmp_path / "blood.db"), "--models", str(tmp_path / "models")]

@@ -1,6 +1,7 @@
 """From people to a bundle, by the commands that a person runs."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 from app.bundle import read_bundle
 from app.dosage import read_variants
 from app.engine import OnnxModel
+from tests.training.people.conftest import CONFIG
 from training.__main__ import app
 from training.errors import ConfigError, DataError, ExportRefused, FitError
 from training.people.config import is_of_people, read_people_config
@@ -30,11 +32,13 @@ def run(config: Path, data: Path, *commands: str) -> None:
         RUNNER.invoke(app, [command, str(config), *map(str, options[command])], catch_exceptions=False)
 
 
-@pytest.fixture
-def trained(config_file: Path, toy_people: Path) -> Path:
+@pytest.fixture(scope="module")
+def trained(toy_people: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with `runs` and `models`, all steps done."""
-    run(config_file, toy_people, "prepare", "fit", "evaluate", "export")
-    return config_file.parent
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "toy-people.toml").write_text(CONFIG)
+    run(folder / "toy-people.toml", toy_people, "prepare", "fit", "evaluate", "export")
+    return folder
 
 
 def test_the_bundle_holds_the_genes_that_can_be_predicted(trained: Path, dosages: np.ndarray) -> None:
@@ -97,12 +101,15 @@ def test_people_of_another_configuration_are_not_fitted(config_file: Path, toy_p
         run(config_file, toy_people, "fit")
 
 
-def test_figures_of_other_weights_and_a_bundle_without_genes_are_refused(trained: Path, toy_people: Path) -> None:
-    config = trained / "toy-people.toml"
+def test_figures_of_other_weights_and_a_bundle_without_genes_are_refused(
+    trained: Path, toy_people: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(trained, tmp_path / "copy")
+    config = folder / "toy-people.toml"
     config.write_text(config.read_text().replace("0.4", "0.999"))
     with pytest.raises(ExportRefused, match=r"no gene is predicted with a correlation above 0\.999"):
         run(config, toy_people, "export")
-    evaluation = trained / "runs" / "toy-people" / "evaluation.json"
+    evaluation = folder / "runs" / "toy-people" / "evaluation.json"
     evaluation.write_text(json.dumps(json.loads(evaluation.read_text()) | {"weights_sha256": "0" * 64}))
     with pytest.raises(ExportRefused, match="run evaluate once more"):
         run(config, toy_people, "export")
