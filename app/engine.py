@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.bundle import GRAPH, Bundle, Golden, Input, Manifest
+from app.dosage import read_variants
 from app.encoding import EncodedSequence, Ids, SequenceEncoder
 from app.errors import BundleError, InferenceFailed, OutOfMemory
 
@@ -25,7 +26,7 @@ Device = Literal["auto", "cpu"] | str
 Feed = dict[str, npt.NDArray[np.generic]]
 
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
-GRAPH_INPUTS = {"tokens": {"input_ids", "attention_mask"}, "one_hot": {"bases"}}
+GRAPH_INPUTS = {"tokens": {"input_ids", "attention_mask"}, "one_hot": {"bases"}, "dosage": {"dosage"}}
 ONE_HOT = np.vstack([np.eye(4, dtype=np.float32), np.zeros((1, 4), dtype=np.float32)])  # A C G T, N = zeros
 OUT_OF_MEMORY_SIGNS = ("Failed to allocate memory", "BFCArena", "out of memory")
 
@@ -49,6 +50,8 @@ class OnnxModel:
     def __init__(self, bundle: Bundle, device: Device = "cpu", threads: int = 1, allow_cpu: bool = True) -> None:
         self.manifest = bundle.manifest
         self.sha256 = bundle.sha256
+        if self.manifest.input.encoding == "dosage":
+            read_variants(self.manifest, bundle.files)
         self._session = _open_session(bundle, device, threads, allow_cpu)
         _check_graph(self._session, self.manifest)
         self.provider: str = self._session.get_providers()[0]
@@ -62,7 +65,8 @@ class OnnxModel:
         """Predict a batch.
 
         Args:
-            rows: encoded sequences; for `one_hot` all of one length, since that graph has no mask.
+            rows: encoded sequences; for `one_hot` all of one length, since that graph has no mask. For `dosage`
+                a person's dosages each.
 
         Returns:
             (rows, targets) float32 in the targets' units.
@@ -87,6 +91,8 @@ def feed(rows: Sequence[Ids], rules: Input) -> Feed:
     """The graph's inputs for a batch of encoded sequences."""
     if rules.encoding == "one_hot":
         return {"bases": ONE_HOT[np.stack(rows)]}  # (batch, length, 4)
+    if rules.encoding == "dosage":
+        return {"dosage": np.stack(rows)}  # (batch, variants)
     longest = max(len(row) for row in rows)
     input_ids = np.full((len(rows), longest), rules.pad_token_id, dtype=np.int64)
     attention_mask = np.zeros((len(rows), longest), dtype=np.int64)
@@ -106,9 +112,8 @@ def check_golden(model: OnnxModel, encoder: SequenceEncoder) -> float:
         BundleError: an example is refused, fails, or differs by more than the manifest's tolerance.
     """
     name, golden = model.manifest.name, model.manifest.golden
-    encoded = encoder.encode([example.sequence for example in golden.examples])
-    accepted = [row.ids for row in encoded if isinstance(row, EncodedSequence)]
-    if len(accepted) < len(encoded):
+    accepted = golden_rows(golden, encoder)
+    if len(accepted) < len(golden.examples):
         raise BundleError(f"{name}: the model refuses one of its own golden examples")
     try:
         pairs = np.stack([model.predict([row, row]) for row in accepted])  # (examples, 2, targets)
@@ -121,6 +126,14 @@ def check_golden(model: OnnxModel, encoder: SequenceEncoder) -> float:
             f"(tolerance {golden.tolerance:g}); the graph does not predict what its manifest says"
         )
     return _seconds_per_token(model, accepted[-1])
+
+
+def golden_rows(golden: Golden, encoder: SequenceEncoder) -> list[Ids]:
+    """The golden examples as the model reads them, but for those that it refuses."""
+    encoded = encoder.encode([example.sequence for example in golden.examples if example.sequence is not None])
+    dosages = [example.dosage for example in golden.examples if example.dosage is not None]
+    accepted = [row.ids for row in encoded if isinstance(row, EncodedSequence)]
+    return accepted + [np.array(dosage, dtype=np.float32) for dosage in dosages]
 
 
 def _seconds_per_token(model: OnnxModel, row: Ids) -> float:

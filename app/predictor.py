@@ -122,6 +122,7 @@ class Predictor:
             self._metrics.shed("draining")
             raise Draining(retry_after_ms=1000)
         model = self.model(name)
+        _refuse_model_of_genotypes(model)
         self._check_size(sequences)
         started = self._clock()
         encoded = _accepted(await _encode(model.encoder, sequences), model)
@@ -325,6 +326,12 @@ def _located(error: ServiceError, index: int) -> ServiceError:
         return error
     item = ItemError(f"/sequences/{index}", error.code, error.detail)
     return type(error)(error.detail, items=[item])
+
+
+def _refuse_model_of_genotypes(model: ServedModel) -> None:
+    if not model.manifest.input.reads_sequences:
+        detail = "This model reads genotypes and no sequences; ask POST /predict/individual."
+        raise Unprocessable(detail, items=[ItemError("/model", "needs_genotypes", detail)])
 
 
 def _refuse(code: str, detail: str) -> Unprocessable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,15 @@ from app.bundle import MANIFEST, digests, read_bundle
 from app.encoding import EncodedSequence, SequenceEncoder
 from app.engine import OnnxModel
 from app.errors import BundleError
-from tests.toy import gc_graph, mean_id_graph, write_manifest, write_token_bundle, write_toy_bundle
+from tests.toy import (
+    APPLES,
+    gc_graph,
+    mean_id_graph,
+    write_dosage_bundle,
+    write_manifest,
+    write_token_bundle,
+    write_toy_bundle,
+)
 
 
 def _predict(folder: Path, sequences: list[str]) -> list[list[float]]:
@@ -35,6 +44,22 @@ def test_padding_is_inert(tmp_path: Path) -> None:
     # (1 + 4 + 5 + 2) / 4 = 3, beside a row three times as long
     values = _predict(write_token_bundle(tmp_path), ["AC", "TTTTTTTTTT"])
     np.testing.assert_allclose(values, [[3, 13], [73 / 12, 73 / 12 + 10]], rtol=1e-6)
+
+
+def test_dosages_are_weighed_as_worked_out_on_paper(tmp_path: Path) -> None:
+    model = OnnxModel(read_bundle(write_dosage_bundle(tmp_path)))
+    rows = [np.array(row, dtype=np.float32) for row in ([1, 0, 0], [0, 2, 1.5])]
+    # 1 + 2, 3; 1 + 0.5 * 2, 3 - 1.5
+    assert model.predict(rows).tolist() == [[3.0, 3.0], [2.0, 1.5]]
+
+
+def test_variants_that_are_not_those_of_the_graph_are_refused(tmp_path: Path) -> None:
+    bundle = read_bundle(write_dosage_bundle(tmp_path))
+    shorter = replace(
+        bundle, files={**bundle.files, "variants.tsv": APPLES.replace(b"chr22\t300\tG\tT\t1.25\tPLUM\n", b"")}
+    )
+    with pytest.raises(BundleError, match="has 2 variants, and the graph reads 3"):
+        OnnxModel(shorter)
 
 
 def test_the_cpu_is_named_as_the_provider(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 `gc`: one-hot; answers the share of G and C among the bases, so "GGCA" is 0.75 and "NN" (0 of 0) is not a number.
 `mean-id`: tokens A 4, C 5, G 6, T 7 between [CLS] 1 and [SEP] 2; answers the mean id without padding and that plus
 ten, so "AC" is (1 + 4 + 5 + 2) / 4 = 3 and 13.
+`apples`: dosages of three variants; answers 1 + 2 * first + 0.5 * second for the gene `PEAR`, and 3 - third for `PLUM`.
 `slow`: `gc` after a matrix product that takes a core some tenths of a second.
 `fragile`: `gc` that ONNX Runtime can run for four bases, and for no other number.
 """
@@ -18,11 +19,16 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 
-from app.bundle import CARD, GRAPH, MANIFEST, TOKENIZER, Manifest, digests
+from app.bundle import CARD, GRAPH, MANIFEST, TOKENIZER, VARIANTS, Manifest, digests
 
 OPSET = helper.make_opsetid("", 20)
 GOLDEN = {"one_hot": ["GGCA", "TTTT"], "tokens": ["AC", "G"]}
 SLOW_SIDE = 2000
+APPLES = b"""contig\tposition\treference\talternate\tmean_dosage\ttargets
+chr22\t100\tA\tG\t0.5\tPEAR
+chr22\t200\tC\tCT\t1\tPEAR
+chr22\t300\tG\tT\t1.25\tPLUM
+"""
 
 
 def write_toy_bundle(folder: Path, name: str = "gc", **manifest: Any) -> Path:
@@ -34,6 +40,11 @@ def write_token_bundle(folder: Path, name: str = "mean-id", **manifest: Any) -> 
     """Write the `mean-id` bundle as `folder/name`."""
     files = {GRAPH: mean_id_graph(), TOKENIZER: base_tokenizer()}
     return _write(folder / name, files, mean_id_manifest(name) | manifest)
+
+
+def write_dosage_bundle(folder: Path, name: str = "apples", **manifest: Any) -> Path:
+    """Write the `apples` bundle as `folder/name`."""
+    return _write(folder / name, {GRAPH: dosage_graph(), VARIANTS: APPLES}, dosage_manifest(name) | manifest)
 
 
 def write_slow_bundle(folder: Path, name: str = "slow") -> Path:
@@ -78,6 +89,15 @@ def mean_id_manifest(name: str) -> dict[str, Any]:
         {"sequence": "G", "values": {"mean_id": 3, "mean_id_plus_ten": 13}},
     ]
     return _manifest(name, rules, [_target("mean_id", 5, 1), _target("mean_id_plus_ten", 15, 1)], examples)
+
+
+def dosage_manifest(name: str) -> dict[str, Any]:
+    rules = {"encoding": "dosage", "min_bases": 0, "max_bases": 0, "max_tokens": 3}
+    examples = [
+        {"dosage": [0, 0, 0], "values": {"PEAR": 1, "PLUM": 3}},
+        {"dosage": [2, 1, 2], "values": {"PEAR": 5.5, "PLUM": 1}},
+    ]
+    return _manifest(name, rules, [_target("PEAR", 2, 1), _target("PLUM", 2, 1)], examples)
 
 
 def _target(name: str, mean: float, standard_deviation: float) -> dict[str, Any]:
@@ -175,6 +195,19 @@ def mean_id_graph() -> bytes:
     inputs = [_input(name, TensorProto.INT64, ["batch", "length"]) for name in ("input_ids", "attention_mask")]
     weights = {"along_length": np.array([1]), "offsets": np.array([[0, 10]], dtype=np.float32)}
     return _model(nodes, inputs, weights, targets=2)
+
+
+def dosage_graph() -> bytes:
+    """dosage (batch, 3) → 1 + 2 * first + 0.5 * second, and 3 - third."""
+    weights = {
+        "weights": np.array([[2, 0], [0.5, 0], [0, -1]], dtype=np.float32),
+        "intercepts": np.array([[1, 3]], dtype=np.float32),
+    }
+    nodes = [
+        helper.make_node("MatMul", ["dosage", "weights"], ["sum"]),
+        helper.make_node("Add", ["sum", "intercepts"], ["values"]),
+    ]
+    return _model(nodes, [_input("dosage", TensorProto.FLOAT, ["batch", 3])], weights, targets=2)
 
 
 def _input(name: str, kind: int, shape: list[str | int]) -> onnx.ValueInfoProto:

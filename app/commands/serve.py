@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import socket
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from app import __version__
+from app.commands.card import targets_in_short
 from app.commands.options import Device, LogFormat, LogLevel, Models
 from app.commands.terminal import messages, say
 from app.errors import SettingsError
@@ -115,16 +117,20 @@ def _banner(console: Console, service: Service, url: str) -> None:
     console.print(f"[bold]Basecast {__version__}[/]  on {device}, {settings.compute_threads} compute threads\n")
     for model in models:
         manifest = model.manifest
-        console.print(f"  [bold cyan]{manifest.name}[/] {manifest.version}  {', '.join(manifest.target_names)}")
+        console.print(f"  [bold cyan]{manifest.name}[/] {manifest.version}  {targets_in_short(manifest)}")
     console.print(f"\n  [bold]{url}[/]  Ctrl-C stops\n  {url}/docs  documentation\n")
-    console.print("Try it:")
-    say(console, f"  curl {url}/predict -H 'content-type: application/json' \\")
-    say(console, f"    -d '{_example(models[0], only=len(models) == 1)}'\n".rstrip())
-    console.print()
+    if request := _example(models):
+        console.print("Try it:")
+        say(console, f"  curl {url}/predict -H 'content-type: application/json' \\")
+        say(console, f"    -d '{request}'")
+        console.print()
 
 
-def _example(model: ServedModel, *, only: bool) -> str:
-    """A request with the model's shortest golden example, which any reader may see."""
-    shortest = min((example.sequence for example in model.manifest.golden.examples), key=len)
-    request = {"sequences": [shortest]} if only else {"model": model.manifest.name, "sequences": [shortest]}
-    return json.dumps(request)
+def _example(models: Sequence[ServedModel]) -> str:
+    """A request with the shortest golden sequence of a model, which any reader may see; empty where none reads any."""
+    for model in models:
+        golden = [example.sequence for example in model.manifest.golden.examples if example.sequence is not None]
+        if golden:
+            named = {} if len(models) == 1 else {"model": model.manifest.name}
+            return json.dumps(named | {"sequences": [min(golden, key=len)]})
+    return ""
