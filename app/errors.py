@@ -5,6 +5,7 @@
     ├── SettingsError                    the settings contradict each other; start-up ends
     ├── TableError                       a file on the command line cannot be read or written
     ├── ServerError                      the service that the command line asks does not answer as one
+    ├── DeviceLost                       nothing can be computed here any more; the process ends
     └── ServiceError                     one request ends, the process goes on
         ├── MalformedJson           400  the body is not JSON
         ├── MalformedRequest        400  the body is not what its type says (FASTA)
@@ -60,6 +61,10 @@ class TableError(BasecastError):
 
 class ServerError(BasecastError):
     """The service at a URL cannot be reached, or something else answers there."""
+
+
+class DeviceLost(BasecastError):
+    """The device, or what ONNX Runtime holds of it, is beyond repair from within this process."""
 
 
 @dataclass(frozen=True, slots=True)
