@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from app.settings import CONFIG_VARIABLE, Settings, load_settings
 
 PREFIX = "BASECAST_"
 DATA_VARIABLE = "BASECAST_DATA"  # training and the tests find data sets by it
+
+PASSWORD = re.compile(r"(://[^/@:]*:)[^/]*@")
+PASSWORD_IN_QUERY = re.compile(r"([?&]password=)[^&]*")
 
 config = typer.Typer(no_args_is_help=True, help="Look at the settings.")
 
@@ -27,7 +31,8 @@ def _group() -> None:
 def check() -> None:
     """Check the settings and print them as TOML, each with where it comes from.
 
-    What is printed can be kept as a file and named in BASECAST_CONFIG.
+    What is printed can be kept as a file and named in BASECAST_CONFIG; a password of the queue is not printed.
+    Settings that contradict each other, or would leave a door open, are refused.
 
     For example:
 
@@ -44,7 +49,13 @@ def check() -> None:
 def _toml(name: str, value: object) -> str:
     if value is None:
         return f"# {name} is not set"
-    return f"{name} = {json.dumps(str(value) if isinstance(value, Path) else value)}"
+    shown = str(value) if isinstance(value, Path) else value
+    return f"{name} = {json.dumps(_without_password(shown) if isinstance(shown, str) else shown)}"
+
+
+def _without_password(text: str) -> str:
+    """A URL as it may be shown; any other text as it is."""
+    return PASSWORD_IN_QUERY.sub(r"\1***", PASSWORD.sub(r"\1***@", text))
 
 
 def _origin(name: str, settings: Settings) -> str:
