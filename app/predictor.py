@@ -16,6 +16,7 @@ from app.batching import Answer, Job, Outcome, Priority
 from app.bundle import Manifest
 from app.encoding import EncodedSequence, SequenceEncoder, SequenceRefused
 from app.errors import DeadlineExceeded, Draining, ItemError, ServiceError, UnknownModel, Unprocessable
+from app.in_flight import InFlight
 from app.metrics import Metrics, ModelMetrics
 from app.queue import JobQueue
 
@@ -65,6 +66,7 @@ class Predictor:
     Args:
         models: in order of preference; of several versions of one name the first is the default.
         limits: what one request may ask for.
+        in_flight: what all of them together may.
         metrics: what to count.
         clock: monotonic seconds, the event loop's.
     """
@@ -73,11 +75,12 @@ class Predictor:
         self,
         models: Sequence[ServedModel],
         limits: RequestLimits,
+        in_flight: InFlight,
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.models = tuple(models)
-        self._limits, self._metrics, self._clock = limits, metrics, clock
+        self._limits, self._in_flight, self._metrics, self._clock = limits, in_flight, metrics, clock
         self._by_name = {model.manifest.name: model for model in reversed(models)}
         self._by_name |= {model.manifest.versioned_name: model for model in models}
         self._flights = {model.sha256: Flights(model, clock) for model in models}
@@ -120,25 +123,43 @@ class Predictor:
             self._metrics.shed("draining")
             raise Draining(retry_after_ms=1000)
         model = self.model(name)
-        self._check_size(sequences)
+        bases = self._check_size(sequences)
+        with self._in_flight.room(len(sequences), bases):
+            return await self._predict(model, sequences, deadline, priority)
+
+    def abandon(self, error: ServiceError) -> None:
+        """Answer everybody who waits with this error, and take nothing new."""
+        self.draining = True
+        for flights in self._flights.values():
+            flights.abandon(error)
+
+    async def _predict(
+        self, model: ServedModel, sequences: Sequence[str], deadline: float, priority: Priority
+    ) -> Predictions:
         started = self._clock()
+        self._refuse_late(model, len(sequences), deadline)
         encoded = _accepted(await _encode(model.encoder, sequences), model)
         tokenize_seconds = self._clock() - started
+        self._refuse_late(model, len(sequences), deadline)
         answers = await self._answers(model, encoded, deadline, priority)
         return self._record(_predictions(model, encoded, answers, tokenize_seconds))
+
+    def _refuse_late(self, model: ServedModel, sequences: int, deadline: float) -> None:
+        if deadline <= self._clock():
+            model.metrics.sequences("error", sequences)
+            raise DeadlineExceeded("The deadline passed before the request was read.")
 
     async def _answers(
         self, model: ServedModel, encoded: Sequence[EncodedSequence], deadline: float, priority: Priority
     ) -> list[Answer]:
         try:
-            if deadline <= self._clock():
-                raise DeadlineExceeded("The deadline passed before the request was read.")
             return await self._flights[model.sha256].answers(encoded, deadline, priority)
         except ServiceError:
             model.metrics.sequences("error", len(encoded))
             raise
 
-    def _check_size(self, sequences: Sequence[str]) -> None:
+    def _check_size(self, sequences: Sequence[str]) -> int:
+        """How many bases there are in all."""
         if not sequences:
             raise _refuse("empty", "The list of sequences is empty; send at least one.")
         if len(sequences) > self._limits.max_sequences:
@@ -148,6 +169,7 @@ class Predictor:
         if bases > self._limits.max_total_bases:
             limit = self._limits.max_total_bases
             raise _refuse("too_long", f"{bases} bases in all; one request takes at most {limit}. Send several.")
+        return bases
 
     def _record(self, predictions: Predictions) -> Predictions:
         metrics = predictions.model.metrics
@@ -220,6 +242,11 @@ class Flights:
             timer.cancel()
             if waiter.missing:
                 self._leave(waiter, [flight for flight, _ in boarded])
+
+    def abandon(self, error: ServiceError) -> None:
+        """End every flight with this error."""
+        for job in list(self._by_job):
+            self._deliver(job, error)
 
     def _board(
         self, encoded: Sequence[EncodedSequence], waiter: Waiter, priority: Priority

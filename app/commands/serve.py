@@ -102,13 +102,13 @@ def _announce(service: Service, url: str) -> None:
         _banner(console, service, url)
         return
     names = [model.manifest.versioned_name for model in service.predictor.models]
-    log.info("serving", extra={"url": url, "models": names, "provider": service.provider, "version": __version__})
+    provider = service.backend.provider or "workers behind the queue"
+    log.info("serving", extra={"url": url, "models": names, "provider": provider, "version": __version__})
 
 
 def _banner(console: Console, service: Service, url: str) -> None:
-    settings, models = service.settings, service.predictor.models
-    device = service.provider.removesuffix("ExecutionProvider")
-    console.print(f"[bold]Basecast {__version__}[/]  on {device}, {settings.compute_threads} compute threads\n")
+    models = service.predictor.models
+    console.print(f"[bold]Basecast {__version__}[/]  {_where(service)}\n")
     for model in models:
         manifest = model.manifest
         console.print(f"  [bold cyan]{manifest.name}[/] {manifest.version}  {', '.join(manifest.target_names)}")
@@ -117,6 +117,14 @@ def _banner(console: Console, service: Service, url: str) -> None:
     say(console, f"  curl {url}/predict -H 'content-type: application/json' \\")
     say(console, f"    -d '{_example(models[0], only=len(models) == 1)}'\n".rstrip())
     console.print()
+
+
+def _where(service: Service) -> str:
+    """What computes, for people."""
+    if not service.backend.provider:
+        return "asking the workers behind the queue"
+    device = service.backend.provider.removesuffix("ExecutionProvider")
+    return f"on {device}, {service.settings.compute_threads} compute threads"
 
 
 def _example(model: ServedModel, *, only: bool) -> str:
