@@ -38,6 +38,7 @@ BATCH_TOKENS = tuple(float(2**power) for power in range(4, 21))  # 16 to 1,048,5
 PHASES = ("parse", "tokenize", "queue", "compute", "total")
 SHED_REASONS = ("in_flight", "queue_full", "deadline", "draining")
 OUTCOMES = ("ok", "refused", "error")
+REDIS_ERRORS = ("connection", "timeout", "authentication", "read_only", "full", "refused", "malformed")
 PENDING_VALUES = 4096
 VALUE_EDGES = np.arange(-4, 4.5, 0.5)  # in standard deviations around the mean of the training targets
 
@@ -53,6 +54,7 @@ class Metrics:
         self._declare_requests()
         self._declare_batches()
         self._declare_queue()
+        self._declare_redis()
         self.values = self._histograms("prediction_value", "Predicted values, in the target's unit.", "model", "target")
 
     def _declare_process(self) -> None:
@@ -97,6 +99,17 @@ class Metrics:
         self.expired = counter("basecast_expired", "Sequences whose deadline passed in the queue.")
         self.cancelled = counter("basecast_cancelled", "Sequences nobody waited for any more.")
 
+    def _declare_redis(self) -> None:
+        counter = partial(Counter, registry=self.registry)
+        self.reclaimed = counter(
+            "basecast_reclaimed", "Sequences taken over from a worker that fell silent.", ("model",)
+        )
+        self.dead = counter("basecast_dead", "Sequences given up after they took several workers down.", ("model",))
+        self.late_replies = counter("basecast_late_replies", "Replies that nobody waited for any more.")
+        self.redis_up = Gauge("basecast_redis_up", "1 while Redis answers.", registry=self.registry)
+        errors = counter("basecast_redis_errors", "What went wrong with Redis.", ("reason",))
+        self.redis_errors = {reason: errors.labels(reason) for reason in REDIS_ERRORS}
+
     def _histograms(
         self, name: str, documentation: str, *labels: str, edges: Sequence[float] = LATENCY_SECONDS
     ) -> Histograms:
@@ -137,6 +150,8 @@ class ModelMetrics:
         self.cancelled = metrics.cancelled.labels(name)
         self.deduplicated = metrics.deduplicated.labels(name)
         self.out_of_memory = metrics.out_of_memory.labels(name)
+        self.reclaimed = metrics.reclaimed.labels(name)
+        self.dead = metrics.dead.labels(name)
         self.values = [metrics.values.labels(name, it.name, edges=_value_edges(it)) for it in manifest.targets]
         self._sequences = {outcome: metrics.sequences.labels(name, outcome) for outcome in OUTCOMES}
         self._busy_seconds = metrics.busy_seconds

@@ -1,0 +1,34 @@
+"""What a Redis must be like before anything is entrusted to it."""
+
+from __future__ import annotations
+
+import logging
+
+from redis.exceptions import ResponseError
+
+from app.errors import SettingsError
+from app.queue.redis.channel import Channel
+
+log = logging.getLogger(__name__)
+
+OLDEST = (6, 2)
+
+
+async def check_server(channel: Channel) -> None:
+    """Look at the server's version and at what it does when its memory is full.
+
+    Raises:
+        SettingsError: it is too old, or throws away what others still need.
+        redis.exceptions.RedisError, OSError: it does not answer.
+    """
+    (reply,) = await channel.exchange([("INFO",)])
+    if isinstance(reply, ResponseError):
+        log.warning("this Redis user may not ask for INFO; version and maxmemory-policy are not checked")
+        return
+    info = dict(line.split(":", 1) for line in reply.decode().splitlines() if ":" in line)
+    version = info.get("redis_version", "0")
+    if tuple(map(int, version.split(".")[:2])) < OLDEST:
+        raise SettingsError(f"queue: Redis {version} is too old; use 6.2 or newer")
+    policy = info.get("maxmemory_policy", "noeviction")
+    if policy != "noeviction":
+        raise SettingsError(f"queue: maxmemory-policy is {policy}, which loses requests; set it to noeviction")

@@ -1,0 +1,122 @@
+"""The replies to one API process: who waits for which, and what to do when Redis has lost them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from prometheus_client import Counter
+
+from app.batching import Deliver, Job, Outcome
+from app.queue.redis.channel import Channel
+from app.queue.redis.faults import Unavailability, raise_refusals, repeat
+from app.queue.redis.scripts import OPEN_INBOX
+from app.queue.redis.wire import Malformed, unpack_reply
+
+LIFE_MS = 30_000
+BLOCK_MS = 500
+MOST_ENTRIES = 500
+REPLY_SECONDS = 5.0
+BEGINNING = "0-0"
+
+
+class Asker(Protocol):
+    """Who submitted a job."""
+
+    def receive(self, job: Job, outcome: Outcome) -> None:
+        """Take the outcome of a job that is no longer expected.
+
+        Raises:
+            Malformed: it cannot be one of this model's; the job is expected still.
+        """
+
+    def submit_again(self, lost: Mapping[bytes, Expected]) -> None:
+        """Take care of jobs that Redis has lost, or whose replies it has lost."""
+
+
+@dataclass(slots=True, eq=False)
+class Expected:
+    """A job whose outcome somebody waits for."""
+
+    job: Job
+    deliver: Deliver
+    asker: Asker
+    submitted_again: bool = False
+
+
+class Inbox:
+    """Reads the replies to this process and hands each to who waits for it.
+
+    Args:
+        key: of the stream.
+        channel: its own, since its reads block.
+        faults: what failures mean.
+        late_replies: counts replies that nobody waits for.
+    """
+
+    def __init__(self, key: str, channel: Channel, faults: Unavailability, late_replies: Counter) -> None:
+        self.key = key
+        self.expected: dict[bytes, Expected] = {}
+        self._channel, self._faults, self._late_replies = channel, faults, late_replies
+        self._cursor = BEGINNING
+        self._is_open = False
+
+    async def read_forever(self) -> None:
+        """Read until cancelled."""
+        await repeat(self.read, self._failed, self._faults)
+
+    async def read(self) -> None:
+        """Read once: whatever is there, or the next replies to come within `BLOCK_MS`.
+
+        Raises:
+            redis.exceptions.RedisError, OSError: Redis does not answer.
+        """
+        if not self._is_open:
+            await self.open()
+        commands = [
+            ("PEXPIRE", self.key, LIFE_MS),
+            ("XTRIM", self.key, "MINID", self._cursor),
+            ("XREAD", "COUNT", MOST_ENTRIES, "BLOCK", BLOCK_MS, "STREAMS", self.key, self._cursor),
+        ]
+        replies = await self._channel.exchange(commands, REPLY_SECONDS)
+        raise_refusals(replies)
+        still_there, _, streams = replies
+        for _, entries in streams or ():
+            self._hand_out(entries)
+        self._is_open = bool(still_there)
+
+    async def open(self) -> None:
+        (made,) = await self._channel.exchange([("EVAL", OPEN_INBOX.source, 1, self.key, LIFE_MS)])
+        raise_refusals([made])
+        self._is_open = True
+        if made:
+            self._cursor = BEGINNING
+            self._lost()
+
+    def _lost(self) -> None:
+        """Everything that was in Redis is gone, or at least every reply to this process."""
+        for asker in {expected.asker for expected in self.expected.values()}:
+            asker.submit_again({id_: it for id_, it in self.expected.items() if it.asker is asker})
+
+    async def _failed(self) -> None:
+        self._is_open = False
+        await self._channel.close()
+
+    def _hand_out(self, entries: Sequence[tuple[bytes, list[Any]]]) -> None:
+        for entry_id, fields in entries:
+            self._cursor = entry_id.decode()
+            for name, packed in zip(fields[::2], fields[1::2], strict=False):
+                if name == b"r":
+                    self._hand_out_one(packed)
+
+    def _hand_out_one(self, packed: bytes) -> None:
+        try:
+            reply = unpack_reply(packed)
+            expected = self.expected.get(reply.id)
+            if expected is None:
+                self._late_replies.inc()
+                return
+            expected.asker.receive(expected.job, reply.outcome)
+        except Malformed:
+            self._faults.malformed()

