@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from app.bundle import Bundle
-from app.checks import Check, always_ok, workers_alive
 from app.fuse import Fuse
 from app.loading import Compute, hire, load
-from app.metrics import ModelMetrics
+from app.metrics import Metrics, ModelMetrics
 from app.queue import JobQueue
 from app.queue.memory import MemoryQueue
+from app.queue.redis.api_side import ApiSide
+from app.queue.redis.checks import preflight
 from app.settings import Settings
 from app.worker import Worker
 
@@ -24,55 +26,76 @@ class Backend:
 
     Attributes:
         queues: one for each bundle, in their order.
-        workers: those of this process.
         provider: what computes here, as ONNX Runtime names it, such as `CPUExecutionProvider`; empty if nothing does.
-        ready: the conditions under which it takes jobs.
-        workers_ready: how many workers are known to be alive.
+        workers_of: how many live workers a bundle has, by its digest.
+        preflight: what can be found out before the first request, so that start-up ends with one clear line.
         running: the backend at work.
         fuse: blows when nothing can be computed in this process any more.
     """
 
     queues: Sequence[JobQueue]
-    workers: Sequence[Worker]
     provider: str
-    ready: Mapping[str, Check]
-    workers_ready: Callable[[], int]
+    workers_of: Callable[[str], int]
+    preflight: Callable[[], Coroutine[Any, Any, None]]
     running: Callable[[], AbstractAsyncContextManager[None]]
     fuse: Fuse
 
 
-def in_this_process(bundles: Sequence[Bundle], counted: Sequence[ModelMetrics], settings: Settings) -> Backend:
-    """Workers in this process, with a queue in its memory.
+def backend_for(
+    bundles: Sequence[Bundle], counted: Sequence[ModelMetrics], settings: Settings, metrics: Metrics
+) -> Backend:
+    """What the setting `queue` says.
 
     Raises:
-        BundleError: a bundle cannot be trusted.
+        BundleError: a bundle that is computed here cannot be trusted.
+        SettingsError: the queue's URL cannot be read.
     """
+    if settings.computes_here:
+        return in_this_process(bundles, counted, settings)
+    return behind_redis(bundles, counted, settings, metrics)
+
+
+def in_this_process(bundles: Sequence[Bundle], counted: Sequence[ModelMetrics], settings: Settings) -> Backend:
+    """Workers in this process, with queues in its memory."""
     compute = Compute.of(settings.compute_threads, settings.watchdog_ms / 1000)
-    queues, workers, provider = [], [], ""
+    queues, workers, provider = [], {}, ""
     for bundle, counters in zip(bundles, counted, strict=True):
         loaded = load(bundle, settings.device, settings.cpu_allowed, compute.watchdog)
         queue = MemoryQueue(settings.max_queue_tokens, counters, compute.threads)
         queues.append(queue)
-        workers.append(hire(loaded, queue, compute, counters))
+        workers[bundle.sha256] = hire(loaded, queue, compute, counters)
         provider = loaded.model.provider
     return Backend(
         queues,
-        workers,
         provider,
-        {"models": always_ok(), "workers": workers_alive(workers)},
-        partial(count_alive, workers),
-        partial(at_work, workers, compute),
+        lambda digest: int(workers[digest].alive),
+        _nothing,
+        partial(at_work, workers.values(), compute),
         compute.watchdog.fuse,
     )
 
 
-def count_alive(workers: Sequence[Worker]) -> int:
-    """How many of the workers take jobs."""
-    return sum(worker.alive for worker in workers)
+def behind_redis(
+    bundles: Sequence[Bundle], counted: Sequence[ModelMetrics], settings: Settings, metrics: Metrics
+) -> Backend:
+    """Workers wherever they are; a bundle's digest says which of them serve it, so that versions never mix."""
+    side = ApiSide(settings.queue, settings.namespace, metrics)
+    queues = [
+        side.open_queue(it.sha256, len(it.manifest.targets), settings.max_queue_tokens, counters)
+        for it, counters in zip(bundles, counted, strict=True)
+    ]
+    return Backend(
+        queues,
+        "",
+        lambda digest: len(side.workers(digest)),
+        partial(preflight, settings.queue),
+        partial(_connected, side),
+        Fuse(),
+    )
 
 
 @asynccontextmanager
-async def at_work(workers: Sequence[Worker], compute: Compute) -> AsyncIterator[None]:
+async def at_work(workers: Collection[Worker], compute: Compute) -> AsyncIterator[None]:
     """The workers take jobs meanwhile."""
     compute.watchdog.start()
     for worker in workers:
@@ -81,3 +104,14 @@ async def at_work(workers: Sequence[Worker], compute: Compute) -> AsyncIterator[
     for worker in workers:
         await worker.stop()
     compute.watchdog.stop()
+
+
+@asynccontextmanager
+async def _connected(side: ApiSide) -> AsyncIterator[None]:
+    await side.start()
+    yield
+    await side.close()
+
+
+async def _nothing() -> None:
+    """A backend in this process has proved itself when it was loaded."""

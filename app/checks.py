@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping
 
 from app.errors import ServiceError
 from app.fuse import Fuse
@@ -16,14 +15,6 @@ CACHED_SECONDS = 1.0
 PATIENCE_SECONDS = 1.0
 
 Check = Callable[[], Awaitable[str]]
-
-
-class Alive(Protocol):
-    """Something that works until it does not."""
-
-    @property
-    def alive(self) -> bool:
-        """Whether it works."""
 
 
 def always_ok() -> Check:
@@ -44,11 +35,17 @@ def fuse_is_whole(fuse: Fuse) -> Check:
     return check
 
 
-def workers_alive(workers: Sequence[Alive]) -> Check:
-    """Every worker of this process takes jobs."""
+def every_model_served(names: Mapping[str, str], workers: Callable[[str], int]) -> Check:
+    """For each model there is a live worker.
+
+    Args:
+        names: of the models, by the digests of their bundles.
+        workers: how many there are for a digest.
+    """
 
     async def check() -> str:
-        return OK if workers and all(worker.alive for worker in workers) else "a worker has stopped"
+        missing = [name for digest, name in names.items() if not workers(digest)]
+        return f"no live worker for {', '.join(missing)}" if missing else OK
 
     return check
 
@@ -72,26 +69,6 @@ def in_reach(ping: Callable[[], Awaitable[None]]) -> Check:
         except (ServiceError, TimeoutError):
             return "out of reach"
         return OK
-
-    return cached(check)
-
-
-def every_model_served(models: Mapping[str, str], served: Callable[[], Awaitable[Collection[str]]]) -> Check:
-    """For each model there is a live worker somewhere.
-
-    Args:
-        models: digest of each bundle to the model's name.
-        served: the digests for which there are workers.
-    """
-
-    async def check() -> str:
-        try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                found = await served()
-        except (ServiceError, TimeoutError):
-            return "not known"
-        missing = [name for digest, name in models.items() if digest not in found]
-        return f"no live worker for {', '.join(missing)}" if missing else OK
 
     return cached(check)
 

@@ -21,9 +21,9 @@ from app.api.openapi import describe, predict_documentation, problem_responses, 
 from app.api.predict import DeadlineLimits, PredictRoute
 from app.api.problems import handle_http_exception, handle_service_error
 from app.api.schemas import Health, ModelList
-from app.backend import Backend, in_this_process
+from app.backend import Backend, backend_for
 from app.bundle import Bundle
-from app.checks import Check, fuse_is_whole, in_reach, not_draining
+from app.checks import Check, always_ok, every_model_served, fuse_is_whole, in_reach, not_draining
 from app.encoding import SequenceEncoder
 from app.errors import ServiceError
 from app.in_flight import InFlight
@@ -78,11 +78,12 @@ def create_service(settings: Settings) -> Service:
 
     Raises:
         BundleError: a bundle cannot be trusted.
+        SettingsError: the queue's URL cannot be read.
     """
     metrics = Metrics()
     bundles = read_bundles(settings.models)
     counted = count_each(bundles, metrics)
-    backend = in_this_process(bundles, counted, settings)
+    backend = backend_for(bundles, counted, settings, metrics)
     models = [_served(*each) for each in zip(bundles, backend.queues, counted, strict=True)]
     limits = RequestLimits(settings.max_sequences, settings.max_total_bases)
     in_flight = InFlight(settings.max_sequences_in_flight, settings.max_bases_in_flight, metrics)
@@ -130,13 +131,22 @@ def _ready(predictor: Predictor, backend: Backend) -> dict[str, Check]:
         for model in predictor.models:
             await model.queue.ping()
 
-    return {**backend.ready, "queue": in_reach(ping), "draining": not_draining(lambda: predictor.draining)}
+    names = {model.sha256: model.manifest.versioned_name for model in predictor.models}
+    return {
+        "models": always_ok(),  # none is loaded before its bundle is verified
+        "workers": every_model_served(names, backend.workers_of),
+        "queue": in_reach(ping),
+        "draining": not_draining(lambda: predictor.draining),
+    }
 
 
 @asynccontextmanager
 async def _running(predictor: Predictor, backend: Backend, metrics: Metrics) -> AsyncIterator[None]:
-    metrics.workers_ready.set_function(backend.workers_ready)
-    metrics.ready.set_function(lambda: backend.workers_ready() >= len(predictor.models) and not predictor.draining)
+    def workers() -> list[int]:
+        return [backend.workers_of(model.sha256) for model in predictor.models]
+
+    metrics.workers_ready.set_function(lambda: sum(workers()))
+    metrics.ready.set_function(lambda: all(workers()) and not predictor.draining)
     lag = asyncio.create_task(_measure_lag(metrics))
     async with backend.running():
         yield

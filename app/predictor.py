@@ -202,11 +202,6 @@ class Waiter:
         if not self.missing:
             self.future.set_result([answer for answer in self.answers if answer is not None])
 
-    def expire(self) -> None:
-        """The deadline has come."""
-        if not self.future.done():
-            self.future.set_exception(DeadlineExceeded("The deadline passed before the model had answered."))
-
 
 @dataclass(slots=True, eq=False)
 class Flight:
@@ -233,13 +228,14 @@ class Flights:
             ServiceError: the first failure, or `DeadlineExceeded`.
         """
         waiter = Waiter(len(encoded), deadline)
-        timer = asyncio.get_running_loop().call_later(max(0.0, deadline - self._clock()), waiter.expire)
         boarded = self._board(encoded, waiter, priority)
         try:
-            await self._begin([flight for flight, is_new in boarded if is_new])
-            return await waiter.future
+            async with asyncio.timeout(max(0.0, deadline - self._clock())):  # a queue out of reach keeps nobody longer
+                await self._begin([flight for flight, is_new in boarded if is_new])
+                return await waiter.future
+        except TimeoutError:
+            raise DeadlineExceeded("The deadline passed before the model had answered.") from None
         finally:
-            timer.cancel()
             if waiter.missing:
                 self._leave(waiter, [flight for flight, _ in boarded])
 

@@ -120,8 +120,12 @@ def serve(
         service: what is served.
         sockets: bound ones to listen on, instead of the host and port of the settings.
         limits: what callers may do to a connection.
+
+    Raises:
+        SettingsError: the queue loses requests, or is too old.
     """
     settings = service.settings
+    asyncio.run(service.backend.preflight())
     if settings.metrics_port is not None:
         start_http_server(settings.metrics_port, settings.host, service.metrics.registry)
     DrainingServer(service, limits).run(sockets)

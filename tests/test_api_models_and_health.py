@@ -39,7 +39,7 @@ async def test_without_workers_it_is_alive_but_not_ready(service: Service) -> No
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app=service.app), base_url="http://toy")
     assert (await client.get("/livez")).status_code == 200
     ready = await client.get("/readyz")
-    assert (ready.status_code, ready.json()["checks"]["workers"]) == (503, "a worker has stopped")
+    assert (ready.status_code, ready.json()["checks"]["workers"]) == (503, "no live worker for gc@1.0.0, mean-id@1.0.0")
 
 
 async def test_once_nothing_can_be_computed_it_is_not_alive(service: Service, client: httpx.AsyncClient) -> None:

@@ -33,19 +33,12 @@ async def test_a_queue_that_does_not_answer_in_time_is_out_of_reach(monkeypatch:
 
 
 async def test_models_without_a_worker_are_named() -> None:
-    async def served() -> set[str]:
-        return {"digest-of-a"}
-
-    models = {"digest-of-a": "a@1.0.0", "digest-of-b": "b@1.0.0", "digest-of-b2": "b@2.0.0"}
-    assert await every_model_served(models, served)() == "no live worker for b@1.0.0, b@2.0.0"
-    assert await every_model_served({"digest-of-a": "a@1.0.0"}, served)() == "ok"
-
-
-async def test_without_a_queue_it_is_not_known_who_is_served() -> None:
-    async def served() -> set[str]:
-        raise QueueUnavailable
-
-    assert await every_model_served({}, served)() == "not known"
+    names = {"digest-of-a": "a@1.0.0", "digest-of-b": "b@1.0.0", "digest-of-b2": "b@2.0.0"}
+    workers = {"digest-of-a": 2, "digest-of-b": 0, "digest-of-b2": 0}
+    check = every_model_served(names, workers.__getitem__)
+    assert await check() == "no live worker for b@1.0.0, b@2.0.0"
+    workers |= {"digest-of-b": 1, "digest-of-b2": 1}
+    assert await check() == "ok"
 
 
 async def test_others_are_asked_once_a_second() -> None:

@@ -12,7 +12,7 @@ from app.bundle import MANIFEST, digests, read_bundle
 from app.encoding import EncodedSequence, SequenceEncoder
 from app.engine import OnnxModel
 from app.errors import BundleError, DeviceLost, OutOfMemory
-from tests.toy import gc_graph, mean_id_graph, write_manifest, write_token_bundle, write_toy_bundle
+from tests.toy import gc_graph, mean_id_graph, write_hungry_bundle, write_manifest, write_token_bundle, write_toy_bundle
 
 
 def _predict(folder: Path, sequences: list[str]) -> list[list[float]]:
@@ -150,6 +150,13 @@ def test_what_onnx_runtime_raises_is_understood(tmp_path: Path, text: str, meani
     with pytest.raises(meaning) as raised:
         model.predict([np.zeros(4, dtype=np.uint8)])
     assert type(raised.value) is meaning
+
+
+def test_memory_that_runs_out_in_onnx_runtime_itself_is_understood(tmp_path: Path) -> None:
+    model, row = OnnxModel(read_bundle(write_hungry_bundle(tmp_path))), np.array([1, 3], dtype=np.uint8)
+    with pytest.raises(OutOfMemory):
+        model.predict([row, row, row])
+    assert model.predict([row, row]).tolist() == [[0.5], [0.5]]
 
 
 def test_a_session_that_fails_does_not_verify_and_its_successor_does(tmp_path: Path) -> None:

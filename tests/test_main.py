@@ -41,5 +41,6 @@ async def test_readiness_and_its_metrics_follow_the_workers(toy_models: Path) ->
     value = service.metrics.registry.get_sample_value
     async with service.running():
         assert (value("basecast_ready"), value("basecast_workers_ready")) == (1, 2)
-        await service.backend.workers[0].stop()
-        assert (value("basecast_ready"), value("basecast_workers_ready")) == (0, 1)
+        service.predictor.draining = True
+        assert (value("basecast_ready"), value("basecast_workers_ready")) == (0, 2)
+    assert (value("basecast_ready"), value("basecast_workers_ready")) == (0, 0)

@@ -4,11 +4,15 @@
 `mean-id`: tokens A 4, C 5, G 6, T 7 between [CLS] 1 and [SEP] 2; answers the mean id without padding and that plus
 ten, so "AC" is (1 + 4 + 5 + 2) / 4 = 3 and 13.
 `slow`: `gc` after a matrix product that takes a core some tenths of a second.
+`endless`: `gc`, but of more than ten bases it never makes an end.
+`hungry`: `gc`, but three rows at once need more memory than any machine has.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +41,17 @@ def write_token_bundle(folder: Path, name: str = "mean-id", **manifest: Any) -> 
 
 def write_slow_bundle(folder: Path, name: str = "slow") -> Path:
     """Write the `slow` bundle as `folder/name`."""
-    return _write(folder / name, {GRAPH: gc_graph(slow=True)}, gc_manifest(name))
+    return _write(folder / name, {GRAPH: gc_graph("slow")}, gc_manifest(name))
+
+
+def write_endless_bundle(folder: Path, name: str = "endless") -> Path:
+    """Write the `endless` bundle as `folder/name`."""
+    return _write(folder / name, {GRAPH: gc_graph("endless")}, gc_manifest(name))
+
+
+def write_hungry_bundle(folder: Path, name: str = "hungry") -> Path:
+    """Write the `hungry` bundle as `folder/name`."""
+    return _write(folder / name, {GRAPH: gc_graph("hungry")}, gc_manifest(name))
 
 
 def write_manifest(bundle: Path, **changes: Any) -> None:
@@ -119,9 +133,9 @@ def _manifest(
     }
 
 
-def gc_graph(*, slow: bool = False) -> bytes:
-    """bases (batch, length, 4) → share of C and G."""
-    weights = {
+def gc_graph(habit: str = "") -> bytes:
+    """bases (batch, length, 4) → share of C and G, and a bad habit: `slow`, `endless` or `hungry`."""
+    weights: dict[str, Any] = {
         "along_length": np.array([1]),
         "along_bases": np.array([1]),
         "c_and_g": np.array([[0], [1], [1], [0]], dtype=np.float32),
@@ -132,19 +146,61 @@ def gc_graph(*, slow: bool = False) -> bytes:
         helper.make_node("MatMul", ["counts", "c_and_g"], ["gc"]),
         helper.make_node("Div", ["gc", "total"], ["fraction"]),
     ]
-    if slow:
-        weights |= {"side": np.array([SLOW_SIDE, SLOW_SIDE]), "both": np.array([0, 1]), "zero": np.float32(0)}
-        nodes += [
-            helper.make_node("ReduceMax", ["gc", "both"], ["most"], keepdims=0),
-            helper.make_node("Expand", ["most", "side"], ["wide"]),
-            helper.make_node("MatMul", ["wide", "wide"], ["product"]),
-            helper.make_node("ReduceMax", ["product", "both"], ["largest"], keepdims=0),
-            helper.make_node("Min", ["largest", "zero"], ["nothing"]),  # always 0, but only after the product
-            helper.make_node("Add", ["fraction", "nothing"], ["values"]),
-        ]
+    if habit:
+        more_nodes, more_weights = HABITS[habit]()
+        nodes += [*more_nodes, helper.make_node("Add", ["fraction", "nothing"], ["values"])]
+        weights |= more_weights
     else:
         nodes.append(helper.make_node("Identity", ["fraction"], ["values"]))
     return _model(nodes, [_input("bases", TensorProto.FLOAT, ["batch", "length", 4])], weights, targets=1)
+
+
+# Each makes `nothing`, which is 0, at a price.
+Part = tuple[list[onnx.NodeProto], dict[str, Any]]
+
+
+def _slow() -> Part:
+    nodes = [
+        helper.make_node("ReduceMax", ["gc", "both"], ["most"], keepdims=0),
+        helper.make_node("Expand", ["most", "side"], ["wide"]),
+        helper.make_node("MatMul", ["wide", "wide"], ["product"]),
+        helper.make_node("ReduceMax", ["product", "both"], ["largest"], keepdims=0),
+        helper.make_node("Min", ["largest", "zero"], ["nothing"]),
+    ]
+    return nodes, {"side": np.array([SLOW_SIDE, SLOW_SIDE]), "both": np.array([0, 1]), "zero": np.float32(0)}
+
+
+def _endless() -> Part:
+    """A loop without an end if the longest row has more than ten bases, without a turn otherwise."""
+    scalar = partial(helper.make_tensor_value_info, shape=[])
+    turn = helper.make_graph(
+        [helper.make_node("Identity", [name], [f"{name}_then"]) for name in ("goes_on", "sum")],
+        "turn",
+        [scalar("turn", TensorProto.INT64), scalar("goes_on", TensorProto.BOOL), scalar("sum", TensorProto.FLOAT)],
+        [scalar("goes_on_then", TensorProto.BOOL), scalar("sum_then", TensorProto.FLOAT)],
+    )
+    nodes = [
+        helper.make_node("ReduceMax", ["total", "both"], ["longest"], keepdims=0),
+        helper.make_node("Greater", ["longest", "ten"], ["too_long"]),
+        helper.make_node("Loop", ["", "too_long", "zero"], ["nothing"], body=turn),
+    ]
+    return nodes, {"both": np.array([0, 1]), "ten": np.float32(10), "zero": np.float32(0)}
+
+
+def _hungry() -> Part:
+    nodes = [
+        helper.make_node("Shape", ["gc"], ["rows"], start=0, end=1),
+        helper.make_node("Greater", ["rows", "two"], ["too_many"]),
+        helper.make_node("Where", ["too_many", "ten_million", "one"], ["side"]),
+        helper.make_node("Concat", ["side", "side"], ["sides"], axis=0),
+        helper.make_node("Expand", ["zero", "sides"], ["wide"]),
+        helper.make_node("ReduceSum", ["wide"], ["nothing"], keepdims=0),
+    ]
+    numbers = {"two": np.array([2]), "ten_million": np.array([10_000_000]), "one": np.array([1])}
+    return nodes, {**numbers, "zero": np.float32(0)}
+
+
+HABITS: dict[str, Callable[[], Part]] = {"slow": _slow, "endless": _endless, "hungry": _hungry}
 
 
 def mean_id_graph() -> bytes:
