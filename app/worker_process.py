@@ -14,6 +14,7 @@ from app.errors import SettingsError
 from app.fuse import Fuse
 from app.loading import Compute, LoadedModel, count_each, hire, load, read_bundles
 from app.metrics import Metrics
+from app.queue.redis.checks import preflight
 from app.queue.redis.worker_side import WorkerSide
 from app.settings import LEASES_PER_WATCHDOG, Settings
 from app.worker import Worker
@@ -54,8 +55,9 @@ class WorkerProcess:
         Raises:
             SettingsError: the queue loses requests, or is too old.
         """
+        await preflight(self.settings.queue)
+        await self.side.start()
         try:
-            await self.side.start()
             async with at_work(self.workers, self.compute):
                 yield
         finally:

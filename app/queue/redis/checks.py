@@ -24,9 +24,11 @@ async def preflight(url: str) -> None:
         SettingsError: the URL cannot be read, or the server is too old or throws away what others still need.
     """
     channel = Channel(Connector(url))
-    with contextlib.suppress(*FAILURES):
-        await check_server(channel)
-    await channel.close()
+    try:
+        with contextlib.suppress(*FAILURES):
+            await check_server(channel)
+    finally:
+        await channel.close()
 
 
 async def check_server(channel: Channel) -> None:
