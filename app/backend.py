@@ -100,10 +100,12 @@ async def at_work(workers: Collection[Worker], compute: Compute) -> AsyncIterato
     compute.watchdog.start()
     for worker in workers:
         worker.start()
-    yield
-    for worker in workers:
-        await worker.stop()
-    compute.watchdog.stop()
+    try:
+        yield
+    finally:
+        for worker in workers:
+            await worker.stop()
+        compute.watchdog.stop()
 
 
 @asynccontextmanager

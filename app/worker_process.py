@@ -45,8 +45,8 @@ class WorkerProcess:
 
     @property
     def alive(self) -> bool:
-        """Whether every worker takes jobs."""
-        return all(worker.alive for worker in self.workers)
+        """Whether the queue is read and every worker takes jobs."""
+        return self.side.alive and all(worker.alive for worker in self.workers)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

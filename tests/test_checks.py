@@ -10,7 +10,7 @@ from app import checks
 from app.checks import cached, every_model_served, fuse_is_whole, in_reach
 from app.errors import QueueUnavailable
 from app.fuse import Fuse
-from tests.test_queue import Clock
+from tests.queue_forms import Clock
 
 
 async def test_a_queue_that_answers_is_in_reach() -> None:

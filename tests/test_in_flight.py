@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from app.errors import Overloaded
 from app.in_flight import InFlight
 from app.metrics import Metrics
-from tests.test_queue import Clock
+from tests.queue_forms import Clock
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from app.batching import Batch, BatchLimits, Job
 from app.memory_pressure import MemoryPressure
-from tests.test_queue import Clock
+from tests.queue_forms import Clock
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from app.fuse import Fuse
 from app.watchdog import Watchdog
-from tests.test_queue import Clock
+from tests.queue_forms import Clock
 
 
 @pytest.fixture

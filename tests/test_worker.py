@@ -19,7 +19,7 @@ from app.fuse import Fuse
 from app.queue.memory import MemoryQueue
 from app.watchdog import Watchdog
 from app.worker import Model, Worker
-from tests.test_queue import _metrics
+from tests.queue_forms import model_metrics as _metrics
 
 Predict = Callable[[Sequence[Ids]], Values]
 

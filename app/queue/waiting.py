@@ -35,6 +35,10 @@ class WaitingJobs:
         for jobs in self._by_priority.values():
             yield from list(jobs)
 
+    def count(self, priority: Priority) -> int:
+        """How many jobs of a priority wait."""
+        return len(self._by_priority[priority])
+
     def add(self, jobs: Iterable[Job]) -> None:
         """Let the jobs wait behind the others of their priority."""
         for job in jobs:

@@ -83,6 +83,11 @@ class ApiSide:
             asyncio.create_task(self._look_forever()),
         ]
 
+    @property
+    def alive(self) -> bool:
+        """Whether everything that runs beside the requests still does."""
+        return bool(self._tasks) and not any(task.done() for task in self._tasks)
+
     def workers(self, sha256: str) -> Sequence[Heartbeat]:
         """The live workers of a bundle, as of half a second ago."""
         return self._workers.get(sha256, [])

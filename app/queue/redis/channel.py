@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from hiredis import pack_command
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
-from app.queue.redis.connection import REPLY_SECONDS, Connector
+from app.queue.redis.connection import Connector
 
 Argument = str | bytes | int | float
 Command = Sequence[Argument]
+
+EXCHANGE_SECONDS = 2.0
 
 
 class Channel:
@@ -30,49 +34,52 @@ class Channel:
     def is_open(self) -> bool:
         return self._connection is not None
 
-    async def send(self, commands: Sequence[Command]) -> None:
-        """Write commands; a reply for each has to be received.
+    async def exchange(
+        self, commands: Sequence[Command], receive: Callable[[Any], None], seconds: float = EXCHANGE_SECONDS
+    ) -> None:
+        """Write commands, and hand out each reply as it comes; that of a command that Redis refused is its error.
 
         Raises:
-            redis.exceptions.RedisError, OSError: the connection is closed then.
+            redis.exceptions.RedisError, OSError: not all replies came, in time; the connection is closed then.
         """
         try:
-            if self._connection is None:
-                connection = self._connector.connection()
-                await connection.connect()  # type: ignore[no-untyped-call]
-                self._connection = connection
-            packed = self._connection.pack_commands(commands)
-            await self._connection.send_packed_command(packed, check_health=False)
-        except BaseException:
-            await self.close()
-            raise
-
-    async def receive(self, seconds: float = REPLY_SECONDS) -> Any:  # noqa: ANN401 - whatever the command answers
-        """The next reply; a command that Redis refused has its error as reply.
-
-        Raises:
-            redis.exceptions.RedisError, OSError: the connection is closed then.
-        """
-        assert self._connection is not None, "nothing was sent"  # noqa: S101
-        try:
-            return await self._connection.read_response(timeout=seconds)
-        except ResponseError as refused:
-            return refused
+            async with asyncio.timeout(seconds):
+                connection = self._connection or await self._connect()
+                packed = [pack_command(tuple(command)) for command in commands]  # type: ignore[arg-type]
+                await connection.send_packed_command(packed, check_health=False)
+                for _ in commands:
+                    receive(await _reply(connection))
         except BaseException:  # a cancelled read too: its reply would be taken for the next command's
             await self.close()
             raise
 
-    async def exchange(self, commands: Sequence[Command], seconds: float = REPLY_SECONDS) -> list[Any]:
-        """Write commands and wait for all replies, up to `seconds` for each.
+    async def ask(self, commands: Sequence[Command], seconds: float = EXCHANGE_SECONDS) -> list[Any]:
+        """Write commands and wait for all replies.
 
         Raises:
-            redis.exceptions.RedisError, OSError: the connection is closed then.
+            redis.exceptions.RedisError, OSError: one was refused, or not all replies came, in time.
         """
-        await self.send(commands)
-        return [await self.receive(seconds) for _ in commands]
+        replies: list[Any] = []
+        await self.exchange(commands, replies.append, seconds)
+        for reply in replies:
+            if isinstance(reply, ResponseError):
+                raise reply
+        return replies
 
     async def close(self) -> None:
         """Drop the connection with whatever is on its way."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            await asyncio.shield(connection.disconnect(nowait=True))
+            await connection.disconnect(nowait=True)
+
+    async def _connect(self) -> AbstractConnection:
+        self._connection = self._connector.connection()
+        await self._connection.connect()  # type: ignore[no-untyped-call]
+        return self._connection
+
+
+async def _reply(connection: AbstractConnection) -> Any:  # noqa: ANN401 - whatever the command answers
+    try:
+        return await connection.read_response(timeout=math.inf)
+    except ResponseError as refused:
+        return refused

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 
-from redis.exceptions import ResponseError
+from redis.exceptions import NoPermissionError
 
 from app.errors import SettingsError
 from app.queue.redis.channel import Channel
@@ -38,8 +38,9 @@ async def check_server(channel: Channel) -> None:
         SettingsError: it is too old, or throws away what others still need.
         redis.exceptions.RedisError, OSError: it does not answer.
     """
-    (reply,) = await channel.exchange([("INFO",)])
-    if isinstance(reply, ResponseError):
+    try:
+        (reply,) = await channel.ask([("INFO",)])
+    except NoPermissionError:
         log.warning("this Redis user may not ask for INFO; version and maxmemory-policy are not checked")
         return
     info = dict(line.split(":", 1) for line in reply.decode().splitlines() if ":" in line)

@@ -16,12 +16,11 @@ from redis.backoff import NoBackoff
 from app.errors import SettingsError
 
 CONNECT_SECONDS = 1.0
-REPLY_SECONDS = 2.0
 
 SETTINGS: dict[str, Any] = {
     "protocol": 2,  # the shapes of replies that this package reads
     "socket_connect_timeout": CONNECT_SECONDS,
-    "socket_timeout": REPLY_SECONDS,
+    "socket_timeout": None,  # a channel bounds each exchange as a whole
     "retry": Retry(NoBackoff(), 0),
     "retry_on_error": [],
     "health_check_interval": 0,

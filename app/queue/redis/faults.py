@@ -77,17 +77,6 @@ def reason_of(failure: BaseException) -> str:
     return "connection"
 
 
-def raise_refusals(replies: list[object]) -> None:
-    """Raise the first refusal among replies.
-
-    Raises:
-        ResponseError: there is one.
-    """
-    for reply in replies:
-        if isinstance(reply, ResponseError):
-            raise reply
-
-
 async def repeat(
     step: Callable[[], Awaitable[None]], after_failure: Callable[[], Awaitable[None]], faults: Unavailability
 ) -> None:

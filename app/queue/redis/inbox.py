@@ -10,14 +10,14 @@ from prometheus_client import Counter
 
 from app.batching import Deliver, Job, Outcome
 from app.queue.redis.channel import Channel
-from app.queue.redis.faults import Unavailability, raise_refusals, repeat
+from app.queue.redis.faults import Unavailability, repeat
 from app.queue.redis.scripts import OPEN_INBOX
 from app.queue.redis.wire import Malformed, unpack_reply
 
 LIFE_MS = 30_000
 BLOCK_MS = 500
 MOST_ENTRIES = 500
-REPLY_SECONDS = 5.0
+READ_SECONDS = BLOCK_MS / 1000 + 2  # a read may block longer than it was told to
 BEGINNING = "0-0"
 
 
@@ -79,16 +79,13 @@ class Inbox:
             ("XTRIM", self.key, "MINID", self._cursor),
             ("XREAD", "COUNT", MOST_ENTRIES, "BLOCK", BLOCK_MS, "STREAMS", self.key, self._cursor),
         ]
-        replies = await self._channel.exchange(commands, REPLY_SECONDS)
-        raise_refusals(replies)
-        still_there, _, streams = replies
+        still_there, _, streams = await self._channel.ask(commands, READ_SECONDS)
         for _, entries in streams or ():
             self._hand_out(entries)
         self._is_open = bool(still_there)
 
     async def open(self) -> None:
-        (made,) = await self._channel.exchange([("EVAL", OPEN_INBOX.source, 1, self.key, LIFE_MS)])
-        raise_refusals([made])
+        (made,) = await self._channel.ask([("EVAL", OPEN_INBOX.source, 1, self.key, LIFE_MS)])
         self._is_open = True
         if made:
             self._cursor = BEGINNING

@@ -15,8 +15,8 @@ from app.errors import DeadlineExceeded, ServiceError
 from app.metrics import ModelMetrics
 from app.queue.admission import Pace
 from app.queue.redis.channel import Argument, Channel, Command
-from app.queue.redis.entries import Entry, Held, entries_read, job_of, places, settlement
-from app.queue.redis.faults import Unavailability, code_of, raise_refusals, repeat
+from app.queue.redis.entries import PRIORITIES, Entry, Held, entries_read, job_of, places, settlement
+from app.queue.redis.faults import Unavailability, code_of, repeat
 from app.queue.redis.graveyard import Graveyard
 from app.queue.redis.keys import GROUP, Keys
 from app.queue.redis.scripts import JOIN, RELEASE, RENEW, SETTLE
@@ -25,7 +25,7 @@ from app.queue.redis.writer import Writer
 from app.queue.waiting import WaitingJobs
 
 BLOCK_MS = 1000
-REPLY_SECONDS = 5.0
+READ_SECONDS = BLOCK_MS / 1000 + 2  # a read may block longer than it was told to
 # How soon a worker that is busy looks again whether something waits. One that is idle is told by Redis at once, so what
 # a busy one finds is more than the idle ones can take.
 BUSY_PAUSE_SECONDS = 0.005
@@ -160,7 +160,7 @@ class RedisSource:
     @property
     def may_take_over(self) -> bool:
         """Whether there is room, and no other suspect in hand: of two, one could make the other look guilty."""
-        return self._limits is not None and not self._has_suspect and self._room > 0
+        return self._limits is not None and not self._has_suspect and len(self._waiting) < self._spare_jobs
 
     def take_over(self, entry: Entry, server_ms: int, *, suspect: bool) -> None:
         """Take an entry that another worker has had; a suspect is computed alone."""
@@ -220,22 +220,31 @@ class RedisSource:
         self._tokens_per_job = before + SMOOTHING * (tokens - before)
 
     @property
-    def _room(self) -> int:
-        """How many entries more to read: about one round waits here, so that other workers get their share."""
+    def _spare_jobs(self) -> int:
+        """How many entries of a priority may wait here: about one round, so that other workers get their share."""
         limits = self._limits or BatchLimits()
         tokens_per_job = max(1.0, self._tokens_per_job)
         batch = max(1, min(limits.max_sequences, int(limits.max_tokens / tokens_per_job)))
-        spare = min(limits.window_jobs, max(batch, int(limits.round_tokens / tokens_per_job)))
-        return spare - len(self._waiting)
+        return min(limits.window_jobs, max(batch, int(limits.round_tokens / tokens_per_job)))
+
+    def _reads(self, *, block: bool) -> list[Command]:
+        """What to ask Redis for: new entries of each priority that has room here."""
+        start = ("XREADGROUP", "GROUP", GROUP, self._worker, "COUNT")
+        if block:
+            return [(*start, self._spare_jobs, "BLOCK", BLOCK_MS, "STREAMS", *self.streams, ">", ">")]
+        rooms = [self._spare_jobs - self._waiting.count(priority) for priority in PRIORITIES]
+        of_streams = zip(self.streams, rooms, strict=True)
+        return [(*start, room, "STREAMS", stream, ">") for stream, room in of_streams if room > 0]
 
     async def _read(self) -> None:
         """Read what waits; an idle worker waits for it."""
-        if self._limits is None or self._room <= 0:
+        block = self._unsettled_batches < self._threads and not self._waiting
+        reads = self._reads(block=block)
+        if self._limits is None or not reads:
             await self._changed(BLOCK_MS / 1000)
             return
-        idle = self._unsettled_batches < self._threads
         try:
-            entries, server_ms, with_cancelled = await self._read_entries(block=idle)
+            entries, server_ms, without_cancelled = await self._read_entries(reads)
         except ResponseError as refused:
             if code_of(refused) not in GROUP_IS_GONE:
                 raise
@@ -243,38 +252,20 @@ class RedisSource:
             return
         jobs = [job for entry in entries if (job := self._hold(entry, server_ms)) is not None]
         if jobs:
-            self._waiting.add(await self._still_wanted(jobs, with_cancelled))
+            self._waiting.add(await self._still_wanted(jobs, without_cancelled))
             self._arrival.set()
-        elif not idle:
+        elif not block:
             await self._changed(BUSY_PAUSE_SECONDS)
 
-    async def _read_entries(self, *, block: bool) -> tuple[list[Entry], int, set[str]]:
-        """Entries, the server's time, and the API processes that have cancelled something."""
-        blocking = ("BLOCK", BLOCK_MS) if block else ()
+    async def _read_entries(self, reads: Sequence[Command]) -> tuple[list[Entry], int, set[str]]:
+        """Entries, the server's time, and the API processes that have nothing cancelled."""
         known = sorted(self._api_processes)
-        commands: list[Command] = [
-            (
-                "XREADGROUP",
-                "GROUP",
-                GROUP,
-                self._worker,
-                "COUNT",
-                self._room,
-                *blocking,
-                "STREAMS",
-                *self.streams,
-                ">",
-                ">",
-            ),
-            ("TIME",),
-            *(("EXISTS", self._keys.cancelled(process)) for process in known),
-        ]
-        replies: list[Any] = await self._channel.exchange(commands, REPLY_SECONDS)
-        raise_refusals(replies)
-        read, (seconds, microseconds), *cancelled = replies
+        marks: list[Command] = [("EXISTS", self._keys.cancelled(process)) for process in known]
+        replies: list[Any] = await self._channel.ask([*reads, ("TIME",), *marks], READ_SECONDS)
+        read, (seconds, microseconds), exist = replies[: len(reads)], replies[len(reads)], replies[len(reads) + 1 :]
         server_ms = int(seconds) * 1000 + int(microseconds) // 1000
-        without = {process for process, exists in zip(known, cancelled, strict=True) if not exists}
-        return entries_read(self.streams, read), server_ms, without
+        without = {process for process, exists in zip(known, exist, strict=True) if not exists}
+        return [entry for reply in read for entry in entries_read(self.streams, reply)], server_ms, without
 
     async def _still_wanted(self, jobs: Sequence[Job], without_cancelled: set[str]) -> list[Job]:
         """Those of the jobs that nobody has cancelled; the others end here."""
@@ -291,8 +282,7 @@ class RedisSource:
             ("SMISMEMBER", self._keys.cancelled(process), *(self._held[job].request_id for job in jobs))
             for process, jobs in asked.items()
         ]
-        replies = await self._channel.exchange(commands)
-        raise_refusals(replies)
+        replies = await self._channel.ask(commands)
         marks = zip(asked.values(), replies, strict=True)
         unwanted = {job for jobs, marked in marks for job, mark in zip(jobs, marked, strict=True) if mark}
         self._tell([(held, b"") for job in unwanted if (held := self._let_go(job)) is not None])

@@ -40,9 +40,11 @@ async def take_over(source: RedisSource, writer: Writer, worker: str, lease_ms: 
         return False
     stream, entry_id, fields, deliveries, last_worker, server_ms = found
     entry = entry_of(stream, entry_id, fields)
+    if source.holds(entry):  # its computation takes longer than a lease; it goes on
+        return True
     if deliveries >= MOST_DELIVERIES:
         source.graveyard.bury(entry, deliveries, last_worker)
-    elif not source.holds(entry):
+    else:
         suspect = deliveries > 0  # one that was released was never begun
         if suspect:
             source.metrics.reclaimed.inc()

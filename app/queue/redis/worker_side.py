@@ -110,6 +110,11 @@ class WorkerSide:
             loops += [source.read_forever(), take_over_forever(source, self._writer, self.name, self._lease_ms)]
         self._tasks = [asyncio.create_task(loop) for loop in loops]
 
+    @property
+    def alive(self) -> bool:
+        """Whether everything that runs beside the batches still does."""
+        return bool(self._tasks) and not any(task.done() for task in self._tasks)
+
     async def stop_reading(self) -> None:
         """Take nothing more from Redis; what was taken can still be settled."""
         for task in self._tasks[1:]:  # the heart beats on

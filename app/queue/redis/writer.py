@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from redis.exceptions import AuthenticationError, BusyLoadingError, NoScriptError, ReadOnlyError, ResponseError
+from redis.exceptions import AuthenticationError, BusyLoadingError, NoScriptError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from app.errors import QueueUnavailable, ServiceError
 from app.queue.redis.channel import Argument, Channel, Command
 from app.queue.redis.faults import FAILURES, Unavailability, cancelled, code_of
 from app.queue.redis.scripts import Script
+
+MOST_CALLS = 256
 
 
 class Call:
@@ -51,6 +53,7 @@ class Writer:
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
+        self._is_read_only = False
 
     def start(self) -> None:
         """Begin to send; needs a running event loop."""
@@ -78,8 +81,7 @@ class Writer:
         self._closed = True
         await cancelled(self._task)
         await self._channel.close()
-        for call in self._outbox:
-            call.fail(QueueUnavailable("The queue is closed."))
+        self._fail((), QueueUnavailable("The queue is closed."))
 
     def _post(self, arguments: Command, script: Script | None) -> asyncio.Future[Any]:
         call = Call(arguments, script, asyncio.get_running_loop().create_future())
@@ -93,21 +95,27 @@ class Writer:
     async def _send_forever(self) -> None:
         while True:
             await self._wanted.wait()
-            self._wanted.clear()
-            calls, self._outbox = deque(self._outbox), []
+            calls = deque(self._outbox[:MOST_CALLS])
+            self._outbox = self._outbox[MOST_CALLS:]
+            if not self._outbox:
+                self._wanted.clear()
             try:
                 await self._send(calls)
             except FAILURES as failure:
-                error = self._faults.failed(failure)
-                for call in calls:
-                    call.fail(error)
+                self._fail(calls, self._faults.failed(failure))
+
+    def _fail(self, calls: Iterable[Call], error: ServiceError) -> None:
+        """Fail these calls, and those that came meanwhile, so that nobody waits for one timeout after another."""
+        meanwhile, self._outbox = self._outbox, []
+        for call in (*calls, *meanwhile):
+            call.fail(error)
 
     async def _send(self, calls: deque[Call]) -> None:
         """Send and answer; what a connection that had died unnoticed left unanswered is sent once more on a new one."""
         was_open = self._channel.is_open
         try:
             await self._exchange(calls)
-        except (AuthenticationError, BusyLoadingError):
+        except (AuthenticationError, BusyLoadingError, TimeoutError):
             raise
         except (RedisConnectionError, OSError):
             if not was_open:
@@ -115,24 +123,21 @@ class Writer:
             await self._exchange(calls)
 
     async def _exchange(self, calls: deque[Call]) -> None:
-        await self._channel.send([call.arguments for call in calls])
-        reset = False
-        while calls:
-            reply = await self._channel.receive()
-            call = calls.popleft()
-            if isinstance(reply, ResponseError):
-                reset |= isinstance(reply, ReadOnlyError) or code_of(reply) == "READONLY"
-                self._refused(call, reply)
-            else:
-                call.answer(reply)
+        await self._channel.exchange(
+            [call.arguments for call in calls], lambda reply: self._received(calls.popleft(), reply)
+        )
         self._faults.answered()
-        if reset:  # somewhere there is a new primary; this connection will not find it
+        if self._is_read_only:  # somewhere there is a new primary, which this connection will not find
+            self._is_read_only = False
             await self._channel.close()
 
-    def _refused(self, call: Call, error: ResponseError) -> None:
-        if isinstance(error, NoScriptError) and call.script is not None:
+    def _received(self, call: Call, reply: object) -> None:
+        if not isinstance(reply, ResponseError):
+            call.answer(reply)
+        elif isinstance(reply, NoScriptError) and call.script is not None:
             call.arguments = ("EVAL", call.script.source, *call.arguments[2:])
             self._outbox.append(call)
             self._wanted.set()
         else:
-            call.fail(self._faults.failed(error))
+            self._is_read_only |= code_of(reply) == "READONLY"
+            call.fail(self._faults.failed(reply))

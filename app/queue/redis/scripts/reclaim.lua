@@ -3,7 +3,8 @@
 -- KEYS  streams
 -- ARGV  the worker that takes over, the lease (ms), how many deliveries are too many
 -- Returns nothing, or which stream, entry id, its fields, how often it was delivered before, by whom last, and the time
--- in ms. One that was delivered too often is not counted again: it is handed over to be buried.
+-- in ms. One that was delivered too often is not counted again: it is handed over to be buried. Neither is one that this
+-- very worker has had for so long.
 --
 -- One at a time: who takes over many at once, and dies of one of them, would make all of them look guilty.
 
@@ -14,7 +15,7 @@ for index, stream in ipairs(KEYS) do
     local entry = redis.call('XRANGE', stream, id, id)[1]
     if entry then
       local claim = {'XCLAIM', stream, 'w', ARGV[1], ARGV[2], id}
-      if deliveries >= tonumber(ARGV[3]) then
+      if deliveries >= tonumber(ARGV[3]) or owner == ARGV[1] then
         table.insert(claim, 'JUSTID')
       end
       redis.call(unpack(claim))

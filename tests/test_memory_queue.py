@@ -1,0 +1,162 @@
+"""What only the in-process queue promises, and what it does in whatever order things happen."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+
+from app.batching import Batch, BatchLimits, Job
+from app.errors import Overloaded
+from app.queue.memory import MemoryQueue
+from tests.queue_forms import Letterbox, MemoryForm, answer, job, lengths
+
+ROUND = BatchLimits(max_sequences=4, round_tokens=20)
+
+
+@pytest.fixture
+def form() -> MemoryForm:
+    return MemoryForm(max_tokens=100, threads=1)
+
+
+async def test_a_round_leaves_the_rest_for_the_next(form: MemoryForm) -> None:
+    await form.queue.submit([job(form, tokens) for tokens in (9, 8, 9, 7, 6)], Letterbox())
+    assert lengths(await form.queue.take(ROUND)) == [[9, 9], [8]]
+    assert lengths(await form.queue.take(ROUND)) == [[7], [6]]
+
+
+async def test_a_round_leaves_work_for_the_other_threads() -> None:
+    form = MemoryForm(max_tokens=100, threads=2)
+    await form.queue.submit([job(form, tokens) for tokens in (1, 2, 3, 4)], Letterbox())
+    assert len(await form.queue.take(ROUND)) == 2
+    assert len(await form.queue.take(ROUND)) == 1
+
+
+async def test_what_is_given_back_goes_before_what_came_later(form: MemoryForm) -> None:
+    await form.queue.submit([job(form, 1), job(form, 2)], Letterbox())
+    first = await form.queue.take(BatchLimits(max_sequences=1))
+    await form.queue.release(first)
+    assert form.queue.load()[:2] == (2, 3)
+    assert await form.queue.take(BatchLimits(max_sequences=1)) == first
+
+
+async def test_what_was_cancelled_is_not_given_back(form: MemoryForm) -> None:
+    it = job(form)
+    await form.queue.submit([it], Letterbox())
+    batches = await form.queue.take(ROUND)
+    form.queue.cancel([it])
+    await form.queue.release(batches)
+    assert form.queue.load().jobs == 0
+
+
+async def test_a_scrape_in_another_thread_never_meets_a_half_changed_queue(form: MemoryForm) -> None:
+    stop, loads = threading.Event(), []
+    scraper = threading.Thread(target=lambda: [loads.append(form.queue.load()) for _ in iter(stop.is_set, True)])
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        scraper.start()
+        for _ in range(20_000):
+            it = job(form)
+            await form.queue.submit([it], Letterbox())
+            form.queue.cancel([it])
+    finally:
+        stop.set()
+        scraper.join()
+        sys.setswitchinterval(before)
+    assert loads
+    assert all(load.jobs in (0, 1) for load in loads)
+
+
+class QueueMachine(RuleBasedStateMachine):
+    """Whatever happens in whatever order, each job ends exactly once."""
+
+    batches: Bundle[Sequence[Batch]] = Bundle("batches")
+    waiting_jobs: Bundle[Job] = Bundle("jobs")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.form = MemoryForm(max_tokens=200, threads=1)
+        self.queue, self.clock, self.box = self.form.queue, self.form.clock, Letterbox()
+        self.accepted: set[Job] = set()
+        self.cancelled: set[Job] = set()
+        self.taken: list[Job] = []
+        self.runner = asyncio.Runner()
+
+    def teardown(self) -> None:
+        self.runner.run(self.queue.close())
+        for it in self.accepted - self.cancelled - set(self.taken):
+            assert len(self.box.outcomes[it]) == 1
+        self.runner.close()
+
+    @rule(target=waiting_jobs, tokens=st.integers(1, 40), seconds=st.integers(1, 9), bulk=st.booleans())
+    def submit(self, tokens: int, seconds: int, bulk: bool) -> Job:
+        it = job(self.form, tokens, seconds, "bulk" if bulk else "interactive")
+        try:
+            self.runner.run(self.queue.submit([it], self.box))
+            self.accepted.add(it)
+        except Overloaded:
+            pass
+        return it
+
+    @rule(it=consumes(waiting_jobs))
+    def cancel(self, it: Job) -> None:
+        if it in self.accepted and it not in self.box.outcomes:
+            self.cancelled.add(it)
+        self.queue.cancel([it])
+
+    @rule(
+        target=batches,
+        rows=st.integers(1, 4),
+        padding=st.sampled_from([0.0, 0.5]),
+        round_tokens=st.sampled_from([0, 30]),
+    )
+    def take(self, rows: int, padding: float, round_tokens: int) -> Sequence[Batch]:
+        limits = BatchLimits(max_sequences=rows, max_padding=padding, window_jobs=8, round_tokens=round_tokens)
+        batches = self.runner.run(_take_now(self.queue, limits))
+        for batch in batches:
+            assert all(it.deadline > self.clock.now for it in batch.jobs)
+            self.taken += batch.jobs
+        return batches
+
+    @rule(batches=consumes(batches))
+    def settle(self, batches: Sequence[Batch]) -> None:
+        for batch in batches:
+            self.runner.run(self.queue.settle(batch, [answer(0, 1e-6) for _ in batch.jobs]))
+            for it in set(batch.jobs) - self.cancelled:
+                assert len(self.box.outcomes[it]) == 1
+
+    @rule(seconds=st.integers(1, 5))
+    def pass_time(self, seconds: int) -> None:
+        self.clock.now += seconds
+
+    @invariant()
+    def nothing_is_delivered_or_taken_twice(self) -> None:
+        assert all(len(outcomes) == 1 for outcomes in self.box.outcomes.values())
+        assert len(set(self.taken)) == len(self.taken)
+        assert not self.cancelled & set(self.box.outcomes)
+
+    @invariant()
+    def the_load_is_what_waits(self) -> None:
+        waiting = self.accepted - self.cancelled - set(self.taken) - set(self.box.outcomes)
+        assert self.queue.load()[:2] == (len(waiting), sum(it.tokens for it in waiting))
+
+
+async def _take_now(queue: MemoryQueue, limits: BatchLimits) -> Sequence[Batch]:
+    """The next round, or none when nothing waits."""
+    taking = asyncio.create_task(queue.take(limits))
+    await asyncio.sleep(0)
+    if taking.done():
+        return taking.result()
+    taking.cancel()
+    return []
+
+
+QueueMachine.TestCase.settings = hypothesis_settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestQueueMachine = QueueMachine.TestCase
