@@ -78,6 +78,17 @@ class OnnxModel:
         """
         return check_golden(self, self._encoder)
 
+    def time_longest(self) -> float:
+        """Seconds that the longest input takes by itself, once the device has seen one of its length."""
+        golden = self._encoder.encode([self.manifest.golden.examples[0].sequence])[0]
+        assert isinstance(golden, EncodedSequence)  # noqa: S101 - it was predicted before
+        row = np.resize(golden.ids, self.manifest.input.max_tokens)  # repeats them
+        if not self.on_cpu:
+            self.predict([row])
+        started = time.perf_counter()
+        self.predict([row])
+        return time.perf_counter() - started
+
     def rebuild(self) -> None:
         """Open another session in place of this one, whose memory is free before.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from app.fuse import Fuse
 from app.metrics import Metrics, ModelMetrics
 from app.queue import JobSource
 from app.recovery import RecoveringModel
-from app.watchdog import PATIENCE, Watchdog
+from app.watchdog import PATIENCE, Speed, Watchdog
 from app.worker import Worker
 
 # Long beside the hop to a compute thread, short beside what a caller notices.
@@ -45,16 +46,11 @@ class Compute:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A verified model and how its batches are formed."""
+    """A verified model, how fast it is, and how its batches are formed."""
 
     model: OnnxModel
     limits: BatchLimits
-
-    @property
-    def patience_seconds(self) -> float:
-        """How long the watchdog waits for its longest input, by the speed measured; on a GPU no longer than usual."""
-        tokens = max(self.limits.max_tokens, self.model.manifest.input.max_tokens)
-        return PATIENCE * self.model.seconds_per_token * tokens if self.model.on_cpu else 0.0
+    speed: Speed
 
 
 def read_bundles(models: Path) -> list[Bundle]:
@@ -81,8 +77,16 @@ def count_each(bundles: Sequence[Bundle], metrics: Metrics) -> list[ModelMetrics
     ]
 
 
-def load(bundle: Bundle, device: str, allow_cpu: bool, watchdog: Watchdog) -> LoadedModel:
+def load(
+    bundle: Bundle, device: str, allow_cpu: bool, watchdog: Watchdog, *, time_longest: bool = False
+) -> LoadedModel:
     """Open a bundle's graph on a device and let it prove itself.
+
+    Args:
+        bundle: verified.
+        device, allow_cpu: where, and whether the CPU may stand in.
+        watchdog: will watch the model's batches.
+        time_longest: measure the longest input too, where others have to know how long to wait.
 
     Raises:
         BundleError: it does not open there, or predicts something else than it promises.
@@ -94,7 +98,8 @@ def load(bundle: Bundle, device: str, allow_cpu: bool, watchdog: Watchdog) -> Lo
         seconds_per_token=model.seconds_per_token,
         watchdog_seconds=watchdog.limit_seconds,
     )
-    return LoadedModel(model, limits)
+    longest_seconds = model.time_longest() if time_longest else math.inf
+    return LoadedModel(model, limits, Speed(model.seconds_per_token, longest_seconds))
 
 
 def hire(loaded: LoadedModel, source: JobSource, compute: Compute, counted: ModelMetrics) -> Worker:
@@ -107,7 +112,7 @@ def hire(loaded: LoadedModel, source: JobSource, compute: Compute, counted: Mode
         compute.threads,
         counted,
         compute.watchdog,
-        loaded.model.seconds_per_token,
+        loaded.speed,
     )
 
 

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from app.fuse import Fuse
 
 LOOKS_PER_LIMIT = 8
 # A batch that takes this many times as long as it should will not come back.
 PATIENCE = 10
+
+
+class Speed(NamedTuple):
+    """How fast a model was when it was loaded.
+
+    Attributes:
+        seconds_per_token: in the small batches of the golden examples; too much for a model of fixed cost.
+        longest_seconds: of the longest input by itself, if that was measured.
+    """
+
+    seconds_per_token: float = 0.0
+    longest_seconds: float = math.inf
+
+    def expected_seconds(self, rows: int, padded_tokens: int) -> float:
+        """How long a batch should take."""
+        return min(self.seconds_per_token * padded_tokens, self.longest_seconds * rows)
 
 
 class Watchdog:

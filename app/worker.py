@@ -18,7 +18,7 @@ from app.errors import DeadlineExceeded, DeviceLost, InferenceFailed, NonFiniteO
 from app.memory_pressure import MemoryPressure
 from app.metrics import ModelMetrics
 from app.queue import JobSource
-from app.watchdog import Watchdog
+from app.watchdog import Speed, Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class Worker:
         threads: how many of them there are.
         metrics: what to count.
         watchdog: watches each batch; it or the model blows the fuse when nothing can be computed here any more.
-        seconds_per_token: how fast the model is, so that the watchdog is patient with long batches.
+        speed: of the model, so that the watchdog is patient with long batches.
     """
 
     def __init__(
@@ -59,11 +59,11 @@ class Worker:
         threads: int,
         metrics: ModelMetrics,
         watchdog: Watchdog,
-        seconds_per_token: float = 0.0,
+        speed: Speed,
     ) -> None:
         self._queue, self._model, self._pressure = queue, model, MemoryPressure(limits)
         self._device, self._threads, self._metrics = device, threads, metrics
-        self._watchdog, self._seconds_per_token = watchdog, seconds_per_token
+        self._watchdog, self._speed = watchdog, speed
         self._loops: list[asyncio.Task[None]] = []
         self._taking: set[asyncio.Task[None]] = set()
         self._hops: set[Hop] = set()
@@ -164,7 +164,7 @@ class Worker:
         if all(job.deadline <= started for job in batch.jobs):  # it waited for a thread too long
             return [DeadlineExceeded("The deadline passed before a thread was free.") for _ in batch.jobs]
         log.debug("batch started", extra={"sequences": len(batch.jobs), "tokens": batch.tokens})
-        with self._watchdog.watching(self._seconds_per_token * batch.padded_tokens):
+        with self._watchdog.watching(self._speed.expected_seconds(len(batch.jobs), batch.padded_tokens)):
             values = self._model.predict(batch.rows)
         ended = time.monotonic()
         self._metrics.batch(len(batch.jobs), batch.tokens, batch.padded_tokens, ended - started)

@@ -12,11 +12,12 @@ from app.backend import at_work
 from app.bundle import Manifest
 from app.errors import SettingsError
 from app.fuse import Fuse
-from app.loading import Compute, LoadedModel, count_each, hire, load, read_bundles
+from app.loading import Compute, count_each, hire, load, read_bundles
 from app.metrics import Metrics
 from app.queue.redis.checks import preflight
 from app.queue.redis.worker_side import WorkerSide
 from app.settings import LEASES_PER_WATCHDOG, Settings
+from app.watchdog import PATIENCE, Speed
 from app.worker import Worker
 
 
@@ -87,9 +88,9 @@ def create_worker_process(settings: Settings) -> WorkerProcess:
     bundles = read_bundles(settings.models)
     counted = count_each(bundles, metrics)
     compute = Compute.of(settings.compute_threads, settings.watchdog_ms / 1000)
-    loaded = [load(bundle, settings.device, settings.cpu_allowed, compute.watchdog) for bundle in bundles]
+    loaded = [load(it, settings.device, settings.cpu_allowed, compute.watchdog, time_longest=True) for it in bundles]
     provider = loaded[0].model.provider
-    lease_ms = lease_for(loaded, settings.lease_ms)
+    lease_ms = lease_for([it.speed for it in loaded], settings.lease_ms)
     side = WorkerSide(settings.queue, settings.namespace, metrics, provider, __version__, lease_ms)
     workers = [
         hire(model, side.open_source(model.model.sha256, compute.threads, counters), compute, counters)
@@ -99,7 +100,7 @@ def create_worker_process(settings: Settings) -> WorkerProcess:
     return WorkerProcess([it.manifest for it in bundles], provider, workers, compute, side, metrics, settings)
 
 
-def lease_for(loaded: Sequence[LoadedModel], lease_ms: int) -> int:
+def lease_for(speeds: Sequence[Speed], lease_ms: int) -> int:
     """The lease of the settings, or a longer one where a model is so slow that the watchdog has to wait longer."""
-    slowest = max(model.patience_seconds for model in loaded)
-    return max(lease_ms, round(LEASES_PER_WATCHDOG * slowest * 1000))
+    slowest = max(speed.longest_seconds for speed in speeds)
+    return max(lease_ms, round(LEASES_PER_WATCHDOG * PATIENCE * slowest * 1000))

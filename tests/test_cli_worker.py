@@ -180,7 +180,7 @@ def test_a_batch_that_never_ends_ends_the_worker(redis: RedisServer, tmp_path: P
         LiveWorker.start(tmp_path, redis.url, namespace="endless", watchdog_ms=300) as worker,
     ):
         assert _predict(api.url, "endless", ["GGCA"]).status_code == 200
-        hung = _predict(api.url, "endless", ["G" * 11], deadline_ms=1000)
+        hung = _predict(api.url, "endless", ["T" * 11], deadline_ms=1000)
         assert (hung.status_code, hung.json()["code"]) == (504, "deadline_exceeded")
         assert worker.exit_status() == 70
         assert worker.lines()[-1]["reason"] == "a batch hangs"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 from app.bundle import read_bundle, read_manifest
 from app.fuse import Fuse
 from app.loading import batch_limits, load
-from app.watchdog import Watchdog
+from app.watchdog import Speed, Watchdog
+from app.worker_process import lease_for
 
 limits = partial(batch_limits, watchdog_seconds=1.5)
 
@@ -38,7 +40,19 @@ def test_on_a_cpu_no_batch_takes_a_tenth_of_what_the_watchdog_allows(toy_models:
     assert limits(tokens, on_cpu=False, seconds_per_token=1e-3).max_tokens == 65_536
 
 
-def test_a_model_says_how_long_its_longest_input_may_take(toy_models: Path) -> None:
-    loaded = load(read_bundle(toy_models / "gc"), "cpu", True, Watchdog(Fuse(), 1.5))
-    tokens = max(loaded.limits.max_tokens, 1000)
-    assert loaded.patience_seconds == pytest.approx(10 * tokens * loaded.model.seconds_per_token)
+def test_the_longest_input_is_timed_where_others_wait_for_it(toy_models: Path) -> None:
+    bundle, watchdog = read_bundle(toy_models / "mean-id"), Watchdog(Fuse(), 1.5)
+    assert load(bundle, "cpu", True, watchdog).speed.longest_seconds == math.inf
+    assert 0 < load(bundle, "cpu", True, watchdog, time_longest=True).speed.longest_seconds < 1
+
+
+def test_a_batch_should_take_as_long_as_its_tokens_or_the_longest_input_take() -> None:
+    speed = Speed(seconds_per_token=0.04, longest_seconds=0.3)
+    assert speed.expected_seconds(rows=1, padded_tokens=5) == pytest.approx(0.2)
+    assert speed.expected_seconds(rows=1, padded_tokens=1000) == pytest.approx(0.3)
+    assert speed.expected_seconds(rows=2, padded_tokens=1000) == pytest.approx(0.6)
+
+
+def test_the_lease_outlasts_two_batches_that_the_watchdog_waits_for() -> None:
+    assert lease_for([Speed(longest_seconds=0.1), Speed(longest_seconds=0.01)], 3000) == 3000
+    assert lease_for([Speed(longest_seconds=0.01), Speed(longest_seconds=0.4)], 3000) == 8000  # 2 x 10 x 0.4 s

@@ -213,6 +213,18 @@ async def test_what_is_too_much_at_once_is_refused_before_anything_is_encoded(be
     await asyncio.gather(*waiting)
 
 
+async def test_a_queue_out_of_reach_keeps_nobody_beyond_his_deadline(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(bench.queue, "submit", hang)
+    with pytest.raises(DeadlineExceeded):
+        async with asyncio.timeout(5):
+            await bench.ask("AC", seconds=0.05)
+
+
 async def test_who_goes_away_makes_room(bench: Bench) -> None:
     gone = bench.ask("ACGT" * 15)
     await asyncio.sleep(0)

@@ -17,7 +17,7 @@ from app.engine import Values
 from app.errors import DeadlineExceeded, DeviceLost, InferenceFailed, NonFiniteOutput, OutOfMemory
 from app.fuse import Fuse
 from app.queue.memory import MemoryQueue
-from app.watchdog import Watchdog
+from app.watchdog import Speed, Watchdog
 from app.worker import Model, Worker
 from tests.queue_forms import model_metrics as _metrics
 
@@ -58,7 +58,9 @@ async def _working(
 ) -> AsyncIterator[tuple[MemoryQueue, Worker]]:
     queue = MemoryQueue(10_000, _metrics())
     with ThreadPoolExecutor(threads, thread_name_prefix="device") as device:
-        worker = Worker(queue, model, BatchLimits(), device, threads, _metrics(), watchdog or Watchdog(Fuse(), 60))
+        worker = Worker(
+            queue, model, BatchLimits(), device, threads, _metrics(), watchdog or Watchdog(Fuse(), 60), Speed()
+        )
         worker.start()
         yield queue, worker
         await worker.stop()

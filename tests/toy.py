@@ -4,7 +4,7 @@
 `mean-id`: tokens A 4, C 5, G 6, T 7 between [CLS] 1 and [SEP] 2; answers the mean id without padding and that plus
 ten, so "AC" is (1 + 4 + 5 + 2) / 4 = 3 and 13.
 `slow`: `gc` after a matrix product that takes a core some tenths of a second.
-`endless`: `gc`, but of more than ten bases it never makes an end.
+`endless`: `gc`, but of more than ten T it never makes an end.
 `hungry`: `gc`, but three rows at once need more memory than any machine has.
 """
 
@@ -171,7 +171,7 @@ def _slow() -> Part:
 
 
 def _endless() -> Part:
-    """A loop without an end if the longest row has more than ten bases, without a turn otherwise."""
+    """A loop without an end if there are more than ten T, without a turn otherwise."""
     scalar = partial(helper.make_tensor_value_info, shape=[])
     turn = helper.make_graph(
         [helper.make_node("Identity", [name], [f"{name}_then"]) for name in ("goes_on", "sum")],
@@ -180,11 +180,13 @@ def _endless() -> Part:
         [scalar("goes_on_then", TensorProto.BOOL), scalar("sum_then", TensorProto.FLOAT)],
     )
     nodes = [
-        helper.make_node("ReduceMax", ["total", "both"], ["longest"], keepdims=0),
-        helper.make_node("Greater", ["longest", "ten"], ["too_long"]),
-        helper.make_node("Loop", ["", "too_long", "zero"], ["nothing"], body=turn),
+        helper.make_node("MatMul", ["counts", "t_only"], ["t"]),
+        helper.make_node("ReduceMax", ["t", "both"], ["most"], keepdims=0),
+        helper.make_node("Greater", ["most", "ten"], ["too_many"]),
+        helper.make_node("Loop", ["", "too_many", "zero"], ["nothing"], body=turn),
     ]
-    return nodes, {"both": np.array([0, 1]), "ten": np.float32(10), "zero": np.float32(0)}
+    t_only = np.array([[0], [0], [0], [1]], dtype=np.float32)
+    return nodes, {"both": np.array([0, 1]), "t_only": t_only, "ten": np.float32(10), "zero": np.float32(0)}
 
 
 def _hungry() -> Part:
