@@ -30,6 +30,7 @@ READ_SECONDS = BLOCK_MS / 1000 + 2  # a read may block longer than it was told t
 # a busy one finds is more than the idle ones can take.
 BUSY_PAUSE_SECONDS = 0.005
 SMOOTHING = 0.05
+RENEWED_LEASES = 2
 GROUP_IS_GONE = ("NOGROUP", "UNBLOCKED")
 EXPIRED = DeadlineExceeded("The deadline passed while the sequence waited.")
 
@@ -77,6 +78,7 @@ class RedisSource:
         self._held: dict[Job, Held] = {}
         self._entry_ids: set[bytes] = set()
         self._unsettled_batches = 0
+        self._progress_at = clock()
         self._api_processes: set[str] = set()
         self._arrival, self._change = asyncio.Event(), asyncio.Event()
 
@@ -88,12 +90,14 @@ class RedisSource:
             self._arrival.clear()
             self._change.set()
             await self._arrival.wait()
+        self._progress_at = self._clock()
         self._unsettled_batches += len(batches)
         self._change.set()
         return batches
 
     async def settle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         self._pace.learn(batch, outcomes)
+        self._progress_at = self._clock()
         self._unsettled_batches -= 1
         self._change.set()
         settled = [
@@ -133,9 +137,13 @@ class RedisSource:
         await self._writer.run(JOIN, self.streams, [self._worker])
 
     def renew(self) -> None:
-        """Renew the lease on what waits here; what is being computed has its time from when it was begun."""
+        """Renew the lease on what waits here, as long as its turn comes nearer.
+
+        What is being computed has its lease from when it was begun; where a computation hangs, nothing is renewed.
+        """
+        hangs = self._clock() - self._progress_at > RENEWED_LEASES * self._lease_ms / 1000
         waiting = [self._held[job].entry for job in self._waiting]
-        if waiting:
+        if waiting and not hangs:
             self._writer.tell(RENEW, self.streams, [self._worker, *places(waiting)])
 
     async def release_all(self) -> None:
