@@ -114,10 +114,10 @@ def test_two_workers_share_the_work(api: LiveServer, worker: LiveWorker, models:
         workers, sample = (worker, other), 'basecast_batch_seconds_count{model="slow"}'
         before = [it.counted(sample) for it in workers]
         with concurrent.futures.ThreadPoolExecutor(8) as callers:
-            asked = [callers.submit(_predict, api.url, "slow", ["G" * n], deadline_ms=60_000) for n in range(1, 9)]
+            asked = [callers.submit(_predict, api.url, "slow", ["G" * n], deadline_ms=60_000) for n in range(1, 7)]
             assert {future.result().status_code for future in asked} == {200}
         batches = [it.counted(sample) - already for it, already in zip(workers, before, strict=True)]
-    assert sum(batches) == 8
+    assert sum(batches) == 6
     assert min(batches) >= 1
 
 
@@ -126,8 +126,9 @@ def test_a_worker_that_is_stopped_under_load_loses_nothing_and_leaves_nothing_be
 ) -> None:
     def ask(seed: int) -> bool:
         chance = random.Random(seed)
-        sequences = ["".join(chance.choices("ACGT", k=chance.randint(1, 12))) for _ in range(3)]
-        answer = _predict(api.url, "slow" if seed % 20 == 0 else "gc", sequences, deadline_ms=60_000)
+        model, rows = ("slow", 1) if seed % 20 == 0 else ("gc", 3)
+        sequences = ["".join(chance.choices("ACGT", k=chance.randint(1, 12))) for _ in range(rows)]
+        answer = _predict(api.url, model, sequences, deadline_ms=60_000)
         values = [round(row["values"]["gc_fraction"], 5) for row in answer.json()["predictions"]]
         return values == [_gc(sequence) for sequence in sequences]
 
@@ -137,7 +138,7 @@ def test_a_worker_that_is_stopped_under_load_loses_nothing_and_leaves_nothing_be
         concurrent.futures.ThreadPoolExecutor(8) as callers,
     ):
         assert heartbeat.exists()
-        asked = [callers.submit(ask, seed) for seed in range(120)]
+        asked = [callers.submit(ask, seed) for seed in range(80)]
         _until(lambda: leaving.counted("basecast_worker_busy_seconds_total") > 0)
         leaving.terminate()
         leaving.terminate()  # changes nothing
