@@ -26,18 +26,22 @@ class Fuse:
         self._action: Callable[[], None] | None = None
 
     def then(self, action: Callable[[], None]) -> None:
-        """Say what is done once it has blown; without an action it only shows, to the liveness probe."""
-        self._action = action
+        """Say what is done once it has blown, at once if it has; without an action it only shows in the probes."""
+        with self._blowing:
+            self._action = action
+            blown = self.reason is not None
+        if blown:
+            action()
 
     def blow(self, reason: str) -> None:
         """The process can compute no more; what is said first is logged, the rest follows from it."""
         with self._blowing:
             if self.reason is not None:
                 return
-            self.reason = reason
+            self.reason, action = reason, self._action
         log.critical("this process can compute no more", extra={"reason": reason})
-        if self._action is not None:
-            self._action()
+        if action is not None:
+            action()
 
 
 def exit_at_once() -> None:

@@ -90,9 +90,9 @@ class DrainingServer(uvicorn.Server):
 
     def _give_up(self) -> None:
         """Nothing can be computed here any more: answer everybody, then end, whatever the threads do."""
+        threading.Timer(LAST_ANSWERS_SECONDS, exit_at_once).start()
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._service.predictor.abandon, Draining(retry_after_ms=1000))
-        threading.Timer(LAST_ANSWERS_SECONDS, exit_at_once).start()
 
     def _drain_or_hurry(self) -> None:
         if self._drain is None:

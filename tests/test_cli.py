@@ -15,7 +15,9 @@ def test_the_version_is_the_package_s(run: Run) -> None:
     assert run("--version") == Finished(0, f"basecast {__version__}\n", "")
 
 
-@pytest.mark.parametrize("command", ["serve", "predict", "models list", "models show", "models verify", "config check"])
+@pytest.mark.parametrize(
+    "command", ["serve", "worker", "predict", "models list", "models show", "models verify", "config check"]
+)
 def test_each_command_s_help_has_examples(run: Run, command: str) -> None:
     shown = run(*command.split(), "--help")
     assert shown.status == 0

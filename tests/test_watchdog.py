@@ -90,3 +90,10 @@ def test_a_fuse_blows_once_and_says_why(caplog: pytest.LogCaptureFixture) -> Non
     fuse.blow("the second")
     assert (fuse.reason, len(blown)) == ("the first reason", 1)
     assert [record.__dict__["reason"] for record in caplog.records] == ["the first reason"]
+
+
+def test_a_fuse_that_has_blown_acts_as_soon_as_it_is_told_how() -> None:
+    fuse, blown = Fuse(), []
+    fuse.blow("a reason")
+    fuse.then(lambda: blown.append(fuse.reason))
+    assert blown == ["a reason"]
