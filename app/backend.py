@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -10,13 +12,14 @@ from typing import Any
 
 from app.bundle import Bundle
 from app.fuse import Fuse
-from app.loading import Compute, hire, load
+from app.loading import Compute, Records, hire, load
 from app.metrics import Metrics, ModelMetrics
 from app.queue import JobQueue
 from app.queue.memory import MemoryQueue
 from app.queue.redis.api_side import ApiSide
 from app.queue.redis.checks import preflight
 from app.settings import Settings
+from app.tracing import NO_TRACING, Tracing, open_tracing
 from app.worker import Worker
 
 
@@ -41,8 +44,21 @@ class Backend:
     fuse: Fuse
 
 
+def tracing_for(settings: Settings) -> Tracing:
+    """Where the settings, or OpenTelemetry's own variables, want traces to go.
+
+    Raises:
+        SettingsError: OpenTelemetry is not installed.
+    """
+    return open_tracing(settings.otlp_endpoint) if settings.traces_wanted else NO_TRACING
+
+
 def backend_for(
-    bundles: Sequence[Bundle], counted: Sequence[ModelMetrics], settings: Settings, metrics: Metrics
+    bundles: Sequence[Bundle],
+    counted: Sequence[ModelMetrics],
+    settings: Settings,
+    metrics: Metrics,
+    tracing: Tracing,
 ) -> Backend:
     """What the setting `queue` says.
 
@@ -51,19 +67,22 @@ def backend_for(
         SettingsError: the queue's URL cannot be read.
     """
     if settings.computes_here:
-        return in_this_process(bundles, counted, settings)
+        return in_this_process(bundles, counted, settings, tracing)
     return behind_redis(bundles, counted, settings, metrics)
 
 
-def in_this_process(bundles: Sequence[Bundle], counted: Sequence[ModelMetrics], settings: Settings) -> Backend:
+def in_this_process(
+    bundles: Sequence[Bundle], counted: Sequence[ModelMetrics], settings: Settings, tracing: Tracing
+) -> Backend:
     """Workers in this process, with queues in its memory."""
     compute = Compute.of(settings.compute_threads, settings.watchdog_ms / 1000)
+    records = Records(f"{socket.gethostname()}-{os.getpid()}", settings.log_batches_from_ms, tracing)
     queues, workers, provider = [], {}, ""
     for bundle, counters in zip(bundles, counted, strict=True):
         loaded = load(bundle, settings.device, settings.cpu_allowed, compute.watchdog)
         queue = MemoryQueue(settings.max_queue_tokens, counters, compute.threads)
         queues.append(queue)
-        workers[bundle.sha256] = hire(loaded, queue, compute, counters)
+        workers[bundle.sha256] = hire(loaded, queue, compute, counters, records)
         provider = loaded.model.provider
     return Backend(
         queues,

@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.api.exchange import Exchange
 from app.api.problems import problem_response
+from app.api.request_log import UNKNOWN, RequestLog
 from app.errors import HeadersTooLarge, ServiceError, SlowRequest
 from app.joined_writes import JoinedWrites
 
@@ -144,9 +145,11 @@ class Connection(HttpToolsProtocol):
             self.transport.abort()
 
     def _document(self, error: ServiceError) -> bytes:
-        request_id = Exchange.begin(None).request_id
-        reply = problem_response(error, request_id)
-        reply.headers["x-request-id"] = request_id
+        exchange = Exchange.begin(None)
+        exchange.code = error.problem_code
+        RequestLog().write(UNKNOWN, error.status, exchange.facts(UNKNOWN, error.status))
+        reply = problem_response(error, exchange.request_id)
+        reply.headers["x-request-id"] = exchange.request_id
         reply.headers["connection"] = "close"
         fields = (*self.server_state.default_headers, *reply.raw_headers)
         lines = [b"%s: %s\r\n" % field for field in fields]

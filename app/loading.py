@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from app.batch_record import BatchRecord
 from app.batching import CPU_LIMITS, GPU_LIMITS, BatchLimits
 from app.bundle import Bundle, Manifest, find_bundles, read_bundle
 from app.engine import OnnxModel
@@ -16,6 +17,7 @@ from app.fuse import Fuse
 from app.metrics import Metrics, ModelMetrics
 from app.queue import JobSource
 from app.recovery import RecoveringModel
+from app.tracing import Tracing
 from app.watchdog import PATIENCE, Speed, Watchdog
 from app.worker import Worker
 
@@ -51,6 +53,24 @@ class LoadedModel:
     model: OnnxModel
     limits: BatchLimits
     speed: Speed
+
+
+@dataclass(frozen=True)
+class Records:
+    """How the batches of a process are written down.
+
+    Attributes:
+        worker: the process.
+        info_from_ms: batches that take this long or longer are lines of level info.
+    """
+
+    worker: str
+    info_from_ms: float
+    tracing: Tracing
+
+    def of(self, manifest: Manifest, sha256: str) -> BatchRecord:
+        """Those of one bundle."""
+        return BatchRecord(manifest.versioned_name, sha256, self.worker, self.info_from_ms, self.tracing)
 
 
 def read_bundles(models: Path) -> list[Bundle]:
@@ -102,7 +122,7 @@ def load(
     return LoadedModel(model, limits, Speed(model.seconds_per_token, longest_seconds))
 
 
-def hire(loaded: LoadedModel, source: JobSource, compute: Compute, counted: ModelMetrics) -> Worker:
+def hire(loaded: LoadedModel, source: JobSource, compute: Compute, counted: ModelMetrics, records: Records) -> Worker:
     """A worker that serves a source of jobs with a model."""
     return Worker(
         source,
@@ -113,6 +133,7 @@ def hire(loaded: LoadedModel, source: JobSource, compute: Compute, counted: Mode
         counted,
         compute.watchdog,
         loaded.speed,
+        records.of(loaded.model.manifest, loaded.model.sha256),
     )
 
 

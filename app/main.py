@@ -21,7 +21,7 @@ from app.api.openapi import describe, predict_documentation, problem_responses, 
 from app.api.predict import DeadlineLimits, PredictRoute
 from app.api.problems import handle_http_exception, handle_service_error
 from app.api.schemas import Health, ModelList
-from app.backend import Backend, backend_for
+from app.backend import Backend, backend_for, tracing_for
 from app.bundle import Bundle
 from app.checks import Check, always_ok, every_model_served, fuse_is_whole, in_reach, not_draining
 from app.encoding import SequenceEncoder
@@ -32,6 +32,7 @@ from app.metrics import Metrics, ModelMetrics
 from app.predictor import Predictor, RequestLimits, ServedModel
 from app.queue import JobQueue
 from app.settings import Settings
+from app.tracing import NO_TRACING, Tracing
 
 LAG_PERIOD_SECONDS = 0.5
 
@@ -49,10 +50,11 @@ class Service:
     backend: Backend
     metrics: Metrics
     settings: Settings
+    tracing: Tracing = NO_TRACING
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """The service with its backend at work; the application's lifespan does the same."""
-        return _running(self.predictor, self.backend, self.metrics)
+        return _running(self.predictor, self.backend, self.metrics, self.tracing)
 
     async def drain(self) -> None:
         """Turn new requests away and wait until those in flight are answered, or `drain_ms` have passed."""
@@ -73,22 +75,27 @@ def create_app(settings: Settings) -> Boundary:
     return create_service(settings).app
 
 
-def create_service(settings: Settings) -> Service:
+def create_service(settings: Settings, tracing: Tracing | None = None) -> Service:
     """Load the bundles, connect each with what computes for it, and put HTTP in front.
+
+    Args:
+        tracing: where traces are recorded, if not where the settings say.
 
     Raises:
         BundleError: a bundle cannot be trusted.
         SettingsError: the queue's URL cannot be read.
     """
     metrics = Metrics()
+    tracing = tracing_for(settings) if tracing is None else tracing
     bundles = read_bundles(settings.models)
     counted = count_each(bundles, metrics)
-    backend = backend_for(bundles, counted, settings, metrics)
+    backend = backend_for(bundles, counted, settings, metrics, tracing)
     models = [_served(*each) for each in zip(bundles, backend.queues, counted, strict=True)]
     limits = RequestLimits(settings.max_sequences, settings.max_total_bases)
     in_flight = InFlight(settings.max_sequences_in_flight, settings.max_bases_in_flight, metrics)
     predictor = Predictor(models, limits, in_flight, metrics)
-    return Service(_http(settings, predictor, backend, metrics), predictor, backend, metrics, settings)
+    app = _http(settings, predictor, backend, metrics, tracing)
+    return Service(app, predictor, backend, metrics, settings, tracing)
 
 
 def _served(bundle: Bundle, queue: JobQueue, counted: ModelMetrics) -> ServedModel:
@@ -97,7 +104,7 @@ def _served(bundle: Bundle, queue: JobQueue, counted: ModelMetrics) -> ServedMod
     return ServedModel(bundle.manifest, bundle.sha256, encoder, queue, counted)
 
 
-def _http(settings: Settings, predictor: Predictor, backend: Backend, metrics: Metrics) -> Boundary:
+def _http(settings: Settings, predictor: Predictor, backend: Backend, metrics: Metrics, tracing: Tracing) -> Boundary:
     predict = PredictRoute(
         predictor,
         BodyLimits(settings.max_body_bytes, settings.max_sequences),
@@ -109,7 +116,7 @@ def _http(settings: Settings, predictor: Predictor, backend: Backend, metrics: M
         title="Basecast",
         version=__version__,
         description="DNA or RNA in, gene expression or mRNA decay out.",
-        lifespan=lambda _: _running(predictor, backend, metrics),
+        lifespan=lambda _: _running(predictor, backend, metrics, tracing),
         redirect_slashes=False,
     )
     api.add_exception_handler(ServiceError, handle_service_error)
@@ -123,7 +130,7 @@ def _http(settings: Settings, predictor: Predictor, backend: Backend, metrics: M
     if settings.metrics_port is None:
         api.add_api_route("/metrics", health.metrics, response_class=PlainTextResponse, tags=["operation"])
     describe(api, settings.max_sequences, settings.max_deadline_ms)
-    return Boundary(api, {("POST", "/predict"): predict.predict}, metrics, settings.body_timeout_ms)
+    return Boundary(api, {("POST", "/predict"): predict.predict}, metrics, settings.body_timeout_ms, tracing)
 
 
 def _ready(predictor: Predictor, backend: Backend) -> dict[str, Check]:
@@ -141,7 +148,7 @@ def _ready(predictor: Predictor, backend: Backend) -> dict[str, Check]:
 
 
 @asynccontextmanager
-async def _running(predictor: Predictor, backend: Backend, metrics: Metrics) -> AsyncIterator[None]:
+async def _running(predictor: Predictor, backend: Backend, metrics: Metrics, tracing: Tracing) -> AsyncIterator[None]:
     def workers() -> list[int]:
         return [backend.workers_of(model.sha256) for model in predictor.models]
 
@@ -153,6 +160,7 @@ async def _running(predictor: Predictor, backend: Backend, metrics: Metrics) -> 
     lag.cancel()
     with suppress(asyncio.CancelledError):
         await lag
+    await asyncio.to_thread(tracing.close)
 
 
 async def _measure_lag(metrics: Metrics) -> None:

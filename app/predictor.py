@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.batching import Answer, Job, Outcome, Priority
 from app.bundle import Manifest
@@ -109,12 +109,14 @@ class Predictor:
         sequences: Sequence[str],
         deadline: float,
         priority: Priority = "interactive",
+        traceparent: str | None = None,
     ) -> Predictions:
         """Predict for each sequence.
 
         Args:
             name: of the model, with or without `@version`.
             deadline: seconds of the clock, after which nobody wants the answer.
+            traceparent: the trace that the jobs belong to.
 
         Raises:
             ServiceError: the request as a whole cannot be answered.
@@ -125,7 +127,7 @@ class Predictor:
         model = self.model(name)
         bases = self._check_size(sequences)
         with self._in_flight.room(len(sequences), bases):
-            return await self._predict(model, sequences, deadline, priority)
+            return await self._predict(model, sequences, deadline, priority, traceparent)
 
     def abandon(self, error: ServiceError) -> None:
         """Answer everybody who waits with this error, and take nothing new."""
@@ -134,14 +136,19 @@ class Predictor:
             flights.abandon(error)
 
     async def _predict(
-        self, model: ServedModel, sequences: Sequence[str], deadline: float, priority: Priority
+        self,
+        model: ServedModel,
+        sequences: Sequence[str],
+        deadline: float,
+        priority: Priority,
+        traceparent: str | None,
     ) -> Predictions:
         started = self._clock()
         self._refuse_late(model, len(sequences), deadline)
         encoded = _accepted(await _encode(model.encoder, sequences), model)
         tokenize_seconds = self._clock() - started
         self._refuse_late(model, len(sequences), deadline)
-        answers = await self._answers(model, encoded, deadline, priority)
+        answers = await self._answers(model, encoded, deadline, priority, traceparent)
         return self._record(_predictions(model, encoded, answers, tokenize_seconds))
 
     def _refuse_late(self, model: ServedModel, sequences: int, deadline: float) -> None:
@@ -150,10 +157,15 @@ class Predictor:
             raise DeadlineExceeded("The deadline passed before the request was read.")
 
     async def _answers(
-        self, model: ServedModel, encoded: Sequence[EncodedSequence], deadline: float, priority: Priority
+        self,
+        model: ServedModel,
+        encoded: Sequence[EncodedSequence],
+        deadline: float,
+        priority: Priority,
+        traceparent: str | None,
     ) -> list[Answer]:
         try:
-            return await self._flights[model.sha256].answers(encoded, deadline, priority)
+            return await self._flights[model.sha256].answers(encoded, deadline, priority, traceparent)
         except ServiceError:
             model.metrics.sequences("error", len(encoded))
             raise
@@ -221,14 +233,16 @@ class Flights:
         self._by_job: dict[Job, Flight] = {}
         self._again: set[asyncio.Task[None]] = set()
 
-    async def answers(self, encoded: Sequence[EncodedSequence], deadline: float, priority: Priority) -> list[Answer]:
+    async def answers(
+        self, encoded: Sequence[EncodedSequence], deadline: float, priority: Priority, traceparent: str | None = None
+    ) -> list[Answer]:
         """Board or begin a flight for each input and wait for all of them.
 
         Raises:
             ServiceError: the first failure, or `DeadlineExceeded`.
         """
         waiter = Waiter(len(encoded), deadline)
-        boarded = self._board(encoded, waiter, priority)
+        boarded = self._board(encoded, waiter, priority, traceparent)
         try:
             async with asyncio.timeout(max(0.0, deadline - self._clock())):  # a queue out of reach keeps nobody longer
                 await self._begin([flight for flight, is_new in boarded if is_new])
@@ -245,7 +259,7 @@ class Flights:
             self._deliver(job, error)
 
     def _board(
-        self, encoded: Sequence[EncodedSequence], waiter: Waiter, priority: Priority
+        self, encoded: Sequence[EncodedSequence], waiter: Waiter, priority: Priority, traceparent: str | None
     ) -> list[tuple[Flight, bool]]:
         now = self._clock()
         boarded = []
@@ -255,7 +269,7 @@ class Flights:
             flight = self._by_key.get(key)
             is_new = flight is None
             if flight is None:
-                flight = Flight(key, Job(row.ids, now, waiter.deadline, priority))
+                flight = Flight(key, Job(row.ids, now, waiter.deadline, priority, traceparent))
                 self._by_key[key] = self._by_job[flight.job] = flight
             else:
                 self._metrics.deduplicated.inc()
@@ -288,7 +302,7 @@ class Flights:
         deadline = max((waiter.deadline for waiter in flight.waiters), default=0.0)
         if deadline <= self._clock():
             return False
-        flight.job = Job(flight.job.ids, self._clock(), deadline, flight.job.priority)
+        flight.job = replace(flight.job, submitted_at=self._clock(), deadline=deadline)
         self._by_job[flight.job] = flight
         task = asyncio.get_running_loop().create_task(self._begin([flight]))
         self._again.add(task)

@@ -22,6 +22,7 @@ from pydantic_settings import (
 )
 
 from app.errors import SettingsError
+from app.logs import Form, Level
 
 CONFIG_VARIABLE = "BASECAST_CONFIG"
 # While one batch is computed the next is already held by the same worker.
@@ -29,6 +30,7 @@ LEASES_PER_WATCHDOG = 2
 
 MEMORY_QUEUE = "memory://"
 QUEUE_PATTERN = r"^(memory://|rediss?://[^/].*|unix:///?[^/].*)$"
+OTLP_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 Positive = Annotated[int, Field(ge=1)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
@@ -54,6 +56,10 @@ class Settings(BaseSettings):
         max_queue_tokens: tokens that may wait per model before requests are turned away.
         body_timeout_ms: how long a body may take to arrive.
         drain_ms: how long requests in flight may take to finish after SIGTERM.
+        log_level: from which on lines are logged; each request is one of level info, a probe of level debug.
+        log_format: `json`, `text`, or `auto`, which is text before a terminal.
+        log_batches_from_ms: batches that take at least this long are logged at level info, the others at debug.
+        otlp_endpoint: base URL of an OpenTelemetry collector for traces; its own variables (OTEL_…) count as well.
         allow_anonymous: serve on an address that others can reach although nobody is asked who they are.
     """
 
@@ -82,6 +88,14 @@ class Settings(BaseSettings):
     max_deadline_ms: Annotated[int, Field(ge=10)] = 120_000
     body_timeout_ms: Positive = 30_000
     drain_ms: Positive = 30_000
+    log_level: Level = "info"
+    log_format: Form = "auto"
+    log_batches_from_ms: Annotated[float, Field(ge=0)] = 5.0
+    otlp_endpoint: Annotated[str, Field(pattern=r"^https?://")] | None = None
+
+    @property
+    def traces_wanted(self) -> bool:
+        return self.otlp_endpoint is not None or any(map(os.environ.get, OTLP_VARIABLES))
 
     @property
     def computes_here(self) -> bool:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
+from app.batch_record import BatchRecord
 from app.batching import Answer, Batch, BatchLimits, Outcome
 from app.encoding import Ids
 from app.engine import Values
@@ -48,6 +49,7 @@ class Worker:
         metrics: what to count.
         watchdog: watches each batch; it or the model blows the fuse when nothing can be computed here any more.
         speed: of the model, so that the watchdog is patient with long batches.
+        record: where batches are written down.
     """
 
     def __init__(
@@ -60,10 +62,12 @@ class Worker:
         metrics: ModelMetrics,
         watchdog: Watchdog,
         speed: Speed,
+        record: BatchRecord | None = None,
     ) -> None:
         self._queue, self._model, self._pressure = queue, model, MemoryPressure(limits)
         self._device, self._threads, self._metrics = device, threads, metrics
         self._watchdog, self._speed = watchdog, speed
+        self._record = record
         self._loops: list[asyncio.Task[None]] = []
         self._taking: set[asyncio.Task[None]] = set()
         self._hops: set[Hop] = set()
@@ -169,6 +173,8 @@ class Worker:
         ended = time.monotonic()
         self._metrics.batch(len(batch.jobs), batch.tokens, batch.padded_tokens, ended - started)
         self._metrics.queue_wait(started - batch.jobs[0].submitted_at)
+        if self._record is not None:
+            self._record.write(batch, started, ended)
         return _outcomes(batch, values, started, ended)
 
 

@@ -8,15 +8,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from app import __version__
-from app.backend import at_work
+from app.backend import at_work, tracing_for
 from app.bundle import Manifest
 from app.errors import SettingsError
 from app.fuse import Fuse
-from app.loading import Compute, count_each, hire, load, read_bundles
+from app.loading import Compute, Records, count_each, hire, load, read_bundles
 from app.metrics import Metrics
 from app.queue.redis.checks import preflight
 from app.queue.redis.worker_side import WorkerSide
 from app.settings import LEASES_PER_WATCHDOG, Settings
+from app.tracing import Tracing
 from app.watchdog import PATIENCE, Speed
 from app.worker import Worker
 
@@ -38,6 +39,7 @@ class WorkerProcess:
     compute: Compute
     side: WorkerSide
     metrics: Metrics
+    tracing: Tracing
     settings: Settings
 
     @property
@@ -63,6 +65,7 @@ class WorkerProcess:
                 yield
         finally:
             await self.side.close()
+            await asyncio.to_thread(self.tracing.close)
 
     async def drain(self) -> None:
         """Take nothing more, settle what is being computed, give back the rest.
@@ -92,12 +95,15 @@ def create_worker_process(settings: Settings) -> WorkerProcess:
     provider = loaded[0].model.provider
     lease_ms = lease_for([it.speed for it in loaded], settings.lease_ms)
     side = WorkerSide(settings.queue, settings.namespace, metrics, provider, __version__, lease_ms)
+    tracing = tracing_for(settings)
+    records = Records(side.name, settings.log_batches_from_ms, tracing)
     workers = [
-        hire(model, side.open_source(model.model.sha256, compute.threads, counters), compute, counters)
+        hire(model, side.open_source(model.model.sha256, compute.threads, counters), compute, counters, records)
         for model, counters in zip(loaded, counted, strict=True)
     ]
     metrics.workers_ready.set_function(lambda: sum(worker.alive for worker in workers))
-    return WorkerProcess([it.manifest for it in bundles], provider, workers, compute, side, metrics, settings)
+    manifests = [it.manifest for it in bundles]
+    return WorkerProcess(manifests, provider, workers, compute, side, metrics, tracing, settings)
 
 
 def lease_for(speeds: Sequence[Speed], lease_ms: int) -> int:

@@ -16,7 +16,7 @@ from app.main import Service, create_service
 from app.settings import Settings
 from tests.live import LiveServer
 from tests.redis_server import redis_server, redis_servers  # noqa: F401 - fixtures
-from tests.terminal import run  # noqa: F401 - a fixture of every test
+from tests.terminal import log_lines, run  # noqa: F401 - fixtures of every test
 from tests.toy import write_slow_bundle, write_token_bundle, write_toy_bundle
 
 REPOSITORY = Path(__file__).parent.parent

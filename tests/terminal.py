@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import os
 import re
@@ -11,11 +12,15 @@ import subprocess
 import sys
 import termios
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
+import structlog
 
 from app.cli import main
+from app.logs import Level, configure_logging
 
 
 @dataclass(frozen=True)
@@ -33,8 +38,7 @@ Run = Callable[..., Finished]
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]) -> Iterator[Run]:
     """Runs `basecast` with these arguments and standard input."""
-    root = logging.getLogger()
-    handlers, level, on_sigterm = root.handlers[:], root.level, signal.getsignal(signal.SIGTERM)
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.delenv("FORCE_COLOR", raising=False)
 
@@ -46,10 +50,50 @@ def run(monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[byt
         out, err = capsysbinary.readouterr()
         return Finished(int(ended.value.code or 0), out.decode(), err.decode())
 
-    yield command
+    with logging_as_it_was():
+        yield command
     signal.signal(signal.SIGTERM, on_sigterm)
+
+
+class LogLines:
+    """Tells the lines that were logged since it was last asked."""
+
+    def __init__(self) -> None:
+        self._written = io.BytesIO()
+        self._stderr = io.TextIOWrapper(self._written, write_through=True)
+
+    def configure(self, level: Level) -> None:
+        """Log to here, as JSON."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "stderr", self._stderr)
+            configure_logging(level, "json")
+
+    def __call__(self) -> list[dict[str, Any]]:
+        lines = self._written.getvalue().splitlines()
+        self._written.seek(0)
+        self._written.truncate()
+        return [json.loads(line) for line in lines]
+
+
+@pytest.fixture
+def log_lines() -> Iterator[LogLines]:
+    """What the parts log that are put together after this."""
+    with logging_as_it_was():
+        lines = LogLines()
+        lines.configure("debug")
+        yield lines
+
+
+@contextmanager
+def logging_as_it_was() -> Iterator[None]:
+    """Undoes what is configured meanwhile, for it writes to a stream that does not outlive the test."""
+    root, ours = logging.getLogger(), logging.getLogger("app")
+    handlers, levels = root.handlers[:], (root.level, ours.level)
+    yield
     logging.captureWarnings(False)
-    logging.basicConfig(level=level, handlers=handlers, force=True)
+    logging.basicConfig(level=levels[0], handlers=handlers, force=True)
+    ours.setLevel(levels[1])
+    structlog.reset_defaults()
 
 
 def start(*arguments: object, stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:

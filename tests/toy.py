@@ -6,6 +6,7 @@ ten, so "AC" is (1 + 4 + 5 + 2) / 4 = 3 and 13.
 `slow`: `gc` after a matrix product that takes a core some tenths of a second.
 `endless`: `gc`, but of more than ten T it never makes an end.
 `hungry`: `gc`, but three rows at once need more memory than any machine has.
+`fragile`: `gc` that ONNX Runtime can run for four bases, and for no other number.
 """
 
 from __future__ import annotations
@@ -52,6 +53,11 @@ def write_endless_bundle(folder: Path, name: str = "endless") -> Path:
 def write_hungry_bundle(folder: Path, name: str = "hungry") -> Path:
     """Write the `hungry` bundle as `folder/name`."""
     return _write(folder / name, {GRAPH: gc_graph("hungry")}, gc_manifest(name))
+
+
+def write_fragile_bundle(folder: Path, name: str = "fragile") -> Path:
+    """Write the `fragile` bundle as `folder/name`."""
+    return _write(folder / name, {GRAPH: gc_graph("fragile")}, gc_manifest(name))
 
 
 def write_manifest(bundle: Path, **changes: Any) -> None:
@@ -134,7 +140,7 @@ def _manifest(
 
 
 def gc_graph(habit: str = "") -> bytes:
-    """bases (batch, length, 4) → share of C and G, and a bad habit: `slow`, `endless` or `hungry`."""
+    """bases (batch, length, 4) → share of C and G, and a bad habit, such as `slow`."""
     weights: dict[str, Any] = {
         "along_length": np.array([1]),
         "along_bases": np.array([1]),
@@ -202,7 +208,16 @@ def _hungry() -> Part:
     return nodes, {**numbers, "zero": np.float32(0)}
 
 
-HABITS: dict[str, Callable[[], Part]] = {"slow": _slow, "endless": _endless, "hungry": _hungry}
+def _fragile() -> Part:
+    nodes = [
+        helper.make_node("Transpose", ["bases"], ["by_base"], perm=[0, 2, 1]),  # (batch, 4, length)
+        helper.make_node("MatMul", ["by_base", "zeros"], ["columns"]),  # of length 4, or not at all
+        helper.make_node("ReduceSum", ["columns", "along_bases"], ["nothing"], keepdims=0),
+    ]
+    return nodes, {"zeros": np.zeros((4, 1), dtype=np.float32)}
+
+
+HABITS: dict[str, Callable[[], Part]] = {"slow": _slow, "endless": _endless, "hungry": _hungry, "fragile": _fragile}
 
 
 def mean_id_graph() -> bytes:

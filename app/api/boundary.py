@@ -1,7 +1,7 @@
 """The outermost layer: plain ASGI around everything, because a framework's middleware would cost more than a model.
 
 Each request gets an id and a clock here; hot routes are called directly, the rest goes on to FastAPI. Whatever
-escapes becomes a problem document, and every request is counted once.
+escapes becomes a problem document, and every request is counted, logged and traced once.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.exchange import SCOPE_KEY, Exchange
 from app.api.problems import problem_response
+from app.api.request_log import PROBES, UNKNOWN, RequestLog
 from app.errors import ClientGone, HeadersTooLarge, InternalError, ServiceError, SlowRequest, UriTooLong
 from app.metrics import Metrics
+from app.tracing import NO_TRACING, UNTRACED, RequestTrace, Tracing
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +42,7 @@ class Boundary:
         hot: (method, path) to the handler that is called without routing.
         metrics: where requests are counted.
         body_timeout_ms: how long a body may take to arrive.
+        tracing: where traces are recorded.
     """
 
     def __init__(
@@ -48,8 +51,10 @@ class Boundary:
         hot: Mapping[tuple[str, str], Handler],
         metrics: Metrics,
         body_timeout_ms: int = 30_000,
+        tracing: Tracing = NO_TRACING,
     ) -> None:
-        self._app, self._hot, self._metrics = app, hot, metrics
+        self._app, self._hot, self._metrics, self._tracing = app, hot, metrics, tracing
+        self._log = RequestLog()
         self._body_timeout_ms = body_timeout_ms
         self._in_flight = 0
         self._idle = asyncio.Event()
@@ -64,6 +69,7 @@ class Boundary:
             await self._app(scope, receive, send)
             return
         exchange = Exchange.begin(_header(scope, b"x-request-id"))
+        exchange.trace = self._trace(scope, exchange.started)
         scope[SCOPE_KEY] = exchange
         reply = Reply(exchange, send)
         self._in_flight += 1
@@ -74,7 +80,7 @@ class Boundary:
             self._in_flight -= 1
             if not self._in_flight:
                 self._idle.set()
-            self._count(scope, exchange, reply.status)
+            self._record(self._route(scope), exchange, reply.status)
 
     async def _answer(self, scope: Scope, receive: Receive, reply: Reply) -> None:
         try:
@@ -90,9 +96,18 @@ class Boundary:
             log.exception("unexpected error", extra={"request_id": reply.exchange.request_id})
             await _refuse(InternalError(), scope, receive, reply)
 
-    def _count(self, scope: Scope, exchange: Exchange, status: int) -> None:
+    def _trace(self, scope: Scope, started: float) -> RequestTrace:
+        return UNTRACED if scope["path"] in PROBES else self._tracing.begin(_header(scope, b"traceparent"), started)
+
+    def _record(self, route: str, exchange: Exchange, status: int) -> None:
+        facts = exchange.facts(route, status)
+        self._count(route, exchange, status)
+        exchange.trace.end(facts, exchange.seconds, exchange.phases_began)
+        self._log.write(route, status, facts)
+
+    def _count(self, route: str, exchange: Exchange, status: int) -> None:
         total = time.monotonic() - exchange.started
-        self._metrics.request(self._route(scope), str(status), total)
+        self._metrics.request(route, str(status), total)
         for phase, seconds in exchange.seconds.items():
             self._metrics.phase(phase, seconds)
         if exchange.seconds:
@@ -102,7 +117,7 @@ class Boundary:
         """The route's template, never the path that was asked for."""
         if (scope["method"], scope["path"]) in self._hot:
             return str(scope["path"])
-        return str(getattr(scope.get("route"), "path", "unknown"))
+        return str(getattr(scope.get("route"), "path", UNKNOWN))
 
 
 class Reply:
@@ -149,6 +164,7 @@ async def _call_watched(handler: Handler, scope: Scope, receive: Receive, reply:
             raise SlowRequest(f"The body did not arrive within {body_timeout_ms} ms.") from None
         if not watch.gone:
             raise
+        reply.exchange.code = ClientGone.code
         return  # nobody is there to hear of it; counted as 499
     finally:
         watch.end()
@@ -199,6 +215,7 @@ class Watch:
 
 
 async def _refuse(error: ServiceError, scope: Scope, receive: Receive, reply: Reply) -> None:
+    reply.exchange.code = error.problem_code
     if not reply.started:
         await problem_response(error, reply.exchange.request_id)(scope, receive, reply.send)
 

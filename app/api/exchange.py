@@ -9,6 +9,8 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.tracing import UNTRACED, RequestTrace
+
 SCOPE_KEY = "basecast.exchange"
 _random = random.Random()  # noqa: S311 - seeded by the kernel, once
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -21,11 +23,24 @@ class Exchange:
     Attributes:
         started: seconds of the monotonic clock.
         seconds: time spent in each phase so far.
+        phases_began: when the first phase did; the others followed one another.
+        trace: the request's place in a trace.
+        key_id: which API key was shown.
+        code: of the problem document, if it was refused.
+        model: the one that answers, with its version.
+        sequences, tokens: how many were asked for, and read.
     """
 
     request_id: str
     started: float
     seconds: dict[str, float] = field(default_factory=dict)
+    phases_began: float | None = None
+    trace: RequestTrace = UNTRACED
+    key_id: str | None = None
+    code: str | None = None
+    model: str | None = None
+    sequences: int | None = None
+    tokens: int | None = None
 
     @classmethod
     def begin(cls, given_id: str | None) -> Exchange:
@@ -33,11 +48,32 @@ class Exchange:
         known = given_id is not None and REQUEST_ID.fullmatch(given_id)
         return cls(given_id if given_id and known else _new_id(), time.monotonic())
 
+    def facts(self, route: str, status: int) -> dict[str, object]:
+        """What the log and the trace tell of a request that is answered: what we know of it, nothing it said."""
+        told = {
+            "request_id": self.request_id,
+            "trace_id": self.trace.trace_id,
+            "key_id": self.key_id,
+            "route": route,
+            "status": status,
+            "code": self.code,
+            "ms_total": _ms(time.monotonic() - self.started),
+            **{f"ms_{phase}": _ms(seconds) for phase, seconds in self.seconds.items()},
+            "model": self.model,
+            "sequences": self.sequences,
+            "tokens": self.tokens,
+        }
+        return {name: value for name, value in told.items() if value is not None}
+
     def server_timing(self) -> bytes:
         """The value of the Server-Timing header, in milliseconds."""
         total = time.monotonic() - self.started
         phases = (*self.seconds.items(), ("total", total))
         return ", ".join([f"{phase};dur={seconds * 1000:.3f}" for phase, seconds in phases]).encode()
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 3)
 
 
 def _new_id() -> str:

@@ -69,15 +69,19 @@ class PredictRoute:
         answer_type = negotiate(headers.get("accept", "*/*"))
         call = await self._parse(request, headers, exchange)
         deadline = exchange.started + self._deadline_ms(call, headers) / 1000
-        predictions = await self._predictor.predict(call.model, call.sequences, deadline, call.priority)
+        exchange.sequences = len(call.sequences)
+        predictions = await self._predictor.predict(
+            call.model, call.sequences, deadline, call.priority, exchange.trace.traceparent
+        )
         exchange.seconds.update(predictions.seconds)
+        exchange.model, exchange.tokens = predictions.model.manifest.versioned_name, sum(predictions.tokens)
         return predictions_response(predictions, call.ids, answer_type)
 
     async def _parse(self, request: Request, headers: Headers, exchange: Exchange) -> Call:
         kind = media_type(headers, (JSON, FASTA))
         query = _parse_query(request.query_params) if request.scope["query_string"] else NO_QUERY
         body = await read_body(headers, request.receive, self._bodies)
-        began = time.monotonic()
+        began = exchange.phases_began = time.monotonic()
         if kind == JSON:
             call = _from_json(parse_predict_request(parse_json(body), self._bodies.max_sequences), query)
         else:

@@ -37,12 +37,18 @@ def problem_response(error: ServiceError, request_id: str) -> Response:
 async def handle_service_error(request: Request, error: Exception) -> Response:
     """Answer an error of ours that a route raised."""
     known = error if isinstance(error, ServiceError) else InternalError()
-    return problem_response(known, exchange_of(request.scope).request_id)
+    return _answer(request, known)
 
 
 async def handle_http_exception(request: Request, error: Exception) -> Response:
     """Answer what the framework refuses: unknown paths and methods."""
-    return problem_response(_translated(error), exchange_of(request.scope).request_id)
+    return _answer(request, _translated(error))
+
+
+def _answer(request: Request, error: ServiceError) -> Response:
+    exchange = exchange_of(request.scope)
+    exchange.code = error.problem_code
+    return problem_response(error, exchange.request_id)
 
 
 def _translated(error: Exception) -> ServiceError:

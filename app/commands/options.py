@@ -22,3 +22,5 @@ Queue = Annotated[
         "[default: memory://]"
     ),
 ]
+LogLevel = Annotated[str | None, typer.Option(help="debug, info, warning or error.  [default: info]")]
+LogFormat = Annotated[str | None, typer.Option(help="json, text, or auto: text before a terminal.  [default: auto]")]

@@ -75,7 +75,7 @@ def predict(
     """
     if url is not None and (models is not None or device is not None):
         raise typer.BadParameter("--models and --device are for predicting here; leave them out with --url")
-    configure_logging("WARNING")
+    configure_logging("warning")
     signal.signal(signal.SIGTERM, _end)
     console = messages()
     shown = console.is_terminal and not quiet and not (output is None and sys.stdout.isatty())

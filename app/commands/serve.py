@@ -11,7 +11,7 @@ from rich.console import Console
 
 from app import __version__
 from app.commands.listening import listening_socket, url_of
-from app.commands.options import Device, MetricsPort, Models, Queue, Threads
+from app.commands.options import Device, LogFormat, LogLevel, MetricsPort, Models, Queue, Threads
 from app.commands.terminal import messages, say
 from app.logs import configure_logging
 from app.main import Service, create_service
@@ -37,6 +37,8 @@ def serve(
     threads: Threads = None,
     metrics_port: MetricsPort = None,
     allow_anonymous: AllowAnonymous = False,
+    log_level: LogLevel = None,
+    log_format: LogFormat = None,
 ) -> None:
     """Serve every bundle of a folder over HTTP.
 
@@ -52,7 +54,6 @@ def serve(
         basecast serve --queue redis://127.0.0.1:6379/0
         basecast serve --host 0.0.0.0 --allow-anonymous --metrics-port 9100
     """
-    configure_logging()
     settings = load_settings(
         host=host,
         port=port,
@@ -62,7 +63,10 @@ def serve(
         threads=threads,
         metrics_port=metrics_port,
         allow_anonymous=allow_anonymous or None,
+        log_level=log_level,
+        log_format=log_format,
     )
+    configure_logging(settings.log_level, settings.log_format)
     if settings.metrics_port:
         listening_socket(settings.host, settings.metrics_port).close()
     with listening_socket(settings.host, settings.port) as listener:

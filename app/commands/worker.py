@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 from app.commands.listening import listening_socket
-from app.commands.options import Device, MetricsPort, Models, Queue, Threads
+from app.commands.options import Device, LogFormat, LogLevel, MetricsPort, Models, Queue, Threads
 from app.logs import configure_logging
 from app.settings import load_settings
 from app.worker_process import create_worker_process
@@ -18,6 +18,8 @@ def worker(
     queue: Queue = None,
     threads: Threads = None,
     metrics_port: MetricsPort = None,
+    log_level: LogLevel = None,
+    log_format: LogFormat = None,
 ) -> None:
     """Compute for every bundle of a folder what comes through a queue in Redis.
 
@@ -32,8 +34,16 @@ def worker(
         basecast worker --queue redis://127.0.0.1:6379/0
         BASECAST_QUEUE=rediss://worker:password@queue.example basecast worker --device cuda:0 --metrics-port 9100
     """
-    configure_logging()
-    settings = load_settings(models=models, device=device, queue=queue, threads=threads, metrics_port=metrics_port)
+    settings = load_settings(
+        models=models,
+        device=device,
+        queue=queue,
+        threads=threads,
+        metrics_port=metrics_port,
+        log_level=log_level,
+        log_format=log_format,
+    )
+    configure_logging(settings.log_level, settings.log_format)
     with ExitStack() as held:
         listener = None
         if settings.metrics_port is not None:
