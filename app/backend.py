@@ -12,12 +12,16 @@ from typing import Any
 
 from app.bundle import Bundle
 from app.fuse import Fuse
+from app.limits import RateLimiter
+from app.limits.memory import MemoryRateLimiter
+from app.limits.redis import TAKE, RedisRateLimiter
 from app.loading import Compute, Records, hire, load
 from app.metrics import Metrics, ModelMetrics
 from app.queue import JobQueue
 from app.queue.memory import MemoryQueue
 from app.queue.redis.api_side import ApiSide
 from app.queue.redis.checks import preflight
+from app.queue.redis.scripts import script_of
 from app.settings import Settings
 from app.tracing import NO_TRACING, Tracing, open_tracing
 from app.worker import Worker
@@ -34,6 +38,7 @@ class Backend:
         preflight: what can be found out before the first request, so that start-up ends with one clear line.
         running: the backend at work.
         fuse: blows when nothing can be computed in this process any more.
+        limiter: how much each caller has had, where all processes that answer him can see it.
     """
 
     queues: Sequence[JobQueue]
@@ -42,6 +47,7 @@ class Backend:
     preflight: Callable[[], Coroutine[Any, Any, None]]
     running: Callable[[], AbstractAsyncContextManager[None]]
     fuse: Fuse
+    limiter: RateLimiter
 
 
 def tracing_for(settings: Settings) -> Tracing:
@@ -91,6 +97,7 @@ def in_this_process(
         _nothing,
         partial(at_work, workers.values(), compute),
         compute.watchdog.fuse,
+        MemoryRateLimiter(),
     )
 
 
@@ -110,6 +117,7 @@ def behind_redis(
         partial(preflight, settings.queue),
         partial(_connected, side),
         Fuse(),
+        RedisRateLimiter(partial(side.writer.run, script_of(TAKE)), settings.namespace),
     )
 
 

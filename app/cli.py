@@ -9,6 +9,7 @@ import typer
 
 from app import __version__
 from app.commands.config import config
+from app.commands.keys import keys
 from app.commands.models import models
 from app.commands.predict import predict
 from app.commands.serve import serve
@@ -27,6 +28,7 @@ basecast.command()(serve)
 basecast.command()(worker)
 basecast.command()(predict)
 basecast.add_typer(models, name="models")
+basecast.add_typer(keys, name="keys")
 basecast.add_typer(config, name="config")
 
 

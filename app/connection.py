@@ -14,8 +14,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from app.api.exchange import Exchange
 from app.api.problems import problem_response
 from app.api.request_log import UNKNOWN, RequestLog
-from app.errors import HeadersTooLarge, ServiceError, SlowRequest
+from app.errors import HeadersTooLarge, MalformedRequest, ServiceError, SlowRequest
 from app.joined_writes import JoinedWrites
+from app.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Connection(HttpToolsProtocol):
     """
 
     limits = ConnectionLimits()
+    metrics: Metrics | None = None
 
     # On the class, because uvicorn calls a constructor whose signature is its own business.
     _in_head = False
@@ -54,9 +56,9 @@ class Connection(HttpToolsProtocol):
     _last_taken = 0.0
 
     @classmethod
-    def within(cls, limits: ConnectionLimits) -> type[Connection]:
-        """The class whose connections have these limits."""
-        return type(cls.__name__, (cls,), {"limits": limits})
+    def within(cls, limits: ConnectionLimits, metrics: Metrics) -> type[Connection]:
+        """The class whose connections have these limits and count here what they refuse."""
+        return type(cls.__name__, (cls,), {"limits": limits, "metrics": metrics})
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
         super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type] # it stands in for one
@@ -72,8 +74,19 @@ class Connection(HttpToolsProtocol):
             self._ignore()
             return
         super().data_received(data)
-        if (self._idle_bytes or self.cycle.response_complete) and not self.transport.is_closing():
+        if not self._is_over() and (self._idle_bytes or self.cycle.response_complete):
             self._check_idle_bytes()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's, for what its parser does not take
+        if self._is_answering() and self.cycle.more_body:
+            self._refuse_in_place("The body is not framed as HTTP/1.1 has it.")
+        else:
+            self._in_head = True  # whatever it is, it stands where a head belongs
+            self._refuse(MalformedRequest("This is not HTTP/1.1, or its parts contradict each other."))
+
+    def _unsupported_upgrade_warning(self) -> None:  # uvicorn's; in place of two lines in the log
+        if self.scope["method"] not in ("GET", "HEAD", "OPTIONS"):  # the parser lets the body fall
+            self._refuse_in_place("Only HTTP/1.1 is spoken here: send the request without Upgrade.")
 
     def on_message_begin(self) -> None:
         self._in_head = True
@@ -125,6 +138,9 @@ class Connection(HttpToolsProtocol):
         else:
             self.transport.close()
 
+    def _is_over(self) -> bool:
+        return self._refused or self.transport.is_closing()
+
     def _is_answering(self) -> bool:
         return not getattr(self.cycle, "response_complete", True)  # None before the first request
 
@@ -134,6 +150,21 @@ class Connection(HttpToolsProtocol):
         if self._is_answering() or not self._in_head:
             self.transport.close()
             return
+        self._answer(error)
+
+    def _refuse_in_place(self, detail: str) -> None:
+        """Answer the current request in place of the application, which has been called, unless that has begun to."""
+        self._stop_timer()
+        if self.cycle.response_started or self.pipeline:
+            self.transport.close()
+            return
+        self.cycle.disconnected = True
+        self.cycle.message_event.set()
+        self._answer(MalformedRequest(detail))
+
+    def _answer(self, error: ServiceError) -> None:
+        if self.metrics is not None:
+            self.metrics.headless(str(error.status))
         self._refused, self._idle_bytes = True, 0
         self.transport.write(self._document(error))
         # To close with bytes unread resets the connection, and the caller would lose the answer.

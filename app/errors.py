@@ -3,21 +3,28 @@
     BasecastError
     ├── BundleError                      a bundle cannot be trusted; start-up ends
     ├── SettingsError                    the settings contradict each other; start-up ends
+    ├── KeyFileError                     the file of API keys cannot be trusted or read; start-up ends
     ├── TableError                       a file on the command line cannot be read or written
     ├── ServerError                      the service that the command line asks does not answer as one
     ├── DeviceLost                       nothing can be computed here any more; the process ends
     └── ServiceError                     one request ends, the process goes on
         ├── MalformedJson           400  the body is not JSON
         ├── MalformedRequest        400  the body is not what its type says (FASTA)
+        ├── Unauthenticated         401  no API key, or not one that is known and live
+        ├── Forbidden               403  the key's scopes do not reach this far
         ├── UnknownModel            404
         ├── UnknownRoute            404
+        ├── UnknownCohort           404
         ├── MethodNotAllowed        405
         ├── NotAcceptable           406
         ├── SlowRequest             408  header fields or body did not arrive in time
         ├── BodyTooLarge            413
+        ├── DecompressedTooLarge    413  a compressed body grows beyond its limit
         ├── UriTooLong              414
         ├── UnsupportedMediaType    415
         ├── Unprocessable           422  one or more items are refused
+        │   └── VcfRefused          422  a VCF breaks a rule of the format or a limit
+        ├── QuotaExceeded           429  this caller has used up his share for now
         ├── HeadersTooLarge         431
         ├── ClientGone              499  nobody is left to answer
         ├── InferenceFailed         500  the model raised
@@ -53,6 +60,10 @@ class BundleError(BasecastError):
 
 class SettingsError(BasecastError):
     """The settings contradict each other or name something that is not there."""
+
+
+class KeyFileError(BasecastError):
+    """The file of API keys is missing, open to other users, or holds something else than keys."""
 
 
 class TableError(BasecastError):
@@ -134,6 +145,21 @@ class MalformedRequest(ServiceError):
     status, code, title = 400, "malformed_request", "The request is malformed"
 
 
+class Unauthenticated(ServiceError):
+    """The request carries no API key, or none that is known and live; which of these is not told."""
+
+    status, code, title = 401, "unauthenticated", "An API key is needed"
+
+    def headers(self) -> dict[str, str]:
+        return {"www-authenticate": 'Bearer realm="basecast"'}
+
+
+class Forbidden(ServiceError):
+    """The key is known, but has not the scope that this route asks for."""
+
+    status, code, title = 403, "forbidden", "The key's scopes do not allow this"
+
+
 class UnknownModel(ServiceError):
     """No bundle of that name or version is loaded."""
 
@@ -144,6 +170,12 @@ class UnknownRoute(ServiceError):
     """There is nothing at this path."""
 
     status, code, title = 404, "unknown_route", "Unknown route"
+
+
+class UnknownCohort(ServiceError):
+    """No cohort of that name is configured."""
+
+    status, code, title = 404, "unknown_cohort", "Unknown cohort"
 
 
 class MethodNotAllowed(ServiceError):
@@ -181,6 +213,12 @@ class BodyTooLarge(ServiceError):
     status, code, title = 413, "body_too_large", "The body is too large"
 
 
+class DecompressedTooLarge(ServiceError):
+    """The body inflates to more than it may."""
+
+    status, code, title = 413, "decompressed_too_large", "The body is too large once inflated"
+
+
 class UriTooLong(ServiceError):
     """The path and query are longer than a URI may be here."""
 
@@ -202,6 +240,25 @@ class Unprocessable(ServiceError):
     def problem_code(self) -> str:
         """The first item's code, so that one bad item needs no look into `errors`."""
         return self.items[0].code if self.items else self.code
+
+
+class QuotaExceeded(ServiceError):
+    """The caller has used up his share for now; it fills again with time."""
+
+    status, code, title, retryable = 429, "quota", "The quota is used up", True
+
+
+class VcfRefused(Unprocessable):
+    """A VCF breaks a rule of the format or a limit.
+
+    Args:
+        code: which, `vcf_…`.
+        detail: the line and what was expected there, without anything that the VCF says.
+        pointer: JSON pointer to what is refused, where it is not the VCF itself.
+    """
+
+    def __init__(self, code: str, detail: str, pointer: str = "/vcf") -> None:
+        super().__init__(detail, items=[ItemError(pointer, code, detail)])
 
 
 class HeadersTooLarge(ServiceError):

@@ -13,11 +13,14 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 
 from app import __version__
+from app.access.key_ring import KeyRing
+from app.api.access import DOCUMENTATION, PROBES, Guard
 from app.api.bodies import BodyLimits
+from app.api.body_pace import BodyPace
 from app.api.boundary import Boundary
 from app.api.health import HealthRoutes
 from app.api.models import ModelRoutes
-from app.api.openapi import describe, predict_documentation, problem_responses, unready
+from app.api.openapi import describe, predict_documentation, problem_responses, require_keys, unready
 from app.api.predict import DeadlineLimits, PredictRoute
 from app.api.problems import handle_http_exception, handle_service_error
 from app.api.schemas import Health, ModelList
@@ -27,11 +30,12 @@ from app.checks import Check, always_ok, every_model_served, fuse_is_whole, in_r
 from app.encoding import SequenceEncoder
 from app.errors import ServiceError
 from app.in_flight import InFlight
+from app.limits import RateLimiter
 from app.loading import count_each, read_bundles
 from app.metrics import Metrics, ModelMetrics
 from app.predictor import Predictor, RequestLimits, ServedModel
 from app.queue import JobQueue
-from app.settings import Settings
+from app.settings import Settings, is_loopback
 from app.tracing import NO_TRACING, Tracing
 
 LAG_PERIOD_SECONDS = 0.5
@@ -71,6 +75,7 @@ def create_app(settings: Settings) -> Boundary:
 
     Raises:
         BundleError: a bundle cannot be trusted.
+        KeyFileError: the file of API keys cannot be.
     """
     return create_service(settings).app
 
@@ -84,6 +89,7 @@ def create_service(settings: Settings, tracing: Tracing | None = None) -> Servic
     Raises:
         BundleError: a bundle cannot be trusted.
         SettingsError: the queue's URL cannot be read.
+        KeyFileError: the file of API keys cannot be.
     """
     metrics = Metrics()
     tracing = tracing_for(settings) if tracing is None else tracing
@@ -118,6 +124,8 @@ def _http(settings: Settings, predictor: Predictor, backend: Backend, metrics: M
         description="DNA or RNA in, gene expression or mRNA decay out.",
         lifespan=lambda _: _running(predictor, backend, metrics, tracing),
         redirect_slashes=False,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
     )
     api.add_exception_handler(ServiceError, handle_service_error)
     api.add_exception_handler(HTTPException, handle_http_exception)
@@ -130,7 +138,19 @@ def _http(settings: Settings, predictor: Predictor, backend: Backend, metrics: M
     if settings.metrics_port is None:
         api.add_api_route("/metrics", health.metrics, response_class=PlainTextResponse, tags=["operation"])
     describe(api, settings.max_sequences, settings.max_deadline_ms)
-    return Boundary(api, {("POST", "/predict"): predict.predict}, metrics, settings.body_timeout_ms, tracing)
+    guard = _guard(settings, backend.limiter)
+    if guard is not None:
+        require_keys(api, guard.open_paths)
+    hot = {("POST", "/predict"): predict.predict}
+    return Boundary(api, hot, metrics, BodyPace(settings.body_timeout_ms), guard, tracing)
+
+
+def _guard(settings: Settings, limiter: RateLimiter) -> Guard | None:
+    """What asks callers for keys, where there are any; a browser cannot send one to see the documentation."""
+    if settings.api_keys_file is None:
+        return None
+    open_paths = PROBES | DOCUMENTATION if is_loopback(settings.host) else PROBES
+    return Guard(KeyRing(settings.api_keys_file), limiter, open_paths)
 
 
 def _ready(predictor: Predictor, backend: Backend) -> dict[str, Check]:

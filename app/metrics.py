@@ -117,11 +117,18 @@ class Metrics:
 
     def request(self, route: str, code: str, seconds: float) -> None:
         """Count a request that was answered."""
+        self._count(route, code)
+        self.request_seconds.labels(route).observe(seconds)
+
+    def headless(self, code: str) -> None:
+        """Count a request that was refused before its head was whole: it has no route, and no time that tells much."""
+        self._count("unknown", code)
+
+    def _count(self, route: str, code: str) -> None:
         child = self._requests.get((route, code))
         if child is None:  # labels() takes longer than counting
             child = self._requests[route, code] = self.requests.labels(route, code)
         child.inc()
-        self.request_seconds.labels(route).observe(seconds)
 
     def shed(self, reason: str) -> None:
         """Count a request that was turned away."""

@@ -20,6 +20,13 @@ from app.main import Service
 log = logging.getLogger(__name__)
 
 KEEP_ALIVE_SECONDS = 75
+# No answer is a page of an application: nothing in it may be sniffed, framed, embedded, or told to where links lead.
+SECURITY_HEADERS = [
+    ("x-content-type-options", "nosniff"),
+    ("content-security-policy", "frame-ancestors 'none'"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("referrer-policy", "no-referrer"),
+]
 # How long callers have, once everything is answered, to take the last replies.
 LAST_REPLIES_SECONDS = 2
 LAST_ANSWERS_SECONDS = 0.5
@@ -46,8 +53,9 @@ class DrainingServer(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                headers=SECURITY_HEADERS,
                 proxy_headers=False,  # nothing here depends on who asks from where
-                http=Connection.within(limits),
+                http=Connection.within(limits, service.metrics),
                 ws="none",
                 lifespan="on",
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,

@@ -53,6 +53,8 @@ class Settings(BaseSettings):
         threads: batches computed at once on a CPU, each on one core; 0 takes the cores this process may use.
         metrics_port: a port of its own for /metrics; without one it is served beside the other routes.
         max_sequences_in_flight, max_bases_in_flight: of all requests that one process answers at a time.
+        max_vcf_upload_bytes: of a VCF as it arrives, compressed or not.
+        max_vcf_bytes: of a VCF once inflated.
         max_queue_tokens: tokens that may wait per model before requests are turned away.
         body_timeout_ms: how long a body may take to arrive.
         drain_ms: how long requests in flight may take to finish after SIGTERM.
@@ -61,6 +63,7 @@ class Settings(BaseSettings):
         log_batches_from_ms: batches that take at least this long are logged at level info, the others at debug.
         otlp_endpoint: base URL of an OpenTelemetry collector for traces; its own variables (OTEL_…) count as well.
         allow_anonymous: serve on an address that others can reach although nobody is asked who they are.
+        api_keys_file: the file of `basecast keys`; with it every route but the probes needs a key.
     """
 
     model_config = SettingsConfigDict(env_prefix="BASECAST_", extra="forbid", frozen=True)
@@ -78,11 +81,18 @@ class Settings(BaseSettings):
     port: Port = 8000
     metrics_port: Port | None = None
     allow_anonymous: bool = False
+    api_keys_file: Path | None = None
     max_body_bytes: Positive = 8 * Mebi
     max_sequences: Positive = 4096
     max_total_bases: Positive = 16 * Mebi
     max_sequences_in_flight: Positive = 32_768
     max_bases_in_flight: Positive = 64 * Mebi
+    max_vcf_upload_bytes: Positive = 256 * Mebi
+    max_vcf_bytes: Positive = 2048 * Mebi
+    max_vcf_line_bytes: Positive = 4 * Mebi
+    max_vcf_records: Positive = 1_000_000
+    max_samples: Positive = 10_000
+    max_allele_bases: Positive = 100_000
     max_queue_tokens: Positive = 4 * Mebi
     default_deadline_ms: Annotated[int, Field(ge=10)] = 10_000
     max_deadline_ms: Annotated[int, Field(ge=10)] = 120_000
@@ -110,14 +120,20 @@ class Settings(BaseSettings):
     def compute_threads(self) -> int:
         return self.threads or len(os.sched_getaffinity(0))
 
+    @property
+    def asks_for_keys(self) -> bool:
+        return self.api_keys_file is not None
+
     @model_validator(mode="after")
     def _consistent(self) -> Settings:
         if self.default_deadline_ms > self.max_deadline_ms:
             raise ValueError("default_deadline_ms is larger than max_deadline_ms")
-        if not self.allow_anonymous and not is_loopback(self.host):
+        if self.allow_anonymous and self.api_keys_file is not None:
+            raise ValueError("allow_anonymous and api_keys_file contradict each other; leave one out")
+        if not self.asks_for_keys and not self.allow_anonymous and not is_loopback(self.host):
             raise ValueError(
                 f"host {self.host} can be reached from outside and nobody is asked who they are; "
-                "set allow_anonymous to accept that"
+                "set api_keys_file to ask, or allow_anonymous to accept that"
             )
         self._check_queue()
         return self
@@ -130,11 +146,11 @@ class Settings(BaseSettings):
             )
         url = urlsplit(self.queue)
         is_remote = url.scheme in ("redis", "rediss") and not is_loopback(url.hostname or "localhost")
-        asks_for_password = url.password is not None or "password=" in url.query
-        if is_remote and not asks_for_password and not self.allow_anonymous:
+        proves_itself = url.password is not None or any(it in url.query for it in ("password=", "ssl_certfile="))
+        if is_remote and not proves_itself:
             raise ValueError(
                 "queue is on another host and asks for no password, so whoever reaches it can read what is queued; "
-                "give it one (redis://user:password@host) or set allow_anonymous to accept that"
+                "give it one (redis://user:password@host)"
             )
 
     @classmethod

@@ -127,11 +127,13 @@ class MemoryForm:
 class RedisForm:
     """Both ends of the Redis form, each with connections of its own."""
 
-    def __init__(self, server: RedisServer, max_tokens: int, threads: int, lease_ms: int) -> None:
+    def __init__(
+        self, server: RedisServer, max_tokens: int, threads: int, lease_ms: int, asker: str = "", worker: str = ""
+    ) -> None:
         self.metrics, self.worker_metrics = Metrics(), Metrics()
-        self.api = ApiSide(server.url, "test", self.metrics)
+        self.api = ApiSide(server.url_for(asker), "test", self.metrics)
         self.queue = self.api.open_queue(SHA256, 1, max_tokens, model_metrics(self.metrics))
-        self.worker = WorkerSide(server.url, "test", self.worker_metrics, "CPU", "1", lease_ms)
+        self.worker = WorkerSide(server.url_for(worker), "test", self.worker_metrics, "CPU", "1", lease_ms)
         self.source = self.worker.open_source(SHA256, threads, model_metrics(self.worker_metrics))
 
     def now(self) -> float:

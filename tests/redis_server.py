@@ -62,7 +62,11 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        return f"unix://{self.socket}"
+        return self.url_for("")
+
+    def url_for(self, user: str) -> str:
+        """The URL for a user, given as `name:password@`."""
+        return f"unix://{user}{self.socket}"
 
     def start(self, *options: str) -> None:
         """Start it and wait until it answers."""

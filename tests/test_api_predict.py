@@ -341,6 +341,17 @@ async def test_a_body_of_a_million_faults_is_refused_at_once(client: httpx.Async
     assert time.monotonic() - started < 2
 
 
+async def test_a_body_that_is_long_to_parse_keeps_nobody_waiting(client: httpx.AsyncClient) -> None:
+    body = b'{"model": "gc", "sequences": [' + b"{}," * 2_000_000 + b"{}]}"
+    asked = asyncio.create_task(_raw(client, body))
+    turns = 0
+    while not asked.done():
+        await asyncio.sleep(0.01)
+        turns += 1
+    assert (await asked).json()["code"] == "too_many"
+    assert turns > 5
+
+
 async def test_at_most_twenty_faults_are_listed(client: httpx.AsyncClient) -> None:
     response = await _post(client, {"model": "gc", "sequences": [1] * 100})
     assert len(response.json()["errors"]) == 20

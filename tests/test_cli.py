@@ -16,7 +16,19 @@ def test_the_version_is_the_package_s(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["serve", "worker", "predict", "models list", "models show", "models verify", "config check"]
+    "command",
+    [
+        "serve",
+        "worker",
+        "predict",
+        "models list",
+        "models show",
+        "models verify",
+        "keys create",
+        "keys list",
+        "keys revoke",
+        "config check",
+    ],
 )
 def test_each_command_s_help_has_examples(run: Run, command: str) -> None:
     shown = run(*command.split(), "--help")

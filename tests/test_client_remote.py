@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from app.errors import (
     ServerError,
     UnknownModel,
 )
+from tests.keys import add_key
 from tests.live import LiveServer, free_port
 
 MODELS = {"models": [{"name": "toy", "version": "1.0.0", "targets": [{"name": "level"}]}]}
@@ -232,3 +234,18 @@ def raw_server(reply: bytes) -> Iterator[str]:
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         thread.join()
+
+
+def test_a_key_is_shown_where_the_service_asks_for_one(toy_models: Path, tmp_path: Path) -> None:
+    key = add_key(tmp_path / "keys.toml", "predict")
+    with LiveServer.start(toy_models / "gc", api_keys_file=tmp_path / "keys.toml") as server:
+        with connect(server.url, None, f"{key}\n") as client:
+            assert client.predict(["GGCA"]) == [Prediction(4, 4, (0.75,))]
+        with pytest.raises(ServerError, match="Send a valid API key"), connect(server.url, None):
+            pass
+
+
+@pytest.mark.parametrize("key", ["", "bc_a\r\nX-Evil: b", "\u00e9"])
+def test_a_key_that_no_header_can_hold_is_refused_unseen(key: str) -> None:
+    with pytest.raises(ServerError, match=r"^the API key must look like bc_<id>_<secret>$"):
+        HttpClient("http://127.0.0.1:1", key)

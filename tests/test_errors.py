@@ -70,4 +70,4 @@ def test_every_error_is_drawn_in_the_tree_with_its_status() -> None:
 
 def test_codes_and_statuses_are_consistent() -> None:
     for error in _tree(ServiceError):
-        assert error.retryable == (error.status in {408, 503, 504}), error.__name__
+        assert error.retryable == (error.status in {408, 429, 503, 504}), error.__name__

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.keys import add_key, bearer
 from tests.live import LiveServer
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
@@ -26,6 +27,25 @@ def test_the_service_behaves_as_documented(toy_models: Path) -> None:
     assert run.returncode == 0, "\n".join(line[:300] for line in run.stdout.splitlines())
     assert 'basecast_requests_total{code="200",route="/predict"}' in counted
     assert 'code="500"' not in counted
+
+
+def test_the_service_asks_for_keys_as_documented(toy_models: Path, tmp_path: Path) -> None:
+    key = add_key(tmp_path / "keys.toml", "predict")
+    with LiveServer.start(toy_models / "gc", api_keys_file=tmp_path / "keys.toml") as server:
+        arguments = [
+            f"{server.url}/openapi.json",
+            "--max-examples=20",
+            "--no-color",
+            f"--header=Authorization: Bearer {key}",
+        ]
+        checks = ["--checks=ignored_auth,status_code_conformance,content_type_conformance,response_schema_conformance"]
+        run = subprocess.run(
+            [SCHEMATHESIS, "run", *arguments, *checks], capture_output=True, text=True, check=False, timeout=240
+        )
+        counted = httpx.get(f"{server.url}/metrics", headers=bearer(key)).text
+    assert run.returncode == 0, "\n".join(line[:300] for line in run.stdout.splitlines())
+    for code in (200, 401, 422):
+        assert f'basecast_requests_total{{code="{code}",route="/predict"}}' in counted
 
 
 def test_the_documented_example_is_one_the_shipped_model_accepts(live_server: LiveServer) -> None:

@@ -171,5 +171,5 @@ async def _pause(worker: WorkerSide) -> None:
 
 
 def test_each_job_ends_once_and_nothing_is_left_behind(redis_server: RedisServer) -> None:
-    bounded = settings(max_examples=15, stateful_step_count=20, deadline=None)
+    bounded = settings(max_examples=10, stateful_step_count=20, deadline=None)
     run_state_machine_as_test(partial(QueueMachine, redis_server), settings=bounded)

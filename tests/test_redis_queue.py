@@ -14,6 +14,7 @@ import pytest_asyncio
 from app.batching import Answer, BatchLimits, Job
 from app.errors import InferenceFailed, Overloaded, QueueUnavailable, ServiceError
 from app.metrics import Metrics
+from app.queue.redis.faults import cancelled
 from app.queue.redis.keys import Keys
 from app.queue.redis.source import RedisSource
 from app.queue.redis.wire import pack_reply
@@ -69,10 +70,10 @@ async def worker_beside(server: RedisServer, lease_ms: int = LEASE_MS) -> AsyncI
 
 async def kill(worker: WorkerSide) -> None:
     """End a worker as SIGKILL would: nothing is given back, nothing is said."""
-    for task in worker._tasks:
-        task.cancel()
+    for task in [*worker._tasks, worker._writer._task]:
+        await cancelled(task)
     for source in worker._sources:
-        await source._channel.close()
+        await source._reader.close()
     await worker._writer._channel.close()
     worker._sources = []
 

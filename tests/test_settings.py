@@ -50,6 +50,7 @@ def test_the_environment_wins_over_the_file_and_the_command_line_over_both(
         ({"lease_ms": 2999}, "lease_ms must be at least 2 times watchdog_ms"),
         ({"queue": "redis://queue.example:6379/0"}, "asks for no password"),
         ({"queue": "rediss://queue.example"}, "asks for no password"),
+        ({"allow_anonymous": True, "api_keys_file": "keys.toml"}, "contradict each other"),
     ],
 )
 def test_a_wrong_setting_is_named(given: dict[str, object], message: str) -> None:
@@ -85,6 +86,7 @@ def test_a_password_of_the_queue_is_in_no_message() -> None:
 
 def test_an_address_others_can_reach_must_be_allowed() -> None:
     assert load_settings(host="0.0.0.0", allow_anonymous=True).host == "0.0.0.0"
+    assert load_settings(host="0.0.0.0", api_keys_file="keys.toml").asks_for_keys
 
 
 @pytest.mark.parametrize(

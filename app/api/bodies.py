@@ -50,9 +50,10 @@ def media_type(headers: Headers, accepted: tuple[str, ...]) -> str:
     Raises:
         UnsupportedMediaType: it is not one of `accepted`, or is compressed or not in UTF-8.
     """
-    if headers.get("content-encoding", "identity").lower() != "identity":
+    if any(encoding.lower() != "identity" for encoding in headers.getlist("content-encoding")):
         raise Unsupported("Compressed bodies are not read here; send it without Content-Encoding.")
-    kind, _, parameters = headers.get("content-type", "").partition(";")
+    types = headers.getlist("content-type")
+    kind, _, parameters = types[0].partition(";") if len(types) == 1 else ("", "", "")
     kind = kind.strip().lower()
     if kind not in accepted:
         raise Unsupported(f"Send {' or '.join(accepted)} and say so in Content-Type.")

@@ -16,6 +16,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.access import Guard
+from app.api.body_pace import BodyPace
 from app.api.exchange import SCOPE_KEY, Exchange
 from app.api.problems import problem_response
 from app.api.request_log import PROBES, UNKNOWN, RequestLog
@@ -27,11 +29,17 @@ log = logging.getLogger(__name__)
 
 Handler = Callable[[Request], Awaitable[Response]]
 
+Fields = tuple[tuple[bytes, bytes], ...]
+
+USUAL_PACE = BodyPace()
 MAX_URI_BYTES = 8192
 MAX_HEADER_BYTES = 32_768
 MAX_HEADER_FIELDS = 100
 # Most answers are quicker than this; only for the others is it worth a task to notice that the caller has gone.
 WATCH_AFTER_SECONDS = 0.25
+
+PERSONAL = ("/predict/individual", "/predict/variants")
+NOT_STORED: Fields = ((b"cache-control", b"no-store"),)
 
 
 class Boundary:
@@ -41,7 +49,8 @@ class Boundary:
         app: FastAPI, for everything that is not hot.
         hot: (method, path) to the handler that is called without routing.
         metrics: where requests are counted.
-        body_timeout_ms: how long a body may take to arrive.
+        pace: how fast a body must arrive.
+        guard: lets callers in; without one everybody is.
         tracing: where traces are recorded.
     """
 
@@ -50,12 +59,13 @@ class Boundary:
         app: ASGIApp,
         hot: Mapping[tuple[str, str], Handler],
         metrics: Metrics,
-        body_timeout_ms: int = 30_000,
+        pace: BodyPace = USUAL_PACE,
+        guard: Guard | None = None,
         tracing: Tracing = NO_TRACING,
     ) -> None:
         self._app, self._hot, self._metrics, self._tracing = app, hot, metrics, tracing
         self._log = RequestLog()
-        self._body_timeout_ms = body_timeout_ms
+        self._pace, self._guard = pace, guard
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -71,7 +81,7 @@ class Boundary:
         exchange = Exchange.begin(_header(scope, b"x-request-id"))
         exchange.trace = self._trace(scope, exchange.started)
         scope[SCOPE_KEY] = exchange
-        reply = Reply(exchange, send)
+        reply = Reply(exchange, send, NOT_STORED if scope["path"].startswith(PERSONAL) else ())
         self._in_flight += 1
         self._idle.clear()
         try:
@@ -85,11 +95,13 @@ class Boundary:
     async def _answer(self, scope: Scope, receive: Receive, reply: Reply) -> None:
         try:
             _check_head(scope)
+            if self._guard is not None:
+                reply.exchange.caller = await self._guard.admit(scope)
             handler = self._hot.get((scope["method"], scope["path"]))
             if handler is None:
                 await self._app(scope, receive, reply.send)
             else:
-                await _call_watched(handler, scope, receive, reply, self._body_timeout_ms)
+                await _call_watched(handler, scope, receive, reply, self._pace)
         except ServiceError as error:
             await _refuse(error, scope, receive, reply)
         except Exception:
@@ -121,13 +133,19 @@ class Boundary:
 
 
 class Reply:
-    """The way back to the caller: adds what every reply carries and remembers its status."""
+    """The way back to the caller: adds what every reply carries and remembers its status.
 
-    def __init__(self, exchange: Exchange, send: Send) -> None:
+    Args:
+        exchange: its id and times go along.
+        send: takes the reply.
+        fields: more header fields for this route.
+    """
+
+    def __init__(self, exchange: Exchange, send: Send, fields: Fields = ()) -> None:
         self.exchange = exchange
         self.status = ClientGone.status
         self.started = False
-        self._send = send
+        self._send, self._fields = send, fields
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -136,32 +154,34 @@ class Reply:
                 (b"x-request-id", self.exchange.request_id.encode()),
                 (b"server-timing", self.exchange.server_timing()),
             )
-            message["headers"] = [*message["headers"], *ours]
+            message["headers"] = [*message["headers"], *ours, *self._fields]
         await self._send(message)
 
 
 class BodyEnd:
-    """A receive channel that knows when the body has been read to its end."""
+    """A receive channel that knows how much of the body has been read, and when that was its end."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self.reached = False
+        self.received_bytes = 0
 
     async def receive(self) -> Message:
         message = await self._receive()
         self.reached = not message.get("more_body", False)
+        self.received_bytes += len(message.get("body", b""))
         return message
 
 
-async def _call_watched(handler: Handler, scope: Scope, receive: Receive, reply: Reply, body_timeout_ms: int) -> None:
+async def _call_watched(handler: Handler, scope: Scope, receive: Receive, reply: Reply, pace: BodyPace) -> None:
     """Call a hot handler; if its body does not arrive, or its caller goes away, it is cancelled."""
     body = BodyEnd(receive)
-    watch = Watch(body, receive, reply.exchange.started + body_timeout_ms / 1000)
+    watch = Watch(body, receive, reply.exchange.started, pace)
     try:
         response = await handler(Request(scope, body.receive))
     except asyncio.CancelledError:
         if watch.too_slow:
-            raise SlowRequest(f"The body did not arrive within {body_timeout_ms} ms.") from None
+            raise SlowRequest(watch.too_slow) from None
         if not watch.gone:
             raise
         reply.exchange.code = ClientGone.code
@@ -177,12 +197,13 @@ class Watch:
     Args:
         body: tells whether the body has arrived.
         receive: tells of a disconnect.
-        body_due: when the body must have arrived, in seconds of the monotonic clock.
+        started: when the request began, in seconds of the monotonic clock.
+        pace: how fast its body must arrive.
     """
 
-    def __init__(self, body: BodyEnd, receive: Receive, body_due: float) -> None:
-        self.gone = self.too_slow = False
-        self._body, self._receive, self._body_due = body, receive, body_due
+    def __init__(self, body: BodyEnd, receive: Receive, started: float, pace: BodyPace) -> None:
+        self.gone, self.too_slow = False, ""
+        self._body, self._receive, self._started, self._pace = body, receive, started, pace
         self._loop = asyncio.get_running_loop()
         self._request = asyncio.current_task(self._loop)
         self._task: asyncio.Task[None] | None = None
@@ -191,8 +212,8 @@ class Watch:
     def _look(self) -> None:
         if self._body.reached:
             self._task = self._loop.create_task(self._wait_for_disconnect())
-        elif time.monotonic() >= self._body_due:
-            self.too_slow = True
+        elif fault := self._pace.fault(time.monotonic() - self._started, self._body.received_bytes):
+            self.too_slow = fault
             self._cancel()
         else:
             self._timer = self._loop.call_later(WATCH_AFTER_SECONDS, self._look)

@@ -9,6 +9,7 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.api.access import Caller
 from app.tracing import UNTRACED, RequestTrace
 
 SCOPE_KEY = "basecast.exchange"
@@ -25,7 +26,7 @@ class Exchange:
         seconds: time spent in each phase so far.
         phases_began: when the first phase did; the others followed one another.
         trace: the request's place in a trace.
-        key_id: which API key was shown.
+        caller: who asks, where that is asked.
         code: of the problem document, if it was refused.
         model: the one that answers, with its version.
         sequences, tokens: how many were asked for, and read.
@@ -36,7 +37,7 @@ class Exchange:
     seconds: dict[str, float] = field(default_factory=dict)
     phases_began: float | None = None
     trace: RequestTrace = UNTRACED
-    key_id: str | None = None
+    caller: Caller | None = None
     code: str | None = None
     model: str | None = None
     sequences: int | None = None
@@ -53,7 +54,7 @@ class Exchange:
         told = {
             "request_id": self.request_id,
             "trace_id": self.trace.trace_id,
-            "key_id": self.key_id,
+            "key_id": None if self.caller is None else self.caller.key.id,
             "route": route,
             "status": status,
             "code": self.code,

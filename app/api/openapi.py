@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from fastapi import FastAPI
@@ -14,8 +15,11 @@ from app.errors import PROBLEM_JSON
 
 REFERENCE = "#/components/schemas/{model}"
 PREDICT_PROBLEMS = (400, 404, 406, 408, 413, 414, 415, 422, 431, 500, 503, 504)
+KEY_PROBLEMS = (401, 403, 429)
 TITLES = {
     400: "The body is malformed.",
+    401: "No API key, or not one that is known and live.",
+    403: "The key has not the scope for this route.",
     404: "Unknown model.",
     406: "None of the media types in Accept can be produced.",
     408: "The body arrived too slowly.",
@@ -23,6 +27,7 @@ TITLES = {
     414: "The URI is too long.",
     415: "The body's media type or encoding is not read here.",
     422: "One or more items are refused; nothing was predicted.",
+    429: "The share of the key, or of failures from this address, is used up; try again after Retry-After.",
     431: "The header fields are too large.",
     500: "The model failed, or we did.",
     503: "Overloaded, draining, or out of memory; try again after Retry-After.",
@@ -74,6 +79,23 @@ def describe(api: FastAPI, max_sequences: int, max_deadline_ms: int) -> None:
         return document
 
     api.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+
+
+def require_keys(api: FastAPI, open_paths: Collection[str]) -> None:
+    """Say in the OpenAPI document that every route needs a key, these apart."""
+    derive = api.openapi
+    problems = {str(status): response for status, response in problem_responses(*KEY_PROBLEMS).items()}
+
+    def openapi() -> dict[str, Any]:
+        document = derive()
+        document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        for path, operations in document["paths"].items():
+            for operation in operations.values() if path not in open_paths else ():
+                operation["security"] = [{"key": []}]
+                operation["responses"] |= problems
+        return document
+
+    api.openapi = openapi  # type: ignore[method-assign]
 
 
 def _reference(model: type) -> dict[str, str]:

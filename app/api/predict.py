@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from app.errors import ItemError, Unprocessable
 from app.predictor import Predictor
 
 DEADLINE_HEADER = "x-deadline-ms"
+# From here on a body made for it could keep the event loop from everybody else for long.
+LARGE_BODY_BYTES = 262_144
 QUERY_PARAMETERS = {"model", "priority"}
 
 
@@ -68,6 +71,8 @@ class PredictRoute:
         exchange, headers = exchange_of(request.scope), request.headers
         answer_type = negotiate(headers.get("accept", "*/*"))
         call = await self._parse(request, headers, exchange)
+        if exchange.caller is not None:
+            await exchange.caller.charge("sequences", len(call.sequences))
         deadline = exchange.started + self._deadline_ms(call, headers) / 1000
         exchange.sequences = len(call.sequences)
         predictions = await self._predictor.predict(
@@ -82,12 +87,17 @@ class PredictRoute:
         query = _parse_query(request.query_params) if request.scope["query_string"] else NO_QUERY
         body = await read_body(headers, request.receive, self._bodies)
         began = exchange.phases_began = time.monotonic()
-        if kind == JSON:
-            call = _from_json(parse_predict_request(parse_json(body), self._bodies.max_sequences), query)
+        if len(body) < LARGE_BODY_BYTES:
+            call = self._call(kind, body, query)
         else:
-            call = _from_fasta(parse_fasta(body, self._bodies.max_sequences), query)
+            call = await asyncio.to_thread(self._call, kind, body, query)
         exchange.seconds["parse"] = time.monotonic() - began
         return call
+
+    def _call(self, kind: str, body: bytes, query: Query) -> Call:
+        if kind == JSON:
+            return _from_json(parse_predict_request(parse_json(body), self._bodies.max_sequences), query)
+        return _from_fasta(parse_fasta(body, self._bodies.max_sequences), query)
 
     def _deadline_ms(self, call: Call, headers: Headers) -> int:
         """The body's word, the header's, or the default; what is said must be valid even where it loses."""

@@ -51,10 +51,16 @@ def _preferences(accept: str) -> Iterator[tuple[str, float]]:
     for offer in (accept or "*/*").split(","):
         kind, *parameters = (part.strip().lower() for part in offer.split(";"))
         weights = [part.removeprefix("q=") for part in parameters if part.startswith("q=")]
-        try:
-            yield kind, float(weights[0]) if weights else 1.0
-        except ValueError:
-            yield kind, 0.0
+        yield kind, _weight(weights[0]) if weights else 1.0
+
+
+def _weight(text: str) -> float:
+    """A weight from 0 to 1; anything else weighs nothing."""
+    try:
+        weight = float(text)
+    except ValueError:
+        return 0.0
+    return weight if 0 <= weight <= 1 else 0.0
 
 
 def model_info(model: ServedModel) -> dict[str, Any]:

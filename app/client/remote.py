@@ -28,6 +28,7 @@ from app.errors import (
 
 DEADLINE_MS = 120_000
 NETWORK_GRACE_SECONDS = 30.0
+FIELDS = {"accept": "application/json", "user-agent": f"basecast/{__version__}"}
 
 ERRORS_BY_CODE: dict[str, type[ServiceError]] = {"non_finite_output": NonFiniteOutput}
 ERRORS_BY_STATUS: dict[int, type[ServiceError]] = {
@@ -41,14 +42,14 @@ ERRORS_BY_STATUS: dict[int, type[ServiceError]] = {
 
 
 @contextmanager
-def connect(url: str, model: str | None) -> Iterator[Client]:
+def connect(url: str, model: str | None, key: str | None = None) -> Iterator[Client]:
     """A client of the service at a URL.
 
     Args:
-        url: as of `HttpClient`.
+        url, key: as of `HttpClient`.
         model: as of `HttpClient.choose`, which says what can go wrong too.
     """
-    client = HttpClient(url)
+    client = HttpClient(url, key)
     try:
         client.choose(model)
         yield client
@@ -61,10 +62,12 @@ class HttpClient:
 
     Args:
         url: where it is, such as `http://127.0.0.1:8000`; a path before its routes is kept.
+        key: the API key to show, where the service asks for one.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, key: str | None = None) -> None:
         self._url = _checked_url(url)
+        self._fields = FIELDS if key is None else FIELDS | {"authorization": f"Bearer {_checked_key(key)}"}
         self._of_thread = threading.local()
         self._connections: list[http.client.HTTPConnection] = []
         self._deadline_ms: int | None = DEADLINE_MS
@@ -125,13 +128,13 @@ class HttpClient:
         connection = self._connection()
         kept_alive = connection.sock is not None
         try:
-            return _send(connection, method, path, body)
+            return _send(connection, method, path, body, self._fields)
         except (ConnectionError, http.client.HTTPException):
             connection.close()
             if self._closed or not kept_alive:
                 raise
         # The server may hang up on an idle connection at any moment; a prediction may safely be asked for twice.
-        return _send(connection, method, path, body)
+        return _send(connection, method, path, body, self._fields)
 
     def _connection(self) -> http.client.HTTPConnection:
         if not hasattr(self._of_thread, "connection"):
@@ -145,13 +148,11 @@ class HttpClient:
 
 
 def _send(
-    connection: http.client.HTTPConnection, method: str, path: str, body: bytes | None
+    connection: http.client.HTTPConnection, method: str, path: str, body: bytes | None, fields: Mapping[str, str]
 ) -> tuple[http.client.HTTPResponse, bytes]:
-    headers = {"accept": "application/json", "user-agent": f"basecast/{__version__}"}
-    if body is not None:
-        headers["content-type"] = "application/json"
+    typed = {} if body is None else {"content-type": "application/json"}
     try:
-        connection.request(method, path, body, headers)
+        connection.request(method, path, body, {**fields, **typed})
     except (BrokenPipeError, ConnectionResetError):
         return _early_answer(connection)
     response = connection.getresponse()
@@ -221,6 +222,18 @@ def _checked_url(url: str) -> SplitResult:
     if not valid:
         raise ServerError("the URL must look like http://127.0.0.1:8000")
     return parts
+
+
+def _checked_key(key: str) -> str:
+    """The key, without the line end that a file of it has.
+
+    Raises:
+        ServerError: no header can hold it; the message does not show it.
+    """
+    stripped = key.strip()
+    if not (stripped.isascii() and stripped.isprintable() and stripped):
+        raise ServerError("the API key must look like bc_<id>_<secret>")
+    return stripped
 
 
 def _chosen(models: Sequence[dict[str, Any]], name: str | None) -> dict[str, Any]:

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import typer
 
+from app.access.key_ring import KeyRing
 from app.commands.terminal import messages, say
-from app.settings import CONFIG_VARIABLE, Settings, load_settings
+from app.settings import CONFIG_VARIABLE, Settings, is_loopback, load_settings
 
 PREFIX = "BASECAST_"
-DATA_VARIABLE = "BASECAST_DATA"  # training and the tests find data sets by it
+# Training and the tests find data sets by the one; `basecast predict --url` shows the key in the other.
+OTHER_VARIABLES = ("BASECAST_DATA", "BASECAST_API_KEY")
 
 PASSWORD = re.compile(r"(://[^/@:]*:)[^/]*@")
 PASSWORD_IN_QUERY = re.compile(r"([?&]password=)[^&]*")
@@ -32,7 +34,8 @@ def check() -> None:
     """Check the settings and print them as TOML, each with where it comes from.
 
     What is printed can be kept as a file and named in BASECAST_CONFIG; a password of the queue is not printed.
-    Settings that contradict each other, or would leave a door open, are refused.
+    Settings that contradict each other or would let in whoever knocks, and a file of keys that others may read, are
+    refused.
 
     For example:
 
@@ -40,10 +43,28 @@ def check() -> None:
         BASECAST_CONFIG=basecast.toml basecast config check
     """
     settings = load_settings()
+    if settings.api_keys_file is not None:
+        KeyRing(settings.api_keys_file)
     for name in Settings.model_fields:
         typer.echo(f"{_toml(name, getattr(settings, name)):<36} # {_origin(name, settings)}")
     for variable in sorted(_unknown_variables()):
         say(messages(), f"warning: {variable} is not a setting{_meant(variable)}", "yellow")
+    for warning in _exposed(settings):
+        say(messages(), f"warning: {warning}", "yellow")
+
+
+def _exposed(settings: Settings) -> list[str]:
+    """What others reach without a key; allowed, but better known."""
+    if is_loopback(settings.host):
+        return []
+    warnings = []
+    if settings.allow_anonymous:
+        warnings.append(f"whoever reaches host {settings.host} is served; set api_keys_file to ask for keys")
+    if settings.metrics_port is not None:
+        warnings.append(
+            f"/metrics on port {settings.metrics_port} asks nobody for a key; keep others out by a firewall"
+        )
+    return warnings
 
 
 def _toml(name: str, value: object) -> str:
@@ -71,7 +92,7 @@ def _variables() -> dict[str, str]:
 
 
 def _unknown_variables() -> list[str]:
-    known = {CONFIG_VARIABLE, DATA_VARIABLE, *_variables()}
+    known = {CONFIG_VARIABLE, *OTHER_VARIABLES, *_variables()}
     return [found for found in os.environ if found.upper().startswith(PREFIX) and found.upper() not in known]
 
 

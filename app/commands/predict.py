@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator
@@ -30,6 +31,7 @@ from app.settings import MEMORY_QUEUE, load_settings
 from app.tables import WRITERS, PredictedRow, open_writer
 
 SOME_REFUSED = 3
+KEY_VARIABLE = "BASECAST_API_KEY"  # not an option, which every user of the machine could see in the list of processes
 
 
 def _writable(path: Path | None) -> Path | None:
@@ -65,7 +67,7 @@ def predict(
 
     The input may be plain or gzip, and is told apart by its content. Without an `id` column (FASTA: the first word
     of the header) the id is the 0-based index. A sequence that the model refuses is left out, told on stderr, and
-    makes the exit status 3.
+    makes the exit status 3. A service that asks for a key is shown the one in BASECAST_API_KEY.
 
     For example:
 
@@ -95,7 +97,7 @@ def predict(
 @contextmanager
 def _client(url: str | None, model: str | None, models: Path | None, device: str | None) -> Iterator[Client]:
     if url is not None:
-        with connect(url, model) as client:
+        with connect(url, model, os.environ.get(KEY_VARIABLE)) as client:
             yield client
         return
     bundle = choose_bundle(models_folder(models), model)

@@ -17,5 +17,5 @@ is wanted.
     writer                     every command of one turn of the event loop, in one write
     faults, checks             what each failure means; what the server must be like
     inbox, requests, api_side  the asking end
-    source, reclaim, heartbeat, worker_side    the computing end
+    source, entry_reader, takeover, graveyard, heartbeat, worker_side    the computing end
 """

@@ -71,6 +71,7 @@ class Channel:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.disconnect(nowait=True)
+            await asyncio.sleep(0)  # the transport closes in the loop's next turn
 
     async def _connect(self) -> AbstractConnection:
         self._connection = self._connector.connection()

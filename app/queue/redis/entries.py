@@ -29,6 +29,11 @@ class Entry:
     packed: bytes
 
     @property
+    def place(self) -> tuple[int, bytes]:
+        """Where it is: an id is one stream's only."""
+        return self.stream, self.id
+
+    @property
     def added_ms(self) -> int:
         """When it was added, in the server's time."""
         return int(self.id.partition(b"-")[0])

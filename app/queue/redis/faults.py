@@ -68,8 +68,8 @@ def code_of(failure: BaseException) -> str | None:
 
 def reason_of(failure: BaseException) -> str:
     """A label for a failure: one of `app.metrics.REDIS_ERRORS`."""
-    if isinstance(failure, AuthenticationError | AuthorizationError):
-        return "authentication"
+    if any(isinstance(it, AuthenticationError | AuthorizationError) for it in (failure, failure.__cause__)):
+        return "authentication"  # one that is met while connecting comes wrapped
     if isinstance(failure, RedisTimeoutError | TimeoutError):
         return "timeout"
     if isinstance(failure, ResponseError):

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 from redis.exceptions import ResponseError
 
@@ -14,18 +13,18 @@ from app.batching import Batch, BatchLimits, Job, Outcome
 from app.errors import DeadlineExceeded, ServiceError
 from app.metrics import ModelMetrics
 from app.queue.admission import Pace
-from app.queue.redis.channel import Argument, Channel, Command
-from app.queue.redis.entries import PRIORITIES, Entry, Held, entries_read, job_of, places, settlement
+from app.queue.redis.channel import Argument, Channel
+from app.queue.redis.entries import PRIORITIES, Entry, Held, job_of, places, settlement
+from app.queue.redis.entry_reader import EntryReader, NewEntries
 from app.queue.redis.faults import Unavailability, code_of, repeat
 from app.queue.redis.graveyard import Graveyard
-from app.queue.redis.keys import GROUP, Keys
+from app.queue.redis.keys import Keys
 from app.queue.redis.scripts import JOIN, RELEASE, RENEW, SETTLE
 from app.queue.redis.wire import Malformed, pack_reply, unpack_request
 from app.queue.redis.writer import Writer
 from app.queue.waiting import WaitingJobs
 
-BLOCK_MS = 1000
-READ_SECONDS = BLOCK_MS / 1000 + 2  # a read may block longer than it was told to
+LONGEST_PAUSE_SECONDS = 1.0
 # How soon a worker that is busy looks again whether something waits. One that is idle is told by Redis at once, so what
 # a busy one finds is more than the idle ones can take.
 BUSY_PAUSE_SECONDS = 0.005
@@ -67,7 +66,8 @@ class RedisSource:
         self.sha256, self.metrics = sha256, metrics
         self.streams = [keys.interactive(sha256), keys.bulk(sha256)]
         self._worker, self._lease_ms, self._threads, self._keys = worker, lease_ms, threads, keys
-        self._writer, self._channel, self._faults, self._clock = writer, channel, faults, clock
+        self._writer, self._faults, self._clock = writer, faults, clock
+        self._reader = EntryReader(self.streams, worker, keys, channel)
         self.graveyard = Graveyard(keys, self.streams, writer, metrics)
         self._pace = Pace()
         self._limits: BatchLimits | None = None
@@ -76,10 +76,9 @@ class RedisSource:
         self._suspect: Job | None = None  # waits to be computed alone
         self._suspect_in_hand: Job | None = None
         self._held: dict[Job, Held] = {}
-        self._entry_ids: set[bytes] = set()
+        self._places: set[tuple[int, bytes]] = set()
         self._unsettled_batches = 0
         self._progress_at = clock()
-        self._api_processes: set[str] = set()
         self._arrival, self._change = asyncio.Event(), asyncio.Event()
 
     # What a worker calls.
@@ -126,7 +125,7 @@ class RedisSource:
 
     async def read_forever(self) -> None:
         """Read ahead until cancelled."""
-        await repeat(self._read, self._channel.close, self._faults)
+        await repeat(self._read, self._reader.close, self._faults)
 
     async def join(self) -> None:
         """Be in the group of each stream, whether or not they exist yet.
@@ -152,7 +151,7 @@ class RedisSource:
         Raises:
             ServiceError: Redis does not answer.
         """
-        await self._channel.close()
+        await self._reader.close()
         self._waiting = WaitingJobs()
         await self._release([])
 
@@ -163,7 +162,7 @@ class RedisSource:
 
     def holds(self, entry: Entry) -> bool:
         """Whether this process has the entry already."""
-        return entry.id in self._entry_ids
+        return entry.place in self._places
 
     @property
     def may_take_over(self) -> bool:
@@ -207,7 +206,7 @@ class RedisSource:
     def _let_go(self, job: Job) -> Held | None:
         held = self._held.pop(job, None)
         if held is not None:
-            self._entry_ids.discard(held.entry.id)
+            self._places.discard(held.entry.place)
         return held
 
     def _hold(self, entry: Entry, server_ms: int) -> Job | None:
@@ -219,7 +218,7 @@ class RedisSource:
             return None
         job = job_of(entry, request, server_ms, self._clock())
         self._held[job] = Held(entry, request.id, request.api_process)
-        self._entry_ids.add(entry.id)
+        self._places.add(entry.place)
         self._note_length(job.tokens)
         return job
 
@@ -235,66 +234,43 @@ class RedisSource:
         batch = max(1, min(limits.max_sequences, int(limits.max_tokens / tokens_per_job)))
         return min(limits.window_jobs, max(batch, int(limits.round_tokens / tokens_per_job)))
 
-    def _reads(self, *, block: bool) -> list[Command]:
-        """What to ask Redis for: new entries of each priority that has room here."""
-        start = ("XREADGROUP", "GROUP", GROUP, self._worker, "COUNT")
-        if block:
-            return [(*start, self._spare_jobs, "BLOCK", BLOCK_MS, "STREAMS", *self.streams, ">", ">")]
-        rooms = [self._spare_jobs - self._waiting.count(priority) for priority in PRIORITIES]
-        of_streams = zip(self.streams, rooms, strict=True)
-        return [(*start, room, "STREAMS", stream, ">") for stream, room in of_streams if room > 0]
-
     async def _read(self) -> None:
-        """Read what waits; an idle worker waits for it."""
-        block = self._unsettled_batches < self._threads and not self._waiting
-        reads = self._reads(block=block)
-        if self._limits is None or not reads:
-            await self._changed(BLOCK_MS / 1000)
+        """Read what waits; a worker that is idle waits for it."""
+        idle = self._unsettled_batches < self._threads and not self._waiting
+        rooms = [self._spare_jobs - self._waiting.count(priority) for priority in PRIORITIES]
+        if self._limits is None or max(rooms) <= 0:
+            await self._changed(LONGEST_PAUSE_SECONDS)
             return
         try:
-            entries, server_ms, without_cancelled = await self._read_entries(reads)
+            new = await (self._reader.wait(self._spare_jobs) if idle else self._reader.look(rooms))
         except ResponseError as refused:
             if code_of(refused) not in GROUP_IS_GONE:
                 raise
-            await self.join()
+            await self._join_again()
             return
-        jobs = [job for entry in entries if (job := self._hold(entry, server_ms)) is not None]
-        if jobs:
-            self._waiting.add(await self._still_wanted(jobs, without_cancelled))
-            self._arrival.set()
-        elif not block:
+        if new.entries:
+            await self._accept(new)
+        elif not idle:
             await self._changed(BUSY_PAUSE_SECONDS)
 
-    async def _read_entries(self, reads: Sequence[Command]) -> tuple[list[Entry], int, set[str]]:
-        """Entries, the server's time, and the API processes that have nothing cancelled."""
-        known = sorted(self._api_processes)
-        marks: list[Command] = [("EXISTS", self._keys.cancelled(process)) for process in known]
-        replies: list[Any] = await self._channel.ask([*reads, ("TIME",), *marks], READ_SECONDS)
-        read, (seconds, microseconds), exist = replies[: len(reads)], replies[len(reads)], replies[len(reads) + 1 :]
-        server_ms = int(seconds) * 1000 + int(microseconds) // 1000
-        without = {process for process, exists in zip(known, exist, strict=True) if not exists}
-        return [entry for reply in read for entry in entries_read(self.streams, reply)], server_ms, without
+    async def _join_again(self) -> None:
+        try:
+            await self.join()
+        except ServiceError:
+            await asyncio.sleep(LONGEST_PAUSE_SECONDS)
 
-    async def _still_wanted(self, jobs: Sequence[Job], without_cancelled: set[str]) -> list[Job]:
-        """Those of the jobs that nobody has cancelled; the others end here."""
-        by_process: dict[str, list[Job]] = {}
-        for job in jobs:
-            by_process.setdefault(self._held[job].api_process, []).append(job)
-        self._api_processes = (
-            (self._api_processes | set(by_process)) if len(self._api_processes) < 64 else set(by_process)
-        )
-        asked = {process: jobs for process, jobs in by_process.items() if process not in without_cancelled}
-        if not asked:
-            return list(jobs)
-        commands: list[Command] = [
-            ("SMISMEMBER", self._keys.cancelled(process), *(self._held[job].request_id for job in jobs))
-            for process, jobs in asked.items()
-        ]
-        replies = await self._channel.ask(commands)
-        marks = zip(asked.values(), replies, strict=True)
-        unwanted = {job for jobs, marked in marks for job, mark in zip(jobs, marked, strict=True) if mark}
-        self._tell([(held, b"") for job in unwanted if (held := self._let_go(job)) is not None])
-        return [job for job in jobs if job not in unwanted]
+    async def _accept(self, new: NewEntries) -> None:
+        """Let new jobs wait here, but those that nobody wants any more."""
+        jobs = [job for entry in new.entries if (job := self._hold(entry, new.server_ms)) is not None]
+        unwanted: set[bytes] = set()
+        try:
+            unwanted = await self._reader.cancelled([self._held[job] for job in jobs], new.quiet)
+        finally:  # where Redis does not say, each is wanted
+            self._tell(
+                [(it, b"") for job in jobs if (it := self._held[job]).request_id in unwanted and self._let_go(job)]
+            )
+            self._waiting.add(job for job in jobs if job in self._held)
+            self._arrival.set()
 
     async def _changed(self, seconds: float) -> None:
         """Wait until something was taken or settled, at most for so long."""

@@ -86,10 +86,11 @@ class Writer:
     def _post(self, arguments: Command, script: Script | None) -> asyncio.Future[Any]:
         call = Call(arguments, script, asyncio.get_running_loop().create_future())
         assert call.future is not None  # noqa: S101
-        if self._closed:
+        if self._closed or (self._task is not None and self._task.done()):
             call.fail(QueueUnavailable("The queue is closed."))
-        self._outbox.append(call)
-        self._wanted.set()
+        else:
+            self._outbox.append(call)
+            self._wanted.set()
         return call.future
 
     async def _send_forever(self) -> None:

@@ -1,0 +1,1 @@
+"""Who may ask: API keys, the file that holds them, and which of them is whose."""
