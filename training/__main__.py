@@ -14,6 +14,9 @@ from rich.text import Text
 from app.errors import BasecastError
 from training.config import Config, read_config
 from training.crossvalidation import combine, crossvalidation_path, is_done, with_pooled_scores
+from training.enformer.card import read_enformer_card
+from training.enformer.importing import find_enformer, import_enformer
+from training.enformer.template import enformer_template
 from training.errors import ConfigError, TrainingError
 from training.evaluate import evaluation_path, load_evaluation, predict_split, score
 from training.export import Export
@@ -29,6 +32,8 @@ from training.pretraining.config import read_pretrain_config
 from training.pretraining.run import PRETRAINED
 from training.pretraining.run import pretrain as pretrain_model
 from training.processes import launched, refuse_several_processes
+from training.published.enformer import is_enformer
+from training.published.source import checkpoint_folder, shown_source
 from training.report.pages import write_report
 from training.showing import show_scores
 from training.watching import Watcher
@@ -205,20 +210,29 @@ def crossvalidate(
 
 @app.command("import")
 def import_(
-    model: Annotated[str, typer.Argument(metavar="FOLDER", help="A fine-tuned model or PEFT adapter; or its Hub id.")],
+    model: Annotated[
+        str, typer.Argument(metavar="FOLDER", help="A fine-tuned model, PEFT adapter or Enformer; or its Hub id.")
+    ],
     card: Annotated[Path | None, typer.Option(help="TOML with what the files cannot say; FOLDER/card.toml.")] = None,
     base: Annotated[str, typer.Option(help="Base of an adapter, if another than it names: folder or Hub id.")] = "",
     models: Models = MODELS,
     template: Annotated[bool, typer.Option("--template", help="Print a card to fill in, and stop.")] = False,
 ) -> None:
-    """Write the bundle of a DNABERT-2 or Nucleotide Transformer regression model that was fine-tuned elsewhere."""
+    """Write the bundle of a regression model that was fine-tuned elsewhere, or of an Enformer and chosen tracks."""
+    folder = checkpoint_folder(model)
+    command = f"python -m training import {shown_source(model)}"
+    if is_enformer(folder):
+        enformer = find_enformer(model)
+        if template:
+            console.out(enformer_template(enformer), highlight=False)
+        else:
+            _announce(import_enformer(enformer, read_enformer_card(card or folder / "card.toml"), models, command))
+        return
     found = find_model(model, base)
     if template:
         console.out(card_template(found), highlight=False)
-        return
-    path = card or found.shown / "card.toml"
-    written = import_model(found, read_card(path), models, f"python -m training import {found.config.checkpoint}")
-    _announce(written)
+    else:
+        _announce(import_model(found, read_card(card or found.shown / "card.toml"), models, command))
 
 
 @app.command()
