@@ -13,6 +13,9 @@ from fastapi import FastAPI
 from app.api.health import HealthRoutes
 
 
+STARTING_SECONDS = 0.01
+
+
 class ProbeServer(uvicorn.Server):
     """Serves beside the work, which is why it leaves signals alone."""
 
@@ -30,6 +33,8 @@ async def answering_probes(health: HealthRoutes, listener: socket.socket) -> Asy
     config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="off")
     server = ProbeServer(config)
     serving = asyncio.create_task(server.serve([listener]))
+    while not (server.started or serving.done()):
+        await asyncio.sleep(STARTING_SECONDS)
     try:
         yield
     finally:
