@@ -12,7 +12,6 @@ from fastapi import FastAPI
 
 from app.api.health import HealthRoutes
 
-
 STARTING_SECONDS = 0.01
 
 
