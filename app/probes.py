@@ -12,11 +12,21 @@ from fastapi import FastAPI
 
 from app.api.health import HealthRoutes
 
-STARTING_SECONDS = 0.01
-
 
 class ProbeServer(uvicorn.Server):
-    """Serves beside the work, which is why it leaves signals alone."""
+    """Serves beside the work, which is why it leaves signals alone.
+
+    Attributes:
+        answering: set once it answers.
+    """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.answering = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.answering.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -32,8 +42,7 @@ async def answering_probes(health: HealthRoutes, listener: socket.socket) -> Asy
     config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="off")
     server = ProbeServer(config)
     serving = asyncio.create_task(server.serve([listener]))
-    while not (server.started or serving.done()):
-        await asyncio.sleep(STARTING_SECONDS)
+    await server.answering.wait()
     try:
         yield
     finally:
