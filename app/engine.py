@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -12,7 +14,7 @@ import numpy.typing as npt
 from app.bundle import GRAPH, Bundle, Golden, Input, Manifest
 from app.dosage import read_variants
 from app.encoding import EncodedSequence, Ids, SequenceEncoder
-from app.errors import BundleError, InferenceFailed, OutOfMemory
+from app.errors import BundleError, DeviceLost, InferenceFailed, OutOfMemory
 
 try:
     import onnxruntime as ort
@@ -28,7 +30,12 @@ Feed = dict[str, npt.NDArray[np.generic]]
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 GRAPH_INPUTS = {"tokens": {"input_ids", "attention_mask"}, "one_hot": {"bases"}, "dosage": {"dosage"}}
 ONE_HOT = np.vstack([np.eye(4, dtype=np.float32), np.zeros((1, 4), dtype=np.float32)])  # A C G T, N = zeros
-OUT_OF_MEMORY_SIGNS = ("Failed to allocate memory", "BFCArena", "out of memory")
+# ONNX Runtime has no type for these, only texts; BFCArena is its allocator, which names itself in all that it raises.
+OUT_OF_MEMORY_SIGNS = ("Failed to allocate memory", "BFCArena", "out of memory", "_ALLOC_FAILED", "bad_alloc")
+# After one of these every later call of the process fails, whatever its session or thread.
+STICKY_CUDA_FAILURES = frozenset({214, 220, 700, 702, 710, 714, 715, 716, 717, 718, 719, 999})
+STICKY_SIGNS = ("illegal memory access", "device-side assert", "unspecified launch failure", "uncorrectable ECC")
+CUDA_FAILURE = re.compile(r"CUDA failure (\d+)")
 
 
 class OnnxModel:
@@ -52,14 +59,47 @@ class OnnxModel:
         self.sha256 = bundle.sha256
         if self.manifest.input.encoding == "dosage":
             read_variants(self.manifest, bundle.files)
-        self._session = _open_session(bundle, device, threads, allow_cpu)
+        self._encoder = SequenceEncoder(bundle.manifest, bundle.files)
+        self._open = partial(_open_session, bundle, device, threads, allow_cpu)
+        self._session: ort.InferenceSession | None = self._open()
         _check_graph(self._session, self.manifest)
         self.provider: str = self._session.get_providers()[0]
-        self.seconds_per_token = check_golden(self, SequenceEncoder(bundle.manifest, bundle.files))
+        self.seconds_per_token = self.verify()
 
     @property
     def on_cpu(self) -> bool:
         return self.provider == CPU
+
+    def verify(self) -> float:
+        """Predict the golden examples.
+
+        Returns:
+            Seconds that the model takes for a token.
+
+        Raises:
+            BundleError: one fails or differs.
+        """
+        return check_golden(self, self._encoder)
+
+    def time_longest(self) -> float:
+        """Seconds that the longest input takes by itself, once the device has seen one of its length."""
+        golden = golden_rows(self.manifest.golden, self._encoder)[0]
+        row = np.resize(golden, self.manifest.input.max_tokens)  # repeats it
+        if not self.on_cpu:
+            self.predict([row])
+        started = time.perf_counter()
+        self.predict([row])
+        return time.perf_counter() - started
+
+    def rebuild(self) -> None:
+        """Open another session in place of this one, whose memory is free before.
+
+        Raises:
+            BundleError: the new one does not open or predicts something else.
+        """
+        self._session = None
+        self._session = self._open()
+        self.verify()
 
     def predict(self, rows: Sequence[Ids]) -> Values:
         """Predict a batch.
@@ -73,18 +113,34 @@ class OnnxModel:
 
         Raises:
             OutOfMemory: the device could not hold the batch.
+            DeviceLost: the device does not work any more.
             InferenceFailed: the graph answers another shape.
         """
+        session = self._session
+        if session is None:  # another thread rebuilds it
+            raise OutOfMemory(retry_after_ms=1000)
         try:
-            (values,) = self._session.run(["values"], feed(rows, self.manifest.input))
+            (values,) = session.run(["values"], feed(rows, self.manifest.input))
         except Exception as error:
-            if any(sign in str(error) for sign in OUT_OF_MEMORY_SIGNS):
-                raise OutOfMemory(retry_after_ms=1000) from error
-            raise
+            known = understood(error)
+            if known is None:
+                raise
+            raise known from error
         if np.shape(values) != (len(rows), len(self.manifest.targets)):
             expected = f"{len(rows)} rows of {len(self.manifest.targets)} targets"
             raise InferenceFailed(f"The graph answers an array of shape {np.shape(values)} for {expected}.")
         return np.asarray(values, dtype=np.float32)
+
+
+def understood(error: Exception) -> DeviceLost | OutOfMemory | None:
+    """What an error of ONNX Runtime says of the device; None where it says nothing."""
+    text = str(error)
+    failures = {int(number) for number in CUDA_FAILURE.findall(text)}
+    if failures & STICKY_CUDA_FAILURES or any(sign in text for sign in STICKY_SIGNS):
+        return DeviceLost(_first_line(error))
+    if isinstance(error, MemoryError) or any(sign in text for sign in OUT_OF_MEMORY_SIGNS):
+        return OutOfMemory(retry_after_ms=1000)
+    return None
 
 
 def feed(rows: Sequence[Ids], rules: Input) -> Feed:

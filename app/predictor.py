@@ -16,6 +16,7 @@ from app.batching import Answer, Job, Outcome, Priority
 from app.bundle import Manifest
 from app.encoding import EncodedSequence, SequenceEncoder, SequenceRefused
 from app.errors import DeadlineExceeded, Draining, ItemError, ServiceError, UnknownModel, Unprocessable
+from app.in_flight import InFlight
 from app.metrics import Metrics, ModelMetrics
 from app.queue import JobQueue
 
@@ -65,6 +66,7 @@ class Predictor:
     Args:
         models: in order of preference; of several versions of one name the first is the default.
         limits: what one request may ask for.
+        in_flight: what all of them together may.
         metrics: what to count.
         clock: monotonic seconds, the event loop's.
     """
@@ -73,11 +75,12 @@ class Predictor:
         self,
         models: Sequence[ServedModel],
         limits: RequestLimits,
+        in_flight: InFlight,
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.models = tuple(models)
-        self._limits, self._metrics, self._clock = limits, metrics, clock
+        self._limits, self._in_flight, self._metrics, self._clock = limits, in_flight, metrics, clock
         self._by_name = {model.manifest.name: model for model in reversed(models)}
         self._by_name |= {model.manifest.versioned_name: model for model in models}
         self._flights = {model.sha256: Flights(model, clock) for model in models}
@@ -123,12 +126,36 @@ class Predictor:
             raise Draining(retry_after_ms=1000)
         model = self.model(name)
         _refuse_model_of_genotypes(model)
-        self._check_size(sequences)
+        bases = self._check_size(sequences)
+        with self._in_flight.room(len(sequences), bases):
+            return await self._predict(model, sequences, deadline, priority, traceparent)
+
+    def abandon(self, error: ServiceError) -> None:
+        """Answer everybody who waits with this error, and take nothing new."""
+        self.draining = True
+        for flights in self._flights.values():
+            flights.abandon(error)
+
+    async def _predict(
+        self,
+        model: ServedModel,
+        sequences: Sequence[str],
+        deadline: float,
+        priority: Priority,
+        traceparent: str | None,
+    ) -> Predictions:
         started = self._clock()
+        self._refuse_late(model, len(sequences), deadline)
         encoded = _accepted(await _encode(model.encoder, sequences), model)
         tokenize_seconds = self._clock() - started
+        self._refuse_late(model, len(sequences), deadline)
         answers = await self._answers(model, encoded, deadline, priority, traceparent)
         return self._record(_predictions(model, encoded, answers, tokenize_seconds))
+
+    def _refuse_late(self, model: ServedModel, sequences: int, deadline: float) -> None:
+        if deadline <= self._clock():
+            model.metrics.sequences("error", sequences)
+            raise DeadlineExceeded("The deadline passed before the request was read.")
 
     async def _answers(
         self,
@@ -139,14 +166,13 @@ class Predictor:
         traceparent: str | None,
     ) -> list[Answer]:
         try:
-            if deadline <= self._clock():
-                raise DeadlineExceeded("The deadline passed before the request was read.")
             return await self._flights[model.sha256].answers(encoded, deadline, priority, traceparent)
         except ServiceError:
             model.metrics.sequences("error", len(encoded))
             raise
 
-    def _check_size(self, sequences: Sequence[str]) -> None:
+    def _check_size(self, sequences: Sequence[str]) -> int:
+        """How many bases there are in all."""
         if not sequences:
             raise _refuse("empty", "The list of sequences is empty; send at least one.")
         if len(sequences) > self._limits.max_sequences:
@@ -156,6 +182,7 @@ class Predictor:
         if bases > self._limits.max_total_bases:
             limit = self._limits.max_total_bases
             raise _refuse("too_long", f"{bases} bases in all; one request takes at most {limit}. Send several.")
+        return bases
 
     def _record(self, predictions: Predictions) -> Predictions:
         metrics = predictions.model.metrics
@@ -188,11 +215,6 @@ class Waiter:
         if not self.missing:
             self.future.set_result([answer for answer in self.answers if answer is not None])
 
-    def expire(self) -> None:
-        """The deadline has come."""
-        if not self.future.done():
-            self.future.set_exception(DeadlineExceeded("The deadline passed before the model had answered."))
-
 
 @dataclass(slots=True, eq=False)
 class Flight:
@@ -221,15 +243,21 @@ class Flights:
             ServiceError: the first failure, or `DeadlineExceeded`.
         """
         waiter = Waiter(len(encoded), deadline)
-        timer = asyncio.get_running_loop().call_later(max(0.0, deadline - self._clock()), waiter.expire)
         boarded = self._board(encoded, waiter, priority, traceparent)
         try:
-            await self._begin([flight for flight, is_new in boarded if is_new])
-            return await waiter.future
+            async with asyncio.timeout(max(0.0, deadline - self._clock())):  # a queue out of reach keeps nobody longer
+                await self._begin([flight for flight, is_new in boarded if is_new])
+                return await waiter.future
+        except TimeoutError:
+            raise DeadlineExceeded("The deadline passed before the model had answered.") from None
         finally:
-            timer.cancel()
             if waiter.missing:
                 self._leave(waiter, [flight for flight, _ in boarded])
+
+    def abandon(self, error: ServiceError) -> None:
+        """End every flight with this error."""
+        for job in list(self._by_job):
+            self._deliver(job, error)
 
     def _board(
         self, encoded: Sequence[EncodedSequence], waiter: Waiter, priority: Priority, traceparent: str | None
