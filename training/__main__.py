@@ -14,6 +14,9 @@ from rich.text import Text
 from app.errors import BasecastError
 from training.config import Config, read_config
 from training.crossvalidation import combine, crossvalidation_path, is_done, with_pooled_scores
+from training.enformer.card import read_enformer_card
+from training.enformer.importing import find_enformer, import_enformer
+from training.enformer.template import enformer_template
 from training.errors import ConfigError, TrainingError
 from training.evaluate import evaluation_path, load_evaluation, predict_split, score
 from training.export import Export
@@ -21,6 +24,9 @@ from training.export import export as export_bundle
 from training.folds import all_folds, run_folder, with_fold
 from training.import_template import card_template
 from training.importing import find_model, import_model, read_card
+from training.people.config import is_of_people
+from training.people.predictdb import ENDING, import_predictdb, read_predictdb_card
+from training.people.steps import PeopleSteps
 from training.pipeline import Pipeline
 from training.predictions import predictions_path
 from training.preparation import load_prepared
@@ -29,6 +35,8 @@ from training.pretraining.config import read_pretrain_config
 from training.pretraining.run import PRETRAINED
 from training.pretraining.run import pretrain as pretrain_model
 from training.processes import launched, refuse_several_processes
+from training.published.enformer import is_enformer
+from training.published.source import checkpoint_folder, shown_source
 from training.report.pages import write_report
 from training.showing import show_scores
 from training.watching import Watcher
@@ -80,6 +88,9 @@ def prepare(
     random_weights: RandomWeights = False,
 ) -> None:
     """Read the data set, split it and train the tokenizer on the training rows."""
+    if is_of_people(config):
+        PeopleSteps(config, runs, console).prepare(data)
+        return
     settings = _settings(config, fold, random_weights)
     prepared = prepare_data(settings, data, run_folder(settings, runs))
     counts = {name: len(prepared.table.split(name)) for name in ("train", "valid", "test")}
@@ -118,6 +129,9 @@ def fit(
 
     On several GPUs: torchrun --nproc-per-node 4 -m training fit CONFIG.toml, or the same with accelerate launch.
     """
+    if is_of_people(config):
+        PeopleSteps(config, runs, console).fit()
+        return
     with launched(_device(device, threads)) as processes:
         watcher = Watcher(console if processes.is_main else Console(quiet=True))
         _pipeline(config, runs, fold, steps, random_weights).fit(processes.device, watcher, processes)
@@ -133,6 +147,9 @@ def evaluate(
     fold: Fold = None,
 ) -> None:
     """Score the model beside its baselines on the same rows, with bootstrap intervals; keep what all predicted."""
+    if is_of_people(config):
+        PeopleSteps(config, runs, console).evaluate()
+        return
     chosen = _device(device, threads)
     pipeline = _pipeline(config, runs, fold)
     others = [_pipeline(config.parent / name, runs, fold) for name in pipeline.config.evaluation.beside]
@@ -155,8 +172,11 @@ def export(
 ) -> None:
     """Write the bundle, after checking that ONNX Runtime predicts what torch does."""
     _device("cpu", threads)
-    pipeline = _pipeline(config, runs, fold)
     command = made_by or f"python -m training run {_shown(config)}" + (f" --fold {fold}" if fold is not None else "")
+    if is_of_people(config):
+        _announce(PeopleSteps(config, runs, console).export(models, command))
+        return
+    pipeline = _pipeline(config, runs, fold)
     evaluation = with_pooled_scores(load_evaluation(pipeline.folder), pipeline.config, runs)
     _announce(export_bundle(pipeline, evaluation, models, command))
 
@@ -205,20 +225,38 @@ def crossvalidate(
 
 @app.command("import")
 def import_(
-    model: Annotated[str, typer.Argument(metavar="FOLDER", help="A fine-tuned model or PEFT adapter; or its Hub id.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="FOLDER",
+            help="A fine-tuned model, adapter or Enformer, or its Hub id; or a .db file.",
+        ),
+    ],
     card: Annotated[Path | None, typer.Option(help="TOML with what the files cannot say; FOLDER/card.toml.")] = None,
     base: Annotated[str, typer.Option(help="Base of an adapter, if another than it names: folder or Hub id.")] = "",
     models: Models = MODELS,
     template: Annotated[bool, typer.Option("--template", help="Print a card to fill in, and stop.")] = False,
 ) -> None:
-    """Write the bundle of a DNABERT-2 or Nucleotide Transformer regression model that was fine-tuned elsewhere."""
+    """Write the bundle of a regression model that was fine-tuned elsewhere, of an Enformer, or of a PredictDB file."""
+    if Path(model).suffix == ENDING:
+        card = card or Path(model).with_suffix(".toml")
+        command = f"python -m training import {Path(model).name}"
+        _announce(import_predictdb(Path(model), read_predictdb_card(card), models, command))
+        return
+    folder = checkpoint_folder(model)
+    command = f"python -m training import {shown_source(model)}"
+    if is_enformer(folder):
+        enformer = find_enformer(model)
+        if template:
+            console.out(enformer_template(enformer), highlight=False)
+        else:
+            _announce(import_enformer(enformer, read_enformer_card(card or folder / "card.toml"), models, command))
+        return
     found = find_model(model, base)
     if template:
         console.out(card_template(found), highlight=False)
-        return
-    path = card or found.shown / "card.toml"
-    written = import_model(found, read_card(path), models, f"python -m training import {found.config.checkpoint}")
-    _announce(written)
+    else:
+        _announce(import_model(found, read_card(card or found.shown / "card.toml"), models, command))
 
 
 @app.command()

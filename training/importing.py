@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,9 +18,9 @@ from training.published.adapter import base_of, is_adapter, merge_adapter, saved
 from training.published.families import read_shape
 from training.published.loading import load_weights
 from training.published.naming import head_keys, published_names
-from training.published.source import CONFIG, checkpoint_folder, read_json
+from training.published.source import CONFIG, checkpoint_folder, read_json, shown_source
 from training.published.tokenizer import checkpoint_tokenizer
-from training.published.weights import Weights, read_adapter_weights, read_weights
+from training.published.weights import Weights, read_adapter_weights, read_weights, weight_digests
 from training.reading import read_dataclass, read_toml
 from training.recipe import ModelConfig
 from training.regressor import Regressor
@@ -130,9 +129,8 @@ def find_model(source: str, base: str = "") -> FineTuned:
     problem = read_json(folder / CONFIG).get("problem_type")
     if problem not in {None, "regression"}:
         raise CheckpointError(f"{folder / CONFIG}: problem_type is {problem}; only regression models are served")
-    # A path of this machine says nothing to whoever reads the manifest.
-    name = Path(source).resolve().name if Path(source).expanduser().is_dir() else source
-    return FineTuned(folder, adapter, replace(read_shape(folder), checkpoint=name, pooling="cls", head="pooler"))
+    config = replace(read_shape(folder), checkpoint=shown_source(source), pooling="cls", head="pooler")
+    return FineTuned(folder, adapter, config)
 
 
 def import_model(found: FineTuned, card: ImportCard, models: Path, command: str) -> Export:
@@ -154,8 +152,9 @@ def import_model(found: FineTuned, card: ImportCard, models: Path, command: str)
         bundle=card.bundle,
         quantities=card.targets,
         architecture=architecture(found.config.description, found.tokenizer()),
-        config={"model": asdict(found.config), "files": _digests(found)},
+        config={"model": asdict(found.config), "files": weight_digests(*filter(None, (found.folder, found.adapter)))},
         command=command,
+        golden_sequences=card.bundle.golden_sequences,
     )
     return write_bundle(model, feeder, described, models)
 
@@ -193,19 +192,3 @@ def _load_weights(model: Regressor, weights: Weights, found: FineTuned) -> None:
     load_weights(named, weights, found.folder)
     if found.adapter is not None:
         load_weights(published_names(model), merge_adapter(named, found.adapter), found.adapter)
-
-
-def _digests(found: FineTuned) -> dict[str, str]:
-    """SHA-256 of each file of weights, so that a bundle can be traced to them."""
-    files = [
-        path
-        for folder in filter(None, (found.folder, found.adapter))
-        for pattern in ("*.safetensors", "*.bin")
-        for path in sorted(folder.glob(pattern))
-    ]
-    return {path.name: _sha256(path) for path in files}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

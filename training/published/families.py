@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from training.errors import CheckpointError, ConfigError
-from training.published.source import CONFIG, read_json
+from training.published.source import CONFIG, read_json, read_size
 from training.recipe import ModelConfig
 
 SIZES = {
@@ -27,13 +27,13 @@ def read_shape(folder: Path) -> ModelConfig:
     """
     document = read_json(folder / CONFIG)
     family = family_of(document, folder)
-    sizes: dict[str, Any] = {ours: _size(document, theirs, folder) for ours, theirs in SIZES.items()}
+    sizes: dict[str, Any] = {ours: read_size(document, theirs, folder) for ours, theirs in SIZES.items()}
     _check_constants(document, family, folder)
     try:
         if family == "dnabert2":
             return ModelConfig(backbone="dnabert2", dropout=float(document.get("hidden_dropout_prob", 0.1)), **sizes)
         if family == "v1":
-            sizes["positions"] = _size(document, "max_position_embeddings", folder)
+            sizes["positions"] = read_size(document, "max_position_embeddings", folder)
         return ModelConfig(
             backbone="nucleotide_transformer",
             version="v1" if family == "v1" else "v2",
@@ -95,13 +95,6 @@ def _compared(wanted: ModelConfig) -> dict[str, str]:
 
 def _as_toml(value: object) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value).lower()
-
-
-def _size(document: Mapping[str, Any], key: str, folder: Path) -> int:
-    value = document.get(key)
-    if type(value) is not int or value < 1:
-        raise CheckpointError(f"{folder / CONFIG}: {key} is {'missing' if value is None else 'no size'}")
-    return value
 
 
 def _check_constants(document: Mapping[str, Any], family: str, folder: Path) -> None:

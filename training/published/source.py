@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,11 @@ def checkpoint_folder(source: str) -> Path:
     return _downloaded(hub_id, (*DESCRIPTIONS, *PICKLED_WEIGHTS))
 
 
+def shown_source(source: str) -> str:
+    """A source as a manifest names it: a path of this machine says nothing to whoever reads that."""
+    return Path(source).resolve().name if Path(source).expanduser().is_dir() else source
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object.
 
@@ -54,6 +59,18 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise CheckpointError(f"{path}: holds no JSON object")
     return document
+
+
+def read_size(document: Mapping[str, Any], key: str, folder: Path) -> int:
+    """One size of a `config.json`.
+
+    Raises:
+        CheckpointError: it is missing, or no whole number of at least 1.
+    """
+    value = document.get(key)
+    if type(value) is not int or value < 1:
+        raise CheckpointError(f"{folder / CONFIG}: {key} is {'missing' if value is None else 'no size'}")
+    return value
 
 
 def _downloaded(hub_id: re.Match[str], files: Sequence[str]) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 import zipfile
 from collections.abc import Mapping
@@ -64,6 +65,18 @@ def read_weight_file(path: Path) -> Weights:
     if not isinstance(weights, Mapping) or not all(isinstance(value, Tensor) for value in weights.values()):
         raise CheckpointError(f"{path}: holds something else than tensors by name")
     return dict(weights)
+
+
+def weight_digests(*folders: Path) -> dict[str, str]:
+    """SHA-256 of each file of weights in some folders, by name, so that a bundle can be traced to them."""
+    patterns = ("*.safetensors", "*.bin")
+    files = [path for folder in folders for pattern in patterns for path in sorted(folder.glob(pattern))]
+    return {path.name: _sha256(path) for path in files}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _unpickled(path: Path) -> object:
