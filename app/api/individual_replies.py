@@ -19,7 +19,10 @@ CAVEAT = (
     "Research use. Sequence models predict differences between people poorly: compare with a model that was trained on "
     "genotypes where there is one, and read nothing clinical into a value."
 )
-CAVEAT_OF_DOSAGES = "Research use. The weights hold for people like those that the model learnt from; read nothing clinical into a value."
+CAVEAT_OF_DOSAGES = (
+    "Research use. The weights hold for people like those that the model learnt from: "
+    "read nothing clinical into a value."
+)
 
 
 def document(answer: Answer) -> dict[str, Any]:
