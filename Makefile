@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 TRAINING := $(BIN)/python -m training
 CONFIGS := training/configs
 BUNDLES := utrseq-decay utrseq-decay-dnabert2 human-promoter-kmer-ridge human-promoter-expression \
-  pf-region-ridge pf-dexter pf-expression
+  pf-region-ridge pf-dexter pf-expression geuvadis-elastic-net
 FOLDED := human-promoter-expression pf-expression
 COMPARED := utrseq-decay human-promoter-expression pf-expression
 SOURCES := app training tests benchmarks

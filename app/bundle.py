@@ -23,6 +23,7 @@ MANIFEST = "manifest.json"
 GRAPH = "model.onnx"
 TOKENIZER = "tokenizer.json"
 MOTIFS = "motifs.txt"
+VARIANTS = "variants.tsv"
 CARD = "README.md"
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
@@ -105,7 +106,9 @@ class Input(Frozen):
         encoding: `tokens` over tokenizer.json, `one_hot` over A C G T, or `dosage` over variants.tsv.
         ambiguous: `refused`: A, C, G, T (and U) only; `n`: N too; `iupac`: every IUPAC code, read as N.
         accepts_u: U is read as T.
-        max_tokens: longest input of the graph, special tokens included; for `one_hot` the same as `max_bases`.
+        min_bases, max_bases: length of a sequence; both 0 for `dosage`, which reads none.
+        max_tokens: longest input of the graph, special tokens included; for `one_hot` the same as `max_bases`, for
+            `dosage` the number of variants.
         pad_token_id: id that fills short rows of a batch; only for `tokens`.
         reverse_complement_averaged: the graph averages both strands.
         motifs: the tokens are of the sequence's motifs, not of its bases; only for `tokens`.
@@ -114,8 +117,8 @@ class Input(Frozen):
     encoding: Encoding
     ambiguous: Literal["refused", "n", "iupac"] = "refused"
     accepts_u: bool = True
-    min_bases: Annotated[int, Field(ge=1)]
-    max_bases: Annotated[int, Field(ge=1)]
+    min_bases: Annotated[int, Field(ge=0)]
+    max_bases: Annotated[int, Field(ge=0)]
     max_tokens: Annotated[int, Field(ge=1)]
     pad_token_id: Annotated[int, Field(ge=0)] | None = None
     reverse_complement_averaged: bool = False
@@ -127,11 +130,18 @@ class Input(Frozen):
     def _consistent(self) -> Input:
         if self.min_bases > self.max_bases:
             raise ValueError("min_bases is larger than max_bases")
+        if self.reads_sequences != (self.min_bases > 0) or self.reads_sequences != (self.max_bases > 0):
+            raise ValueError("min_bases and max_bases are at least 1, but for the encoding `dosage`, where both are 0")
         if (self.encoding == "tokens") != (self.pad_token_id is not None):
             raise ValueError("pad_token_id belongs to the encoding `tokens`, and only to it")
         if self.motifs is not None:
             self._check_motifs(self.motifs)
         return self
+
+    @property
+    def reads_sequences(self) -> bool:
+        """Whether the model reads sequences; one of dosages reads genotypes."""
+        return self.encoding != "dosage"
 
     def _check_motifs(self, motifs: Motifs) -> None:
         if self.encoding != "tokens":
@@ -177,9 +187,15 @@ class Parity(Frozen):
 
 
 class GoldenExample(Frozen):
-    """A sequence and the values the model must answer for it, in the targets' units."""
+    """An input and the values the model must answer for it, in the targets' units.
 
-    sequence: str
+    Attributes:
+        sequence: None for the encoding `dosage`.
+        dosage: one number a variant, in the order of variants.tsv; only for the encoding `dosage`.
+    """
+
+    sequence: str | None = None
+    dosage: tuple[float, ...] | None = None
     values: dict[TargetName, float]
 
 
@@ -243,15 +259,24 @@ class Manifest(Frozen):
             raise ValueError("two targets have the same name")
         if any(set(example.values) != set(names) for example in self.golden.examples):
             raise ValueError("a golden example does not name each target once")
+        if not all(self._reads(example) for example in self.golden.examples):
+            raise ValueError(
+                "a golden example is not what the encoding reads: a sequence, or a dosage for each variant"
+            )
         if missing := self.required_files - set(self.files):
             raise ValueError(f"`files` lacks {', '.join(sorted(missing))}")
         return self
+
+    def _reads(self, example: GoldenExample) -> bool:
+        if self.input.reads_sequences:
+            return example.sequence is not None and example.dosage is None
+        return example.sequence is None and len(example.dosage or ()) == self.input.max_tokens
 
     @property
     def required_files(self) -> frozenset[str]:
         """Names of the files that the encoding cannot do without."""
         graphs = {"embedder.onnx", "head.onnx"} if self.input.segments else {GRAPH}
-        encoding = {"tokens": {TOKENIZER}, "one_hot": set[str](), "dosage": {"variants.tsv"}}
+        encoding = {"tokens": {TOKENIZER}, "one_hot": set[str](), "dosage": {VARIANTS}}
         motifs = {MOTIFS} if self.input.motifs else set[str]()
         return frozenset(graphs | encoding[self.input.encoding] | motifs)
 

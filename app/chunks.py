@@ -15,6 +15,7 @@ CHUNK_SEQUENCES = 256
 CHUNK_BASES = 512 * 1024
 CHUNKS_IN_FLIGHT = 2  # the next is encoded while the model has one
 
+SEQUENCES = "/sequences"
 PHASES = ("tokenize", "queue", "compute")
 
 
@@ -95,18 +96,20 @@ def chunks(sequences: Iterable[str], limits: RequestLimits) -> Iterator[list[str
 
 async def _predict(predictor: Predictor, chunk: Sequence[str], errand: Errand, sent: int) -> Predictions:
     try:
-        return await predictor.predict(errand.model, chunk, errand.deadline, errand.priority, errand.traceparent)
+        return await predictor.predict_part(errand.model, chunk, errand.deadline, errand.priority, errand.traceparent)
     except ServiceError as error:
         if not error.items:
             raise
-        items = [replace(item, pointer=errand.pointer_of(sent + _index(item))) for item in error.items]
+        items = [_pointed(item, errand, sent) for item in error.items]
         raise type(error)(error.detail, retry_after_ms=error.retry_after_ms, items=items) from None
 
 
-def _index(item: ItemError) -> int:
-    """Which sequence of a chunk an item is about; the first where it is about all."""
-    place = item.pointer.removeprefix("/sequences/")
-    return int(place) if place.isdecimal() else 0
+def _pointed(item: ItemError, errand: Errand, sent: int) -> ItemError:
+    """The same item about what a sequence was made of; one about all sequences of a chunk is the first one's."""
+    if not item.pointer.startswith(SEQUENCES):
+        return item
+    place = item.pointer.removeprefix(f"{SEQUENCES}/")
+    return replace(item, pointer=errand.pointer_of(sent + (int(place) if place.isdecimal() else 0)))
 
 
 def _joined(found: Sequence[Predictions]) -> Answers:

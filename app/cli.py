@@ -14,6 +14,7 @@ from app.commands.models import models
 from app.commands.predict import predict
 from app.commands.serve import serve
 from app.commands.terminal import messages, say
+from app.commands.worker import worker
 from app.errors import BasecastError
 
 basecast = typer.Typer(
@@ -24,6 +25,7 @@ basecast = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 basecast.command()(serve)
+basecast.command()(worker)
 basecast.command()(predict)
 basecast.add_typer(models, name="models")
 basecast.add_typer(keys, name="keys")

@@ -19,7 +19,8 @@ IUPAC_AMBIGUOUS = "RYSWKMBDHVN"
 REFUSED = ord("!")
 CODE_OF_LETTER = bytes.maketrans(b"ACGTN", bytes(range(5)))
 
-Ids = npt.NDArray[np.integer]  # (length,) uint8 or uint16: token ids, or base codes A0 C1 G2 T3 N4
+# (length,) uint8 or uint16: token ids, or base codes A0 C1 G2 T3 N4; float32: dosages
+Ids = npt.NDArray[np.integer | np.float32]
 
 
 @dataclass(frozen=True, slots=True)

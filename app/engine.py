@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from app.bundle import GRAPH, Bundle, Golden, Input, Manifest
+from app.dosage import read_variants
 from app.encoding import EncodedSequence, Ids, SequenceEncoder
-from app.errors import BundleError, InferenceFailed, OutOfMemory
+from app.errors import BundleError, DeviceLost, InferenceFailed, OutOfMemory
 
 try:
     import onnxruntime as ort
@@ -25,9 +28,14 @@ Device = Literal["auto", "cpu"] | str
 Feed = dict[str, npt.NDArray[np.generic]]
 
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
-GRAPH_INPUTS = {"tokens": {"input_ids", "attention_mask"}, "one_hot": {"bases"}}
+GRAPH_INPUTS = {"tokens": {"input_ids", "attention_mask"}, "one_hot": {"bases"}, "dosage": {"dosage"}}
 ONE_HOT = np.vstack([np.eye(4, dtype=np.float32), np.zeros((1, 4), dtype=np.float32)])  # A C G T, N = zeros
-OUT_OF_MEMORY_SIGNS = ("Failed to allocate memory", "BFCArena", "out of memory")
+# ONNX Runtime has no type for these, only texts; BFCArena is its allocator, which names itself in all that it raises.
+OUT_OF_MEMORY_SIGNS = ("Failed to allocate memory", "BFCArena", "out of memory", "_ALLOC_FAILED", "bad_alloc")
+# After one of these every later call of the process fails, whatever its session or thread.
+STICKY_CUDA_FAILURES = frozenset({214, 220, 700, 702, 710, 714, 715, 716, 717, 718, 719, 999})
+STICKY_SIGNS = ("illegal memory access", "device-side assert", "unspecified launch failure", "uncorrectable ECC")
+CUDA_FAILURE = re.compile(r"CUDA failure (\d+)")
 
 
 class OnnxModel:
@@ -49,44 +57,98 @@ class OnnxModel:
     def __init__(self, bundle: Bundle, device: Device = "cpu", threads: int = 1, allow_cpu: bool = True) -> None:
         self.manifest = bundle.manifest
         self.sha256 = bundle.sha256
-        self._session = _open_session(bundle, device, threads, allow_cpu)
+        if self.manifest.input.encoding == "dosage":
+            read_variants(self.manifest, bundle.files)
+        self._encoder = SequenceEncoder(bundle.manifest, bundle.files)
+        self._open = partial(_open_session, bundle, device, threads, allow_cpu)
+        self._session: ort.InferenceSession | None = self._open()
         _check_graph(self._session, self.manifest)
         self.provider: str = self._session.get_providers()[0]
-        self.seconds_per_token = check_golden(self, SequenceEncoder(bundle.manifest, bundle.files))
+        self.seconds_per_token = self.verify()
 
     @property
     def on_cpu(self) -> bool:
         return self.provider == CPU
 
+    def verify(self) -> float:
+        """Predict the golden examples.
+
+        Returns:
+            Seconds that the model takes for a token.
+
+        Raises:
+            BundleError: one fails or differs.
+        """
+        return check_golden(self, self._encoder)
+
+    def time_longest(self) -> float:
+        """Seconds that the longest input takes by itself, once the device has seen one of its length."""
+        golden = golden_rows(self.manifest.golden, self._encoder)[0]
+        row = np.resize(golden, self.manifest.input.max_tokens)  # repeats it
+        if not self.on_cpu:
+            self.predict([row])
+        started = time.perf_counter()
+        self.predict([row])
+        return time.perf_counter() - started
+
+    def rebuild(self) -> None:
+        """Open another session in place of this one, whose memory is free before.
+
+        Raises:
+            BundleError: the new one does not open or predicts something else.
+        """
+        self._session = None
+        self._session = self._open()
+        self.verify()
+
     def predict(self, rows: Sequence[Ids]) -> Values:
         """Predict a batch.
 
         Args:
-            rows: encoded sequences; for `one_hot` all of one length, since that graph has no mask.
+            rows: encoded sequences; for `one_hot` all of one length, since that graph has no mask. For `dosage`
+                a person's dosages each.
 
         Returns:
             (rows, targets) float32 in the targets' units.
 
         Raises:
             OutOfMemory: the device could not hold the batch.
+            DeviceLost: the device does not work any more.
             InferenceFailed: the graph answers another shape.
         """
+        session = self._session
+        if session is None:  # another thread rebuilds it
+            raise OutOfMemory(retry_after_ms=1000)
         try:
-            (values,) = self._session.run(["values"], feed(rows, self.manifest.input))
+            (values,) = session.run(["values"], feed(rows, self.manifest.input))
         except Exception as error:
-            if any(sign in str(error) for sign in OUT_OF_MEMORY_SIGNS):
-                raise OutOfMemory(retry_after_ms=1000) from error
-            raise
+            known = understood(error)
+            if known is None:
+                raise
+            raise known from error
         if np.shape(values) != (len(rows), len(self.manifest.targets)):
             expected = f"{len(rows)} rows of {len(self.manifest.targets)} targets"
             raise InferenceFailed(f"The graph answers an array of shape {np.shape(values)} for {expected}.")
         return np.asarray(values, dtype=np.float32)
 
 
+def understood(error: Exception) -> DeviceLost | OutOfMemory | None:
+    """What an error of ONNX Runtime says of the device; None where it says nothing."""
+    text = str(error)
+    failures = {int(number) for number in CUDA_FAILURE.findall(text)}
+    if failures & STICKY_CUDA_FAILURES or any(sign in text for sign in STICKY_SIGNS):
+        return DeviceLost(_first_line(error))
+    if isinstance(error, MemoryError) or any(sign in text for sign in OUT_OF_MEMORY_SIGNS):
+        return OutOfMemory(retry_after_ms=1000)
+    return None
+
+
 def feed(rows: Sequence[Ids], rules: Input) -> Feed:
     """The graph's inputs for a batch of encoded sequences."""
     if rules.encoding == "one_hot":
         return {"bases": ONE_HOT[np.stack(rows)]}  # (batch, length, 4)
+    if rules.encoding == "dosage":
+        return {"dosage": np.stack(rows)}  # (batch, variants)
     longest = max(len(row) for row in rows)
     input_ids = np.full((len(rows), longest), rules.pad_token_id, dtype=np.int64)
     attention_mask = np.zeros((len(rows), longest), dtype=np.int64)
@@ -106,9 +168,8 @@ def check_golden(model: OnnxModel, encoder: SequenceEncoder) -> float:
         BundleError: an example is refused, fails, or differs by more than the manifest's tolerance.
     """
     name, golden = model.manifest.name, model.manifest.golden
-    encoded = encoder.encode([example.sequence for example in golden.examples])
-    accepted = [row.ids for row in encoded if isinstance(row, EncodedSequence)]
-    if len(accepted) < len(encoded):
+    accepted = golden_rows(golden, encoder)
+    if len(accepted) < len(golden.examples):
         raise BundleError(f"{name}: the model refuses one of its own golden examples")
     try:
         pairs = np.stack([model.predict([row, row]) for row in accepted])  # (examples, 2, targets)
@@ -121,6 +182,14 @@ def check_golden(model: OnnxModel, encoder: SequenceEncoder) -> float:
             f"(tolerance {golden.tolerance:g}); the graph does not predict what its manifest says"
         )
     return _seconds_per_token(model, accepted[-1])
+
+
+def golden_rows(golden: Golden, encoder: SequenceEncoder) -> list[Ids]:
+    """The golden examples as the model reads them, but for those that it refuses."""
+    encoded = encoder.encode([example.sequence for example in golden.examples if example.sequence is not None])
+    dosages = [example.dosage for example in golden.examples if example.dosage is not None]
+    accepted = [row.ids for row in encoded if isinstance(row, EncodedSequence)]
+    return accepted + [np.array(dosage, dtype=np.float32) for dosage in dosages]
 
 
 def _seconds_per_token(model: OnnxModel, row: Ids) -> float:

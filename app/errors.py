@@ -6,6 +6,7 @@
     ├── KeyFileError                     the file of API keys cannot be trusted or read; start-up ends
     ├── TableError                       a file on the command line cannot be read or written
     ├── ServerError                      the service that the command line asks does not answer as one
+    ├── DeviceLost                       nothing can be computed here any more; the process ends
     └── ServiceError                     one request ends, the process goes on
         ├── MalformedJson           400  the body is not JSON
         ├── MalformedRequest        400  the body is not what its type says (FASTA)
@@ -71,6 +72,10 @@ class TableError(BasecastError):
 
 class ServerError(BasecastError):
     """The service at a URL cannot be reached, or something else answers there."""
+
+
+class DeviceLost(BasecastError):
+    """The device, or what ONNX Runtime holds of it, is beyond repair from within this process."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 import time
-from collections.abc import AsyncIterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -39,27 +35,26 @@ from app.api.openapi import (
 from app.api.predict import PredictRoute
 from app.api.problems import handle_http_exception, handle_service_error
 from app.api.schemas import Health, ModelList
-from app.batch_record import BatchRecord
-from app.batching import CPU_LIMITS, GPU_LIMITS, BatchLimits
-from app.bundle import Bundle, Manifest, find_bundles, read_bundle
+from app.backend import Backend, backend_for, tracing_for
+from app.bundle import Bundle
+from app.checks import Check, always_ok, every_model_served, fuse_is_whole, in_reach, not_draining
+from app.dosage import read_variants
 from app.encoding import SequenceEncoder
-from app.engine import OnnxModel
-from app.errors import BundleError, ServiceError
+from app.errors import ServiceError
 from app.genome.vcf.limits import VcfLimits
 from app.genomes import open_genomes
+from app.in_flight import InFlight
 from app.individual.people import PeoplePredictor
-from app.limits.memory import MemoryRateLimiter
+from app.limits import RateLimiter
+from app.loading import count_each, read_bundles
 from app.metrics import Metrics, ModelMetrics
 from app.predictor import Predictor, RequestLimits, ServedModel
-from app.queue.memory import MemoryQueue
+from app.queue import JobQueue
 from app.settings import Settings, is_loopback
-from app.tracing import NO_TRACING, Tracing, open_tracing
-from app.worker import Worker
+from app.tracing import NO_TRACING, Tracing
 
 LAG_PERIOD_SECONDS = 0.5
 UPLOAD_TIMEOUT_MS = 75_000  # the reader of uploads gives up after 60 s, and says why
-# Long beside the hop to a compute thread, short beside what a caller notices.
-ROUND_SECONDS = 0.004
 
 
 @dataclass(frozen=True)
@@ -67,23 +62,21 @@ class Service:
     """The running parts.
 
     Attributes:
+        app: the ASGI application, boundary included; its lifespan starts and stops the backend.
         people: predicts for people, where there is a reference.
-        provider: what computes, as ONNX Runtime names it, such as `CPUExecutionProvider`.
-        app: the ASGI application, boundary included; its lifespan starts and stops the workers.
     """
 
     app: Boundary
     predictor: Predictor
     people: PeoplePredictor | None
-    workers: Sequence[Worker]
+    backend: Backend
     metrics: Metrics
     settings: Settings
-    provider: str
     tracing: Tracing = NO_TRACING
 
     def running(self) -> AbstractAsyncContextManager[None]:
-        """The service with its workers at work; the application's lifespan does the same."""
-        return _running(self.predictor, self.workers, self.metrics, self.tracing)
+        """The service with its backend at work; the application's lifespan does the same."""
+        return _running(self.predictor, self.backend, self.metrics, self.tracing)
 
     async def drain(self) -> None:
         """Turn new requests away and wait until those in flight are answered, or `drain_ms` have passed."""
@@ -106,84 +99,42 @@ def create_app(settings: Settings) -> Boundary:
 
 
 def create_service(settings: Settings, tracing: Tracing | None = None) -> Service:
-    """Load the models, connect each with a queue and a worker, and put HTTP in front.
+    """Load the bundles, connect each with what computes for it, and put HTTP in front.
 
     Args:
         tracing: where traces are recorded, if not where the settings say.
 
     Raises:
         BundleError: a bundle cannot be trusted.
+        SettingsError: the queue's URL, or a file of genomes, cannot be read.
         KeyFileError: the file of API keys cannot be.
     """
     metrics = Metrics()
-    device = ThreadPoolExecutor(settings.compute_threads, thread_name_prefix="compute")
-    bundles = _read_all(settings.models)
-    names = [bundle.manifest.name for bundle in bundles]
-    if tracing is None:
-        tracing = open_tracing(settings.otlp_endpoint) if settings.traces_wanted else NO_TRACING
-    loaded = [
-        _load(it, settings, metrics, device, tracing, unique=names.count(it.manifest.name) == 1) for it in bundles
-    ]
+    tracing = tracing_for(settings) if tracing is None else tracing
+    bundles = read_bundles(settings.models)
+    counted = count_each(bundles, metrics)
+    backend = backend_for(bundles, counted, settings, metrics, tracing)
+    models = [_served(*each) for each in zip(bundles, backend.queues, counted, strict=True)]
     limits = RequestLimits(settings.max_sequences, settings.max_total_bases)
-    predictor = Predictor([model for model, _, _ in loaded], limits, metrics)
-    workers = [worker for _, worker, _ in loaded]
+    in_flight = InFlight(settings.max_sequences_in_flight, settings.max_bases_in_flight, metrics)
+    predictor = Predictor(models, limits, in_flight, metrics)
     people = _people(settings, predictor)
-    app = _http(settings, predictor, people, workers, metrics, tracing)
-    return Service(app, predictor, people, workers, metrics, settings, loaded[0][2], tracing)
+    app = _http(settings, predictor, people, backend, metrics, tracing)
+    return Service(app, predictor, people, backend, metrics, settings, tracing)
 
 
-def _read_all(models: Path) -> list[Bundle]:
-    """Every bundle of the folder, by name; of several versions the newest comes first, and is the default."""
-    bundles = [read_bundle(path) for path in find_bundles(models)]
-    bundles.sort(key=lambda bundle: _parsed(bundle.manifest.version), reverse=True)
-    bundles.sort(key=lambda bundle: bundle.manifest.name)
-    names = [bundle.manifest.versioned_name for bundle in bundles]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise BundleError(f"{twice[0]} is there in {len(twice)} folders; keep one of them")
-    return bundles
-
-
-def _parsed(version: str) -> tuple[int, ...]:
-    return tuple(map(int, version.split(".")))
-
-
-def _load(
-    bundle: Bundle,
-    settings: Settings,
-    metrics: Metrics,
-    device: ThreadPoolExecutor,
-    tracing: Tracing,
-    *,
-    unique: bool,
-) -> tuple[ServedModel, Worker, str]:
-    model = OnnxModel(bundle, settings.device, allow_cpu=settings.cpu_allowed)
-    label = bundle.manifest.name if unique else bundle.manifest.versioned_name
-    counted = ModelMetrics(metrics, bundle.manifest, bundle.sha256, label)
-    queue = MemoryQueue(settings.max_queue_tokens, counted, settings.compute_threads)
+def _served(bundle: Bundle, queue: JobQueue, counted: ModelMetrics) -> ServedModel:
     counted.watch_queue(queue.load)
     encoder = SequenceEncoder(bundle.manifest, bundle.files)
-    limits = batch_limits(bundle.manifest, on_cpu=model.on_cpu, seconds_per_token=model.seconds_per_token)
-    here = f"{socket.gethostname()}-{os.getpid()}"
-    name = bundle.manifest.versioned_name
-    record = BatchRecord(name, bundle.sha256, here, settings.log_batches_from_ms, tracing)
-    worker = Worker(queue, model, limits, device, settings.compute_threads, counted, record)
-    return ServedModel(bundle.manifest, bundle.sha256, encoder, queue, counted), worker, model.provider
-
-
-def batch_limits(manifest: Manifest, *, on_cpu: bool, seconds_per_token: float) -> BatchLimits:
-    """How batches are formed for a model on a device."""
-    limits = replace(CPU_LIMITS if on_cpu else GPU_LIMITS, round_tokens=int(ROUND_SECONDS / seconds_per_token))
-    masked = manifest.input.encoding == "tokens"  # other graphs have no mask, so nothing may be padded
-    return limits if masked else replace(limits, max_padding=0.0)
+    variants = None if bundle.manifest.input.reads_sequences else read_variants(bundle.manifest, bundle.files)
+    return ServedModel(bundle.manifest, bundle.sha256, encoder, queue, counted, variants)
 
 
 def _people(settings: Settings, predictor: Predictor) -> PeoplePredictor | None:
     if settings.reference is None:
         return None
     limits = vcf_limits(settings)
-    genomes = open_genomes(
-        settings.reference, settings.reference_assembly, settings.genes, settings.cohorts, limits
-    )  # fmt: skip
+    genomes = open_genomes(settings.reference, settings.reference_assembly, settings.genes, settings.cohorts, limits)
     return PeoplePredictor(predictor, genomes, settings.max_haplotype_bases)
 
 
@@ -203,7 +154,7 @@ def _http(
     settings: Settings,
     predictor: Predictor,
     people: PeoplePredictor | None,
-    workers: Sequence[Worker],
+    backend: Backend,
     metrics: Metrics,
     tracing: Tracing,
 ) -> Boundary:
@@ -214,12 +165,12 @@ def _http(
     genomes = None if people is None else people.genomes
     mutagenesis = MutagenesisRoute(predictor, genomes, bodies, deadlines)
     models = ModelRoutes(predictor)
-    health = HealthRoutes(predictor, workers, metrics)
+    health = HealthRoutes({"compute": fuse_is_whole(backend.fuse)}, _ready(predictor, backend), metrics)
     api = FastAPI(
         title="Basecast",
         version=__version__,
         description="DNA or RNA in, gene expression or mRNA decay out.",
-        lifespan=lambda _: _running(predictor, workers, metrics, tracing),
+        lifespan=lambda _: _running(predictor, backend, metrics, tracing),
         redirect_slashes=False,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
@@ -240,7 +191,7 @@ def _http(
     if settings.metrics_port is None:
         api.add_api_route("/metrics", health.metrics, response_class=PlainTextResponse, tags=["operation"])
     describe(api, settings.max_sequences, settings.max_deadline_ms)
-    guard = _guard(settings)
+    guard = _guard(settings, backend.limiter)
     if guard is not None:
         require_keys(api, guard.open_paths)
     hot = {
@@ -252,32 +203,41 @@ def _http(
     return Boundary(api, hot, metrics, BodyPace(settings.body_timeout_ms), guard, tracing, paces)
 
 
-def _guard(settings: Settings) -> Guard | None:
+def _guard(settings: Settings, limiter: RateLimiter) -> Guard | None:
     """What asks callers for keys, where there are any; a browser cannot send one to see the documentation."""
     if settings.api_keys_file is None:
         return None
     open_paths = PROBES | DOCUMENTATION if is_loopback(settings.host) else PROBES
-    return Guard(KeyRing(settings.api_keys_file), MemoryRateLimiter(), open_paths)
+    return Guard(KeyRing(settings.api_keys_file), limiter, open_paths)
+
+
+def _ready(predictor: Predictor, backend: Backend) -> dict[str, Check]:
+    async def ping() -> None:
+        for model in predictor.models:
+            await model.queue.ping()
+
+    names = {model.sha256: model.manifest.versioned_name for model in predictor.models}
+    return {
+        "models": always_ok(),  # none is loaded before its bundle is verified
+        "workers": every_model_served(names, backend.workers_of),
+        "queue": in_reach(ping),
+        "draining": not_draining(lambda: predictor.draining),
+    }
 
 
 @asynccontextmanager
-async def _running(
-    predictor: Predictor, workers: Sequence[Worker], metrics: Metrics, tracing: Tracing
-) -> AsyncIterator[None]:
-    def alive() -> int:
-        return sum(worker.alive for worker in workers)
+async def _running(predictor: Predictor, backend: Backend, metrics: Metrics, tracing: Tracing) -> AsyncIterator[None]:
+    def workers() -> list[int]:
+        return [backend.workers_of(model.sha256) for model in predictor.models]
 
-    metrics.workers_ready.set_function(alive)
-    metrics.ready.set_function(lambda: alive() == len(workers) and not predictor.draining)
-    for worker in workers:
-        worker.start()
+    metrics.workers_ready.set_function(lambda: sum(workers()))
+    metrics.ready.set_function(lambda: all(workers()) and not predictor.draining)
     lag = asyncio.create_task(_measure_lag(metrics))
-    yield
+    async with backend.running():
+        yield
     lag.cancel()
     with suppress(asyncio.CancelledError):
         await lag
-    for worker in workers:
-        await worker.stop()
     await asyncio.to_thread(tracing.close)
 
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from app.batching import Answer, Job, Outcome, Priority
 from app.bundle import Manifest
+from app.dosage import Dosages, ModelVariants
 from app.encoding import EncodedSequence, SequenceEncoder, SequenceRefused
 from app.errors import DeadlineExceeded, Draining, ItemError, ServiceError, UnknownModel, Unprocessable
+from app.in_flight import InFlight
 from app.metrics import Metrics, ModelMetrics
 from app.queue import JobQueue
 
@@ -25,13 +28,18 @@ INLINE_BASES = 4096
 
 @dataclass(frozen=True, eq=False)
 class ServedModel:
-    """One bundle as the API side sees it: how to encode for it, and the queue to its workers."""
+    """One bundle as the API side sees it: how to encode for it, and the queue to its workers.
+
+    Attributes:
+        variants: what a model of dosages reads.
+    """
 
     manifest: Manifest
     sha256: str
     encoder: SequenceEncoder
     queue: JobQueue
     metrics: ModelMetrics
+    variants: ModelVariants | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,7 @@ class Predictor:
     Args:
         models: in order of preference; of several versions of one name the first is the default.
         limits: what one request may ask for.
+        in_flight: what all of them together may.
         metrics: what to count.
         clock: monotonic seconds, the event loop's.
     """
@@ -73,14 +82,16 @@ class Predictor:
         self,
         models: Sequence[ServedModel],
         limits: RequestLimits,
+        in_flight: InFlight,
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.models = tuple(models)
-        self.limits, self._metrics, self._clock = limits, metrics, clock
+        self.limits, self._in_flight, self._metrics, self._clock = limits, in_flight, metrics, clock
         self._by_name = {model.manifest.name: model for model in reversed(models)}
         self._by_name |= {model.manifest.versioned_name: model for model in models}
         self._flights = {model.sha256: Flights(model, clock) for model in models}
+        self._personal: set[Flights] = set()
         self.draining = False
 
     def model(self, name: str | None) -> ServedModel:
@@ -119,33 +130,55 @@ class Predictor:
             ServiceError: the request as a whole cannot be answered.
         """
         self.refuse_while_draining()
+        return await self.predict_part(name, sequences, deadline, priority, traceparent)
+
+    async def predict_part(
+        self, name: str | None, sequences: Sequence[str], deadline: float, priority: Priority, traceparent: str | None
+    ) -> Predictions:
+        """Predict for some of the sequences of a request that was let in, which ends even while the process drains.
+
+        Raises:
+            ServiceError: they cannot be predicted.
+        """
         model = self.model(name)
-        self._check_size(sequences)
-        started = self._clock()
-        encoded = _accepted(await _encode(model.encoder, sequences), model)
-        tokenize_seconds = self._clock() - started
-        flights = self._flights[model.sha256]
-        answers = await self._answers(flights, model, encoded, deadline, priority, traceparent)
-        return self._record(_predictions(model, encoded, answers, tokenize_seconds))
+        _refuse_model_of_genotypes(model)
+        bases = self._check_size(sequences)
+        with self._in_flight.room(len(sequences), bases):
+            flights = self._flights[model.sha256]
+            return self._record(await self._predict(flights, model, sequences, deadline, priority, traceparent))
 
     async def predict_personal(
         self, model: ServedModel, sequences: Sequence[str], deadline: float, priority: Priority, traceparent: str | None
     ) -> Predictions:
         """Predict for sequences that are somebody's own, as part of a request that was let in.
 
-        They fly alone: no other request boards their flights, nor they another's, so that no time that an answer takes
-        tells whose sequence was asked for before. Their values are not counted.
+        They fly alone: no other request boards their flights, nor they another's, so the time that an answer takes does
+        not tell whose sequence was asked for before. Their values are not counted.
 
         Raises:
             ServiceError: they cannot be predicted.
         """
-        started = self._clock()
-        encoded = _accepted(await _encode(model.encoder, sequences), model)
-        tokenize_seconds = self._clock() - started
-        flights = Flights(model, self._clock)
-        answers = await self._answers(flights, model, encoded, deadline, priority, traceparent)
-        model.metrics.sequences("ok", len(encoded))
-        return _predictions(model, encoded, answers, tokenize_seconds)
+        with self._in_flight.room(len(sequences), sum(map(len, sequences))), self._alone(model) as flights:
+            found = await self._predict(flights, model, sequences, deadline, priority, traceparent)
+        model.metrics.sequences("ok", len(sequences))
+        return found
+
+    async def predict_dosages(
+        self, model: ServedModel, rows: Dosages, deadline: float, priority: Priority, traceparent: str | None
+    ) -> list[Answer]:
+        """Predict for people's dosages, under the same rules.
+
+        Args:
+            rows: (people, variants).
+
+        Raises:
+            ServiceError: they cannot be predicted.
+        """
+        encoded = [EncodedSequence(0, row) for row in rows]
+        with self._in_flight.room(len(rows), rows.size), self._alone(model) as flights:
+            answers = await self._answers(flights, model, encoded, deadline, priority, traceparent)
+        model.metrics.sequences("ok", len(rows))
+        return answers
 
     def refuse_while_draining(self) -> None:
         """Refuse what has not begun.
@@ -157,6 +190,43 @@ class Predictor:
             self._metrics.shed("draining")
             raise Draining(retry_after_ms=1000)
 
+    def abandon(self, error: ServiceError) -> None:
+        """Answer everybody who waits with this error, and take nothing new."""
+        self.draining = True
+        for flights in (*self._flights.values(), *self._personal):
+            flights.abandon(error)
+
+    @contextmanager
+    def _alone(self, model: ServedModel) -> Iterator[Flights]:
+        flights = Flights(model, self._clock)
+        self._personal.add(flights)
+        try:
+            yield flights
+        finally:
+            self._personal.discard(flights)
+
+    async def _predict(
+        self,
+        flights: Flights,
+        model: ServedModel,
+        sequences: Sequence[str],
+        deadline: float,
+        priority: Priority,
+        traceparent: str | None,
+    ) -> Predictions:
+        started = self._clock()
+        self._refuse_late(model, len(sequences), deadline)
+        encoded = _accepted(await _encode(model.encoder, sequences), model)
+        tokenize_seconds = self._clock() - started
+        self._refuse_late(model, len(sequences), deadline)
+        answers = await self._answers(flights, model, encoded, deadline, priority, traceparent)
+        return _predictions(model, encoded, answers, tokenize_seconds)
+
+    def _refuse_late(self, model: ServedModel, sequences: int, deadline: float) -> None:
+        if deadline <= self._clock():
+            model.metrics.sequences("error", sequences)
+            raise DeadlineExceeded("The deadline passed before the request was read.")
+
     async def _answers(
         self,
         flights: Flights,
@@ -167,14 +237,13 @@ class Predictor:
         traceparent: str | None,
     ) -> list[Answer]:
         try:
-            if deadline <= self._clock():
-                raise DeadlineExceeded("The deadline passed before the request was read.")
             return await flights.answers(encoded, deadline, priority, traceparent)
         except ServiceError:
             model.metrics.sequences("error", len(encoded))
             raise
 
-    def _check_size(self, sequences: Sequence[str]) -> None:
+    def _check_size(self, sequences: Sequence[str]) -> int:
+        """How many bases there are in all."""
         if not sequences:
             raise _refuse("empty", "The list of sequences is empty; send at least one.")
         if len(sequences) > self.limits.max_sequences:
@@ -184,6 +253,7 @@ class Predictor:
         if bases > self.limits.max_total_bases:
             limit = self.limits.max_total_bases
             raise _refuse("too_long", f"{bases} bases in all; one request takes at most {limit}. Send several.")
+        return bases
 
     def _record(self, predictions: Predictions) -> Predictions:
         metrics = predictions.model.metrics
@@ -216,11 +286,6 @@ class Waiter:
         if not self.missing:
             self.future.set_result([answer for answer in self.answers if answer is not None])
 
-    def expire(self) -> None:
-        """The deadline has come."""
-        if not self.future.done():
-            self.future.set_exception(DeadlineExceeded("The deadline passed before the model had answered."))
-
 
 @dataclass(slots=True, eq=False)
 class Flight:
@@ -249,15 +314,21 @@ class Flights:
             ServiceError: the first failure, or `DeadlineExceeded`.
         """
         waiter = Waiter(len(encoded), deadline)
-        timer = asyncio.get_running_loop().call_later(max(0.0, deadline - self._clock()), waiter.expire)
         boarded = self._board(encoded, waiter, priority, traceparent)
         try:
-            await self._begin([flight for flight, is_new in boarded if is_new])
-            return await waiter.future
+            async with asyncio.timeout(max(0.0, deadline - self._clock())):  # a queue out of reach keeps nobody longer
+                await self._begin([flight for flight, is_new in boarded if is_new])
+                return await waiter.future
+        except TimeoutError:
+            raise DeadlineExceeded("The deadline passed before the model had answered.") from None
         finally:
-            timer.cancel()
             if waiter.missing:
                 self._leave(waiter, [flight for flight, _ in boarded])
+
+    def abandon(self, error: ServiceError) -> None:
+        """End every flight with this error."""
+        for job in list(self._by_job):
+            self._deliver(job, error)
 
     def _board(
         self, encoded: Sequence[EncodedSequence], waiter: Waiter, priority: Priority, traceparent: str | None
@@ -354,6 +425,12 @@ def _located(error: ServiceError, index: int) -> ServiceError:
         return error
     item = ItemError(f"/sequences/{index}", error.code, error.detail)
     return type(error)(error.detail, items=[item])
+
+
+def _refuse_model_of_genotypes(model: ServedModel) -> None:
+    if not model.manifest.input.reads_sequences:
+        detail = "This model reads genotypes and no sequences; ask POST /predict/individual."
+        raise Unprocessable(detail, items=[ItemError("/model", "needs_genotypes", detail)])
 
 
 def _refuse(code: str, detail: str) -> Unprocessable:

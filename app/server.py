@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import threading
 import time
 from types import FrameType
 
@@ -12,6 +13,8 @@ import uvicorn
 from prometheus_client import start_http_server
 
 from app.connection import Connection, ConnectionLimits
+from app.errors import Draining
+from app.fuse import exit_at_once
 from app.main import Service
 
 log = logging.getLogger(__name__)
@@ -26,6 +29,7 @@ SECURITY_HEADERS = [
 ]
 # How long callers have, once everything is answered, to take the last replies.
 LAST_REPLIES_SECONDS = 2
+LAST_ANSWERS_SECONDS = 0.5
 TICKS_PER_LOOK = 5  # of uvicorn's main loop, which ticks ten times a second
 
 
@@ -66,6 +70,7 @@ class DrainingServer(uvicorn.Server):
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
+        self._service.backend.fuse.then(self._give_up)
         await super().serve(sockets)
 
     async def on_tick(self, counter: int) -> bool:
@@ -90,6 +95,12 @@ class DrainingServer(uvicorn.Server):
         # Not handed on to uvicorn: it would close the listener at once and end with the signal's exit status.
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._drain_or_hurry)
+
+    def _give_up(self) -> None:
+        """Nothing can be computed here any more: answer everybody, then end, whatever the threads do."""
+        threading.Timer(LAST_ANSWERS_SECONDS, exit_at_once).start()
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._service.predictor.abandon, Draining(retry_after_ms=1000))
 
     def _drain_or_hurry(self) -> None:
         if self._drain is None:
@@ -117,8 +128,12 @@ def serve(
         service: what is served.
         sockets: bound ones to listen on, instead of the host and port of the settings.
         limits: what callers may do to a connection.
+
+    Raises:
+        SettingsError: the queue loses requests, or is too old.
     """
     settings = service.settings
+    asyncio.run(service.backend.preflight())
     if settings.metrics_port is not None:
         start_http_server(settings.metrics_port, settings.host, service.metrics.registry)
     DrainingServer(service, limits).run(sockets)

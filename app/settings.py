@@ -10,6 +10,7 @@ import os
 import tomllib
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -24,6 +25,11 @@ from app.errors import SettingsError
 from app.logs import Form, Level
 
 CONFIG_VARIABLE = "BASECAST_CONFIG"
+# While one batch is computed the next is already held by the same worker.
+LEASES_PER_WATCHDOG = 2
+
+MEMORY_QUEUE = "memory://"
+QUEUE_PATTERN = r"^(memory://|rediss?://[^/].*|unix:///?[^/].*)$"
 OTLP_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 Positive = Annotated[int, Field(ge=1)]
@@ -38,10 +44,17 @@ class Settings(BaseSettings):
 
     Attributes:
         models: folder of bundles, or one bundle.
+        queue: `memory://`, where this process computes too; or the Redis between API and workers, `redis://host:port/0`,
+            `rediss://` with TLS, `unix:///path/to/socket`.
+        namespace: what the names of its keys in Redis begin with; services that share a Redis have different ones.
+        lease_ms: how long a worker may hold a job before another may take it over.
+        watchdog_ms: how long a batch may take before the process that computes it is ended.
+        heartbeat_file: a worker touches it every second while it works, for probes that look at its age.
         device: `auto`, `cpu` or `cuda:N`.
         allow_cpu: accept the CPU when CUDA does not start; by default only with `auto` and `cpu`.
         threads: batches computed at once on a CPU, each on one core; 0 takes the cores this process may use.
         metrics_port: a port of its own for /metrics; without one it is served beside the other routes.
+        max_sequences_in_flight, max_bases_in_flight: of all requests that one process answers at a time.
         max_vcf_upload_bytes: of a VCF as it arrives, compressed or not.
         max_vcf_bytes: of a VCF once inflated.
         reference: FASTA of the genome that people's VCFs are about, plain or bgzip; without it there is no
@@ -64,7 +77,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="BASECAST_", extra="forbid", frozen=True)
 
     models: Path = Path("models")
-    queue: Annotated[str, Field(pattern=r"^memory://$")] = "memory://"
+    queue: Annotated[str, Field(pattern=QUEUE_PATTERN)] = MEMORY_QUEUE
+    namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "basecast"
+    lease_ms: Annotated[int, Field(ge=100)] = 3000
+    watchdog_ms: Annotated[int, Field(ge=50)] = 1500
+    heartbeat_file: Path | None = None
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda:\d+)$")] = "auto"
     allow_cpu: bool | None = None
     threads: Annotated[int, Field(ge=0, le=1024)] = 0
@@ -76,6 +93,8 @@ class Settings(BaseSettings):
     max_body_bytes: Positive = 8 * Mebi
     max_sequences: Positive = 4096
     max_total_bases: Positive = 16 * Mebi
+    max_sequences_in_flight: Positive = 32_768
+    max_bases_in_flight: Positive = 64 * Mebi
     max_vcf_upload_bytes: Positive = 256 * Mebi
     max_vcf_bytes: Positive = 2048 * Mebi
     max_vcf_line_bytes: Positive = 4 * Mebi
@@ -102,6 +121,11 @@ class Settings(BaseSettings):
         return self.otlp_endpoint is not None or any(map(os.environ.get, OTLP_VARIABLES))
 
     @property
+    def computes_here(self) -> bool:
+        """Whether the process that answers requests is the one that computes, too."""
+        return self.queue == MEMORY_QUEUE
+
+    @property
     def cpu_allowed(self) -> bool:
         return self.allow_cpu if self.allow_cpu is not None else self.device in ("auto", "cpu")
 
@@ -126,7 +150,23 @@ class Settings(BaseSettings):
                 f"host {self.host} can be reached from outside and nobody is asked who they are; "
                 "set api_keys_file to ask, or allow_anonymous to accept that"
             )
+        self._check_queue()
         return self
+
+    def _check_queue(self) -> None:
+        if self.lease_ms < LEASES_PER_WATCHDOG * self.watchdog_ms:
+            raise ValueError(
+                f"lease_ms must be at least {LEASES_PER_WATCHDOG} times watchdog_ms, or a batch that is only slow is "
+                "computed twice"
+            )
+        url = urlsplit(self.queue)
+        is_remote = url.scheme in ("redis", "rediss") and not is_loopback(url.hostname or "localhost")
+        proves_itself = url.password is not None or any(it in url.query for it in ("password=", "ssl_certfile="))
+        if is_remote and not proves_itself:
+            raise ValueError(
+                "queue is on another host and asks for no password, so whoever reaches it can read what is queued; "
+                "give it one (redis://user:password@host)"
+            )
 
     @classmethod
     def settings_customise_sources(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
 import numpy as np
@@ -16,11 +15,16 @@ from app.batch_record import BatchRecord
 from app.batching import Answer, Batch, BatchLimits, Outcome
 from app.encoding import Ids
 from app.engine import Values
-from app.errors import DeadlineExceeded, InferenceFailed, NonFiniteOutput, OutOfMemory, ServiceError
+from app.errors import DeadlineExceeded, DeviceLost, InferenceFailed, NonFiniteOutput, OutOfMemory, ServiceError
+from app.memory_pressure import MemoryPressure
 from app.metrics import ModelMetrics
 from app.queue import JobSource
+from app.watchdog import Speed, Watchdog
 
 log = logging.getLogger(__name__)
+
+Result = list[Outcome] | Exception  # of a batch
+Hop = Future[list[Result]]  # to a compute thread and back, with a round
 
 
 class Model(Protocol):
@@ -43,6 +47,8 @@ class Worker:
         device: the compute threads, shared by all models of one device.
         threads: how many of them there are.
         metrics: what to count.
+        watchdog: watches each batch; it or the model blows the fuse when nothing can be computed here any more.
+        speed: of the model, so that the watchdog is patient with long batches.
         record: where batches are written down.
     """
 
@@ -54,15 +60,22 @@ class Worker:
         device: ThreadPoolExecutor,
         threads: int,
         metrics: ModelMetrics,
+        watchdog: Watchdog,
+        speed: Speed,
         record: BatchRecord | None = None,
     ) -> None:
-        self._queue, self._model, self._limits = queue, model, limits
+        self._queue, self._model, self._pressure = queue, model, MemoryPressure(limits)
         self._device, self._threads, self._metrics = device, threads, metrics
+        self._watchdog, self._speed = watchdog, speed
         self._record = record
         self._loops: list[asyncio.Task[None]] = []
+        self._taking: set[asyncio.Task[None]] = set()
+        self._hops: set[Hop] = set()
+        self._draining = False
 
     def start(self) -> None:
         """Begin to take batches; needs a running event loop."""
+        self._draining = False
         self._loops = [asyncio.create_task(self._serve()) for _ in range(self._threads + 1)]
 
     @property
@@ -70,25 +83,56 @@ class Worker:
         """Whether every loop still turns."""
         return bool(self._loops) and not any(loop.done() for loop in self._loops)
 
+    async def drain(self) -> None:
+        """Take nothing more, settle what is being computed, give back what no thread has begun."""
+        self._draining = True
+        for taking in self._taking:
+            taking.cancel()
+        for hop in self._hops:
+            hop.cancel()  # has no effect on one that a thread has begun
+        await asyncio.gather(*self._loops, return_exceptions=True)
+
     async def stop(self) -> None:
-        """End the loops; the batch being computed is abandoned, so drain the queue first."""
+        """End the loops; the batch being computed is abandoned, so drain before."""
         for loop in self._loops:
             loop.cancel()
-        for loop in self._loops:
-            with contextlib.suppress(asyncio.CancelledError):
-                await loop
+        await asyncio.gather(*self._loops, return_exceptions=True)
         self._loops = []
 
     async def _serve(self) -> None:
-        while True:
-            batches = await self._queue.take(self._limits)
-            for batch, outcomes in zip(batches, await self._run(batches), strict=True):
+        while not self._draining:
+            batches = await self._take()
+            hop = self._device.submit(self._compute_each, batches)
+            results = await self._results(hop)
+            if results is None:
+                await self._queue.release(batches)
+                return
+            for batch, outcomes in zip(batches, await self._outcomes(batches, results), strict=True):
                 await self._queue.settle(batch, outcomes)
 
-    async def _run(self, batches: Sequence[Batch]) -> list[list[Outcome]]:
-        """One hop to a compute thread for all of them."""
-        loop = asyncio.get_running_loop()
-        results = await loop.run_in_executor(self._device, self._compute_each, batches)
+    async def _take(self) -> Sequence[Batch]:
+        """The next round; this, and only this, is cut short by draining."""
+        loop = asyncio.current_task()
+        assert loop is not None  # noqa: S101 - loops are tasks
+        self._taking.add(loop)
+        try:
+            return await self._queue.take(self._pressure.limits)
+        finally:
+            self._taking.discard(loop)
+
+    async def _results(self, hop: Hop) -> list[Result] | None:
+        """What a compute thread made of a round; None if draining came before a thread was free."""
+        self._hops.add(hop)
+        try:
+            return await asyncio.wrap_future(hop)
+        except asyncio.CancelledError:
+            if self._draining and hop.cancelled():
+                return None
+            raise
+        finally:
+            self._hops.discard(hop)
+
+    async def _outcomes(self, batches: Sequence[Batch], results: Sequence[Result]) -> list[list[Outcome]]:
         return [
             await self._run_halves(batch, result) if isinstance(result, Exception) else result
             for batch, result in zip(batches, results, strict=True)
@@ -96,18 +140,24 @@ class Worker:
 
     async def _run_halves(self, batch: Batch, error: Exception) -> list[Outcome]:
         """Smaller batches fit where a large one did not, and one bad item must not fail its batch mates."""
+        if isinstance(error, DeviceLost):
+            self._watchdog.fuse.blow(str(error))
+            raise error
         if isinstance(error, OutOfMemory):
             self._metrics.out_of_memory.inc()
+            self._pressure.exceeded(batch)
         if len(batch.jobs) == 1:
             return [_failure(error, batch.tokens)]
-        first, second = await self._run(batch.halves())
+        halves = batch.halves()
+        results = await asyncio.wrap_future(self._device.submit(self._compute_each, halves))
+        first, second = await self._outcomes(halves, results)
         return first + second
 
-    def _compute_each(self, batches: Sequence[Batch]) -> list[list[Outcome] | Exception]:
+    def _compute_each(self, batches: Sequence[Batch]) -> list[Result]:
         """Run batches one after the other, in a compute thread; what one of them raises stays its own."""
         return [self._compute(batch) for batch in batches]
 
-    def _compute(self, batch: Batch) -> list[Outcome] | Exception:
+    def _compute(self, batch: Batch) -> Result:
         try:
             return self._predict(batch)
         except Exception as error:  # noqa: BLE001 - logged once it is one item's own
@@ -117,7 +167,9 @@ class Worker:
         started = time.monotonic()
         if all(job.deadline <= started for job in batch.jobs):  # it waited for a thread too long
             return [DeadlineExceeded("The deadline passed before a thread was free.") for _ in batch.jobs]
-        values = self._model.predict(batch.rows)
+        log.debug("batch started", extra={"sequences": len(batch.jobs), "tokens": batch.tokens})
+        with self._watchdog.watching(self._speed.expected_seconds(len(batch.jobs), batch.padded_tokens)):
+            values = self._model.predict(batch.rows)
         ended = time.monotonic()
         self._metrics.batch(len(batch.jobs), batch.tokens, batch.padded_tokens, ended - started)
         self._metrics.queue_wait(started - batch.jobs[0].submitted_at)

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.bundle import find_bundles, read_bundle
+from app.bundle import find_bundles, read_bundle, read_manifest
 from benchmarks.measure import LOAD_CORE, Plan, Row, measure
 from benchmarks.random_bundle import write_random_bundle
 from benchmarks.report import page
@@ -33,7 +33,8 @@ def main(
         raise typer.BadParameter("the benchmark needs two cores: one for the server, one for the load generator")
     plan = Plan(rounds, seconds)
     with tempfile.TemporaryDirectory() as scratch:
-        workloads = [_shipped(path) for path in find_bundles(models)] + [_mixed(Path(scratch))]
+        reading = [path for path in find_bundles(models) if read_manifest(path).input.reads_sequences]
+        workloads = [*map(_shipped, reading), _mixed(Path(scratch))]
         measured = {}
         for workload in workloads:
             console.print(f"[bold]{workload.name}[/], {workload.lengths}")

@@ -38,11 +38,11 @@ class LiveServer:
 
     @classmethod
     @contextmanager
-    def start(cls, models: Path, **settings: object) -> Iterator[LiveServer]:
-        """Start a server over these models and stop it at the end."""
+    def start(cls, models: Path, *, wait_for: str = "/readyz", **settings: object) -> Iterator[LiveServer]:
+        """Start a server over these models, wait for a probe and stop it at the end."""
         server = cls._launch(models, settings)
         try:
-            server.wait_until_ready()
+            server.wait_for(wait_for)
             yield server
         finally:
             server.stop()
@@ -61,12 +61,12 @@ class LiveServer:
         )
         return cls(process, port)
 
-    def wait_until_ready(self) -> None:
-        """Return when /readyz answers 200."""
+    def wait_for(self, probe: str) -> None:
+        """Return when a probe answers 200."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                if httpx.get(f"{self.url}/readyz").status_code == httpx.codes.OK:
+                if httpx.get(f"{self.url}{probe}").status_code == httpx.codes.OK:
                     return
             except httpx.TransportError:
                 time.sleep(0.05)

@@ -29,7 +29,7 @@ async def test_a_model_can_be_asked_for_by_version(client: httpx.AsyncClient) ->
 
 
 async def test_a_running_service_is_alive_and_ready(client: httpx.AsyncClient) -> None:
-    assert (await client.get("/livez")).json() == {"status": "ok", "checks": {"event_loop": "ok"}}
+    assert (await client.get("/livez")).json() == {"status": "ok", "checks": {"event_loop": "ok", "compute": "ok"}}
     ready = await client.get("/readyz")
     assert ready.status_code == 200
     assert set(ready.json()["checks"]) == {"models", "workers", "queue", "draining"}
@@ -39,7 +39,13 @@ async def test_without_workers_it_is_alive_but_not_ready(service: Service) -> No
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app=service.app), base_url="http://toy")
     assert (await client.get("/livez")).status_code == 200
     ready = await client.get("/readyz")
-    assert (ready.status_code, ready.json()["checks"]["workers"]) == (503, "a worker has stopped")
+    assert (ready.status_code, ready.json()["checks"]["workers"]) == (503, "no live worker for gc@1.0.0, mean-id@1.0.0")
+
+
+async def test_once_nothing_can_be_computed_it_is_not_alive(service: Service, client: httpx.AsyncClient) -> None:
+    service.backend.fuse.blow("a batch hangs")
+    live = await client.get("/livez")
+    assert (live.status_code, live.json()["checks"]["compute"]) == (503, "a batch hangs")
 
 
 async def test_while_it_drains_it_is_not_ready_and_takes_nothing_new(

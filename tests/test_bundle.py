@@ -11,7 +11,11 @@ import pytest
 
 from app.bundle import MANIFEST, Manifest, find_bundles, read_bundle
 from app.errors import BundleError
-from tests.toy import write_manifest, write_token_bundle, write_toy_bundle
+from tests.toy import write_dosage_bundle, write_manifest, write_token_bundle, write_toy_bundle
+
+
+def golden(example: dict[str, object]) -> dict[str, object]:
+    return {"tolerance": 1e-4, "examples": [example | {"values": {"PEAR": 1, "PLUM": 3}}]}
 
 
 def test_reading_gives_the_files_and_the_digest_of_the_manifest(tmp_path: Path) -> None:
@@ -95,8 +99,6 @@ def test_segmented_and_dosage_models_need_their_own_files(tmp_path: Path) -> Non
     manifest = read_bundle(write_token_bundle(tmp_path)).manifest
     segmented = manifest.input.model_copy(update={"segments": {"count": 2, "bases": 10}})
     assert manifest.model_copy(update={"input": segmented}).required_files >= {"embedder.onnx", "head.onnx"}
-    dosage = manifest.input.model_copy(update={"encoding": "dosage"})
-    assert "variants.tsv" in manifest.model_copy(update={"input": dosage}).required_files
 
 
 def test_a_model_of_motifs_needs_their_list(tmp_path: Path) -> None:
@@ -120,6 +122,31 @@ def test_motifs_must_fit_the_input(
     folder = write(tmp_path)
     rules = json.loads((folder / MANIFEST).read_text())["input"]
     write_manifest(folder, input=rules | {"motifs": {"bases": 7, "scores": "Given."}} | changes)
+    with pytest.raises(BundleError, match=message):
+        read_bundle(folder)
+
+
+def test_a_bundle_of_dosages_lists_its_variants_and_reads_no_bases(tmp_path: Path) -> None:
+    bundle = read_bundle(write_dosage_bundle(tmp_path))
+    assert "variants.tsv" in bundle.files
+    assert not bundle.manifest.input.reads_sequences
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"input": {"encoding": "dosage", "min_bases": 1, "max_bases": 1, "max_tokens": 3}}, "both are 0"),
+        ({"input": {"encoding": "one_hot", "min_bases": 0, "max_bases": 9, "max_tokens": 9}}, "both are 0"),
+        ({"golden": golden({"dosage": [0, 0]})}, "a golden example is not what the encoding reads"),
+        ({"golden": golden({"sequence": "ACG"})}, "a golden example is not what the encoding reads"),
+        ({"golden": golden({"sequence": "ACG", "dosage": [0, 0, 0]})}, "a golden example is not what"),
+    ],
+)
+def test_what_a_bundle_of_dosages_says_must_be_of_dosages(
+    tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    folder = write_dosage_bundle(tmp_path)
+    write_manifest(folder, **changes)
     with pytest.raises(BundleError, match=message):
         read_bundle(folder)
 

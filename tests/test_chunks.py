@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,8 +12,10 @@ from hypothesis import strategies as st
 
 from app.chunks import CHUNK_BASES, CHUNK_SEQUENCES, Errand, chunks, predict_in_chunks
 from app.errors import DeadlineExceeded, Unprocessable
-from app.main import Service
+from app.main import Service, create_service
 from app.predictor import RequestLimits
+from app.settings import Settings
+from tests.toy import write_dosage_bundle
 
 
 def errand(seconds: float = 60) -> Errand:
@@ -66,3 +70,12 @@ async def test_the_deadline_is_that_of_all_chunks(service: Service) -> None:
     async with service.running():
         with pytest.raises(DeadlineExceeded):
             await predict_in_chunks(service.predictor, ["GA"], errand(seconds=-1))
+
+
+async def test_what_is_wrong_with_the_model_is_pointed_at_there(tmp_path: Path) -> None:
+    write_dosage_bundle(tmp_path)
+    service = create_service(Settings(models=tmp_path, threads=1))
+    async with service.running():
+        with pytest.raises(Unprocessable) as refused:
+            await predict_in_chunks(service.predictor, ["GA"], replace(errand(), model=None))
+    assert [(item.pointer, item.code) for item in refused.value.items] == [("/model", "needs_genotypes")]

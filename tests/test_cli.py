@@ -19,6 +19,7 @@ def test_the_version_is_the_package_s(run: Run) -> None:
     "command",
     [
         "serve",
+        "worker",
         "predict",
         "models list",
         "models show",
@@ -50,8 +51,32 @@ def test_config_check_prints_toml_that_can_be_kept(run: Run, monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
+    ("queue", "shown"),
+    [
+        ("redis://worker:se:cret@127.0.0.1:6379/0", "redis://worker:***@127.0.0.1:6379/0"),
+        ("rediss://:secret@queue.example", "rediss://:***@queue.example"),
+        ("redis://queue.example?db=1&password=secret", "redis://queue.example?db=1&password=***"),
+        ("unix:///run/redis.sock?password=secret&db=1", "unix:///run/redis.sock?password=***&db=1"),
+        ("unix:///run/redis.sock", "unix:///run/redis.sock"),
+    ],
+)
+def test_config_check_masks_the_password_of_the_queue(
+    run: Run, monkeypatch: pytest.MonkeyPatch, queue: str, shown: str
+) -> None:
+    monkeypatch.setenv("BASECAST_QUEUE", queue)
+    done = run("config", "check")
+    assert f'queue = "{shown}"' in done.out
+    assert "cret" not in done.out + done.err
+
+
+@pytest.mark.parametrize(
     ("variable", "value", "message"),
-    [("PORT", "many", "error: port: "), ("HOST", "0.0.0.0", "error: host 0.0.0.0 can be reached from outside")],
+    [
+        ("PORT", "many", "error: port: "),
+        ("HOST", "0.0.0.0", "error: host 0.0.0.0 can be reached from outside"),
+        ("WATCHDOG_MS", "1501", "error: lease_ms must be at least 2 times watchdog_ms"),
+        ("QUEUE", "redis://queue.example", "error: queue is on another host and asks for no password"),
+    ],
 )
 def test_config_check_tells_what_is_wrong(
     run: Run, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, message: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,17 @@ import pytest
 from app.bundle import MANIFEST, digests, read_bundle
 from app.encoding import EncodedSequence, SequenceEncoder
 from app.engine import OnnxModel
-from app.errors import BundleError
-from tests.toy import gc_graph, mean_id_graph, write_manifest, write_token_bundle, write_toy_bundle
+from app.errors import BundleError, DeviceLost, OutOfMemory
+from tests.toy import (
+    APPLES,
+    gc_graph,
+    mean_id_graph,
+    write_dosage_bundle,
+    write_hungry_bundle,
+    write_manifest,
+    write_token_bundle,
+    write_toy_bundle,
+)
 
 
 def _predict(folder: Path, sequences: list[str]) -> list[list[float]]:
@@ -35,6 +45,22 @@ def test_padding_is_inert(tmp_path: Path) -> None:
     # (1 + 4 + 5 + 2) / 4 = 3, beside a row three times as long
     values = _predict(write_token_bundle(tmp_path), ["AC", "TTTTTTTTTT"])
     np.testing.assert_allclose(values, [[3, 13], [73 / 12, 73 / 12 + 10]], rtol=1e-6)
+
+
+def test_dosages_are_weighed_as_worked_out_on_paper(tmp_path: Path) -> None:
+    model = OnnxModel(read_bundle(write_dosage_bundle(tmp_path)))
+    rows = [np.array(row, dtype=np.float32) for row in ([1, 0, 0], [0, 2, 1.5])]
+    # 1 + 2, 3; 1 + 0.5 * 2, 3 - 1.5
+    assert model.predict(rows).tolist() == [[3.0, 3.0], [2.0, 1.5]]
+
+
+def test_variants_that_are_not_those_of_the_graph_are_refused(tmp_path: Path) -> None:
+    bundle = read_bundle(write_dosage_bundle(tmp_path))
+    shorter = replace(
+        bundle, files={**bundle.files, "variants.tsv": APPLES.replace(b"chr22\t300\tG\tT\t1.25\tPLUM\n", b"")}
+    )
+    with pytest.raises(BundleError, match="has 2 variants, and the graph reads 3"):
+        OnnxModel(shorter)
 
 
 def test_the_cpu_is_named_as_the_provider(tmp_path: Path) -> None:
@@ -111,6 +137,68 @@ def test_cuda_without_cuda_is_refused_unless_the_cpu_is_allowed(tmp_path: Path) 
         pytest.skip("this ONNX Runtime has CUDA")
     with pytest.raises(BundleError, match="CUDA did not start"):
         OnnxModel(bundle, "cuda:0", allow_cpu=False)
+
+
+ARENA = (
+    "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Non-zero status code returned while running MatMul node. Name:'' "
+    "Status Message: /onnxruntime_src/onnxruntime/core/framework/bfc_arena.cc:376 "
+    "void* onnxruntime::BFCArena::AllocateRawInternal(size_t, bool, onnxruntime::Stream*) "
+)
+RUN_TEXTS = [
+    (ARENA + "Failed to allocate memory for requested buffer of size 536870912", OutOfMemory),
+    (ARENA + "Available memory of 1048576 is smaller than requested bytes of 67108864", OutOfMemory),
+    ("CUDA failure 2: out of memory ; GPU=0 ; hostname=h ; expr=cudaMalloc((void**)&p, size);", OutOfMemory),
+    ("CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED ; GPU=0 ; hostname=h ; expr=cublasCreate(&handle);", OutOfMemory),
+    ("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : std::bad_alloc", OutOfMemory),
+    ("CUDA failure 700: an illegal memory access was encountered ; GPU=0 ; hostname=h ; expr=f;", DeviceLost),
+    ("CUDA failure 719: unspecified launch failure ; GPU=0 ; hostname=h ; expr=cudaGetLastError();", DeviceLost),
+    ("CUDA failure 214: uncorrectable ECC error encountered ; GPU=0 ; hostname=h ; expr=f;", DeviceLost),
+    ("CUDA error: device-side assert triggered", DeviceLost),
+    ("[ONNXRuntimeError] : 2 : INVALID_ARGUMENT : Got invalid dimensions for input", RuntimeError),
+    ("CUDA failure 1: invalid argument ; GPU=0 ; hostname=h ; expr=f;", RuntimeError),
+]
+
+
+class FailingSession:
+    """A session that raises what ONNX Runtime raises."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def run(self, outputs: list[str], feed: object) -> None:
+        raise RuntimeError(self._text)
+
+
+@pytest.mark.parametrize(("text", "meaning"), RUN_TEXTS)
+def test_what_onnx_runtime_raises_is_understood(tmp_path: Path, text: str, meaning: type[Exception]) -> None:
+    model = OnnxModel(read_bundle(write_toy_bundle(tmp_path)))
+    model._session = FailingSession(text)
+    with pytest.raises(meaning) as raised:
+        model.predict([np.zeros(4, dtype=np.uint8)])
+    assert type(raised.value) is meaning
+
+
+def test_memory_that_runs_out_in_onnx_runtime_itself_is_understood(tmp_path: Path) -> None:
+    model, row = OnnxModel(read_bundle(write_hungry_bundle(tmp_path))), np.array([1, 3], dtype=np.uint8)
+    with pytest.raises(OutOfMemory):
+        model.predict([row, row, row])
+    assert model.predict([row, row]).tolist() == [[0.5], [0.5]]
+
+
+def test_a_session_that_fails_does_not_verify_and_its_successor_does(tmp_path: Path) -> None:
+    model = OnnxModel(read_bundle(write_toy_bundle(tmp_path)))
+    model._session = FailingSession(ARENA)
+    with pytest.raises(BundleError, match="golden example fails"):
+        model.verify()
+    model.rebuild()
+    assert model.predict([np.array([2, 2], dtype=np.uint8)]) == 1.0
+
+
+def test_while_the_session_is_rebuilt_there_is_no_memory(tmp_path: Path) -> None:
+    model = OnnxModel(read_bundle(write_toy_bundle(tmp_path)))
+    model._session = None
+    with pytest.raises(OutOfMemory):
+        model.predict([np.zeros(4, dtype=np.uint8)])
 
 
 def test_encodings_of_later_versions_are_refused_in_one_line(tmp_path: Path) -> None:

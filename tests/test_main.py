@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.bundle import read_manifest
 from app.errors import BundleError
-from app.main import batch_limits, create_app, create_service
+from app.main import create_app, create_service
 from app.settings import Settings
 from tests.toy import write_toy_bundle
 
@@ -37,25 +36,11 @@ def test_one_version_in_two_folders_is_refused(tmp_path: Path) -> None:
         create_app(Settings(models=tmp_path, threads=1))
 
 
-@pytest.mark.parametrize("on_cpu", [True, False])
-def test_rows_are_never_padded_for_a_graph_without_a_mask(toy_models: Path, on_cpu: bool) -> None:
-    one_hot = read_manifest(toy_models / "gc")
-    assert batch_limits(one_hot, on_cpu=on_cpu, seconds_per_token=1e-3).max_padding == 0
-
-
-def test_on_a_gpu_rows_are_padded_and_batches_are_large(toy_models: Path) -> None:
-    tokens = read_manifest(toy_models / "mean-id")
-    on_cpu = batch_limits(tokens, on_cpu=True, seconds_per_token=1e-3)
-    on_gpu = batch_limits(tokens, on_cpu=False, seconds_per_token=1e-6)
-    assert (on_cpu.max_padding, on_cpu.round_tokens) == (0, 4)
-    assert (on_gpu.max_padding, on_gpu.round_tokens) == (0.2, 4000)
-    assert on_gpu.max_tokens > on_cpu.max_tokens
-
-
 async def test_readiness_and_its_metrics_follow_the_workers(toy_models: Path) -> None:
     service = create_service(Settings(models=toy_models, threads=1))
     value = service.metrics.registry.get_sample_value
     async with service.running():
         assert (value("basecast_ready"), value("basecast_workers_ready")) == (1, 2)
-        await service.workers[0].stop()
-        assert (value("basecast_ready"), value("basecast_workers_ready")) == (0, 1)
+        service.predictor.draining = True
+        assert (value("basecast_ready"), value("basecast_workers_ready")) == (0, 2)
+    assert (value("basecast_ready"), value("basecast_workers_ready")) == (0, 0)

@@ -11,7 +11,16 @@ import pytest
 from app.batching import Answer, Batch, BatchLimits
 from app.bundle import read_bundle
 from app.encoding import SequenceEncoder
-from app.errors import DeadlineExceeded, Draining, NonFiniteOutput, ServiceError, UnknownModel, Unprocessable
+from app.errors import (
+    DeadlineExceeded,
+    Draining,
+    NonFiniteOutput,
+    Overloaded,
+    ServiceError,
+    UnknownModel,
+    Unprocessable,
+)
+from app.in_flight import InFlight
 from app.metrics import Metrics, ModelMetrics
 from app.predictor import Predictor, RequestLimits, ServedModel
 from app.queue.memory import MemoryQueue
@@ -27,7 +36,8 @@ class Bench:
         self.metrics = Metrics()
         self.models = [self._served(write_toy_bundle(folder, name)) for name in names or ("gc",)]
         limits = RequestLimits(max_sequences=5, max_total_bases=60)
-        self.predictor = Predictor(self.models, limits, self.metrics)
+        self.in_flight = InFlight(8, 100, self.metrics)
+        self.predictor = Predictor(self.models, limits, self.in_flight, self.metrics)
         self.queue = self.models[0].queue
 
     def _served(self, folder: Path) -> ServedModel:
@@ -150,7 +160,9 @@ async def test_who_goes_away_leaves_the_jobs_of_others(bench: Bench) -> None:
 
 async def test_leaving_takes_no_longer_for_a_sequence_that_stands_in_a_request_a_thousand_times(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
-    bench.predictor = Predictor(bench.models, RequestLimits(), bench.metrics)
+    bench.predictor = Predictor(
+        bench.models, RequestLimits(), InFlight(100_000, 1_000_000, bench.metrics), bench.metrics
+    )
     asked = [bench.ask(*["ACGT"] * 4096, seconds=1) for _ in range(5)]
     started = asyncio.get_running_loop().time()
     outcomes = await asyncio.gather(*asked, return_exceptions=True)
@@ -187,6 +199,53 @@ async def test_a_deadline_that_is_over_already_is_no_overload(bench: Bench) -> N
     assert bench.counted("sequences_total", outcome="error") == 1
 
 
+async def test_a_deadline_is_looked_at_before_anything_is_encoded(bench: Bench) -> None:
+    with pytest.raises(DeadlineExceeded):  # and not that X is no base
+        await bench.ask("X", seconds=-1)
+
+
+async def test_what_is_too_much_at_once_is_refused_before_anything_is_encoded(bench: Bench) -> None:
+    waiting = [bench.ask("ACGT" * 12) for _ in range(2)]  # 96 of 100 bases
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded):  # and not that X is no base
+        await bench.ask("XXXXX")
+    await bench.answer(await bench.take())
+    await asyncio.gather(*waiting)
+
+
+async def test_a_queue_out_of_reach_keeps_nobody_beyond_his_deadline(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(bench.queue, "submit", hang)
+    with pytest.raises(DeadlineExceeded):
+        async with asyncio.timeout(5):
+            await bench.ask("AC", seconds=0.05)
+
+
+async def test_who_goes_away_makes_room(bench: Bench) -> None:
+    gone = bench.ask("ACGT" * 15)
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.sleep(0)
+    stays = bench.ask("GTAC" * 15)
+    await bench.answer(await bench.take())
+    assert await stays == [2]
+
+
+async def test_abandoned_everybody_is_told_at_once_and_nothing_new_is_taken(bench: Bench) -> None:
+    computed = bench.ask("AC")
+    await bench.take()
+    waiting = bench.ask("GT")
+    await asyncio.sleep(0)
+    bench.predictor.abandon(Draining())
+    for asked in (computed, waiting, bench.ask("CC")):
+        with pytest.raises(Draining):
+            await asked
+
+
 async def test_who_is_in_a_hurry_does_not_wait_for_an_equal_sequence_that_gives_way(bench: Bench) -> None:
     deadline = asyncio.get_running_loop().time() + 5
     bulk = asyncio.create_task(bench.predictor.predict("gc", ["AC"], deadline, "bulk"))
@@ -206,7 +265,7 @@ async def test_while_draining_nothing_new_is_taken(bench: Bench) -> None:
 
 async def test_a_long_request_is_encoded_off_the_loop_with_the_same_answer(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
-    bench.predictor = Predictor(bench.models, RequestLimits(), bench.metrics)
+    bench.predictor = Predictor(bench.models, RequestLimits(), bench.in_flight, bench.metrics)
     asked = bench.ask(*["ACGT" * 250] * 5)  # 5,000 bases
     await bench.answer(await bench.take())
     assert await asked == [0] * 5

@@ -16,6 +16,7 @@ import pytest
 
 from tests.live import LiveServer
 from tests.test_connection import deaf_caller
+from tests.toy import write_endless_bundle
 
 
 def _predict(url: str, sequences: list[str], model: str = "gc") -> httpx.Response:
@@ -169,6 +170,34 @@ def test_an_overloaded_queue_turns_away_at_once_and_says_when_to_return(slow_mod
         assert all(int(response.headers["retry-after"]) >= 1 for response in turned_away)
         assert all(response.json()["code"] == "overloaded" for response in turned_away)
         assert {response.status_code for response in responses} == {200, 503}
+
+
+def test_a_batch_that_never_ends_is_told_to_everybody_and_ends_the_process(tmp_path: Path) -> None:
+    write_endless_bundle(tmp_path)
+    with LiveServer.start(tmp_path, watchdog_ms=300) as server:
+        hung = _predict(server.url, ["T" * 11], "endless")
+        assert (hung.status_code, hung.json()["code"]) == (503, "draining")
+        assert server.exit_status() == 70
+
+
+def test_what_is_too_much_at_once_is_refused_quickly(slow_models: Path) -> None:
+    with (
+        LiveServer.start(slow_models, max_sequences_in_flight=3, default_deadline_ms=60_000) as server,
+        concurrent.futures.ThreadPoolExecutor(3) as callers,
+    ):
+        taken = [callers.submit(_predict, server.url, ["G" * length], "slow") for length in (1, 2, 3)]
+        while 'basecast_queue_jobs{model="slow"} 1.0' not in httpx.get(f"{server.url}/metrics").text:
+            assert not any(future.done() for future in taken)  # one is computed, one is next, one waits
+        refused = [_predict(server.url, ["GC"]) for _ in range(11)]
+        assert [future.result().status_code for future in taken] == [200, 200, 200]
+    overloaded = [response for response in refused if response.status_code == 503]
+    assert overloaded
+    assert all(int(response.headers["retry-after"]) >= 1 for response in overloaded)
+    assert sorted(map(_total_ms, overloaded))[len(overloaded) // 2] < 50
+
+
+def _total_ms(response: httpx.Response) -> float:
+    return float(response.headers["server-timing"].partition("total;dur=")[2])
 
 
 def test_metrics_can_have_a_port_of_their_own(toy_models: Path) -> None:

@@ -20,6 +20,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         120_000,
     )
     assert (settings.queue, settings.device, settings.models) == ("memory://", "auto", Path("models"))
+    assert (settings.namespace, settings.lease_ms, settings.watchdog_ms) == ("basecast", 3000, 1500)
 
 
 def test_the_environment_wins_over_the_file_and_the_command_line_over_both(
@@ -42,7 +43,13 @@ def test_the_environment_wins_over_the_file_and_the_command_line_over_both(
         ({"queue": "carrier-pigeon://"}, "queue"),
         ({"colour": "blue"}, "colour"),
         ({"default_deadline_ms": 99_999, "max_deadline_ms": 50}, "default_deadline_ms is larger"),
+        ({"queue": "redis://"}, "queue"),
+        ({"queue": "memory://elsewhere"}, "queue"),
+        ({"namespace": "a{b}"}, "namespace"),
         ({"host": "0.0.0.0"}, "allow_anonymous"),
+        ({"lease_ms": 2999}, "lease_ms must be at least 2 times watchdog_ms"),
+        ({"queue": "redis://queue.example:6379/0"}, "asks for no password"),
+        ({"queue": "rediss://queue.example"}, "asks for no password"),
         ({"allow_anonymous": True, "api_keys_file": "keys.toml"}, "contradict each other"),
     ],
 )
@@ -55,6 +62,26 @@ def test_a_file_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setenv("BASECAST_CONFIG", str(tmp_path / "nowhere.toml"))
     with pytest.raises(SettingsError, match="does not exist"):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    ("queue", "computes_here"),
+    [
+        ("memory://", True),
+        ("redis://127.0.0.1:6379/0", False),
+        ("redis://worker:secret@queue.example", False),
+        ("rediss://worker:secret@queue.example:6380", False),
+        ("unix:///run/redis.sock", False),
+    ],
+)
+def test_the_queue_says_where_is_computed(queue: str, computes_here: bool) -> None:
+    assert load_settings(queue=queue).computes_here == computes_here
+
+
+def test_a_password_of_the_queue_is_in_no_message() -> None:
+    with pytest.raises(SettingsError) as refused:
+        load_settings(queue="redis://worker:secret@queue.example", lease_ms=100)
+    assert "secret" not in str(refused.value)
 
 
 def test_an_address_others_can_reach_must_be_allowed() -> None:

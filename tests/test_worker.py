@@ -14,9 +14,11 @@ import pytest
 from app.batching import Answer, BatchLimits, Job, Outcome
 from app.encoding import Ids
 from app.engine import Values
-from app.errors import DeadlineExceeded, InferenceFailed, NonFiniteOutput, OutOfMemory
+from app.errors import DeadlineExceeded, DeviceLost, InferenceFailed, NonFiniteOutput, OutOfMemory
+from app.fuse import Fuse
 from app.queue.memory import MemoryQueue
-from app.worker import Worker
+from app.watchdog import Speed, Watchdog
+from app.worker import Model, Worker
 from tests.queue_forms import model_metrics as _metrics
 
 Predict = Callable[[Sequence[Ids]], Values]
@@ -51,10 +53,14 @@ def _after(release: threading.Event) -> Predict:
 
 
 @asynccontextmanager
-async def _working(model: FakeModel, threads: int = 1) -> AsyncIterator[tuple[MemoryQueue, Worker]]:
+async def _working(
+    model: Model, threads: int = 1, watchdog: Watchdog | None = None
+) -> AsyncIterator[tuple[MemoryQueue, Worker]]:
     queue = MemoryQueue(10_000, _metrics())
     with ThreadPoolExecutor(threads, thread_name_prefix="device") as device:
-        worker = Worker(queue, model, BatchLimits(), device, threads, _metrics())
+        worker = Worker(
+            queue, model, BatchLimits(), device, threads, _metrics(), watchdog or Watchdog(Fuse(), 60), Speed()
+        )
         worker.start()
         yield queue, worker
         await worker.stop()
@@ -165,6 +171,80 @@ async def test_a_batch_too_large_for_memory_is_halved_until_it_fits() -> None:
     async with _working(model) as (queue, _):
         assert _values(await _outcomes(queue, range(8))) == list(range(8))
     assert model.batches == [8, 4, 4, 2, 2, 2, 2]
+
+
+async def test_after_running_out_of_memory_twice_batches_are_taken_smaller() -> None:
+    def two_at_most(rows: Sequence[Ids]) -> Values:
+        if len(rows) > 2:
+            raise OutOfMemory
+        return _first_ids(rows)
+
+    model = FakeModel(two_at_most)
+    async with _working(model) as (queue, _):
+        await _outcomes(queue, range(8))  # eight, then four of one token did not fit
+        await _outcomes(queue, range(8))  # the other loop had begun to take before that
+        model.batches.clear()
+        assert _values(await _outcomes(queue, range(8))) == list(range(8))
+    assert model.batches == [2, 2, 2, 2]
+
+
+async def test_a_lost_device_blows_the_fuse_and_answers_nobody() -> None:
+    def lose(rows: Sequence[Ids]) -> Values:
+        raise DeviceLost("CUDA failure 700")
+
+    watchdog, blown = Watchdog(Fuse(), 60), asyncio.Event()
+    watchdog.fuse.then(blown.set)
+    async with _working(FakeModel(lose), watchdog=watchdog) as (queue, _):
+        asked = asyncio.create_task(_outcomes(queue, [1, 2]))
+        async with asyncio.timeout(5):
+            await blown.wait()
+        assert watchdog.fuse.reason == "CUDA failure 700"
+        assert not asked.done()
+        asked.cancel()
+
+
+async def test_a_batch_that_hangs_blows_the_fuse() -> None:
+    release, blown = threading.Event(), threading.Event()
+    watchdog = Watchdog(Fuse(), 0.2)
+    watchdog.fuse.then(blown.set)
+    watchdog.start()
+    async with _working(FakeModel(_after(release)), watchdog=watchdog) as (queue, _):
+        asked = asyncio.create_task(_outcomes(queue, [1]))
+        assert await asyncio.to_thread(blown.wait, 5)
+        release.set()
+        await asked
+    watchdog.stop()
+
+
+async def test_draining_settles_what_is_computed_and_gives_back_what_is_not_begun() -> None:
+    release = threading.Event()
+    model = FakeModel(_after(release))
+    async with _working(model) as (queue, worker):
+        begun = asyncio.create_task(_outcomes(queue, [1]))
+        await asyncio.sleep(0.05)
+        held = asyncio.create_task(_outcomes(queue, [2]))  # taken, and waits for the thread
+        await asyncio.sleep(0.05)
+        waits = asyncio.create_task(_outcomes(queue, [3]))
+        await asyncio.sleep(0.05)
+        draining = asyncio.create_task(worker.drain())
+        await asyncio.sleep(0.05)
+        assert not draining.done()
+        release.set()
+        await draining
+        assert _values(await begun) == [1]
+        assert (held.done(), waits.done(), model.batches) == (False, False, [1])
+        batches = await queue.take(BatchLimits())
+        assert [int(job.ids[0]) for batch in batches for job in batch.jobs] == [2, 3]
+        for task in (held, waits):
+            task.cancel()
+
+
+async def test_an_idle_worker_drains_at_once() -> None:
+    async with _working(FakeModel(_first_ids), threads=2) as (_, worker):
+        await asyncio.sleep(0)
+        async with asyncio.timeout(1):
+            await worker.drain()
+        assert not worker.alive
 
 
 async def test_an_item_too_large_by_itself_is_told_so() -> None:

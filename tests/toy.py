@@ -3,13 +3,18 @@
 `gc`: one-hot; answers the share of G and C among the bases, so "GGCA" is 0.75 and "NN" (0 of 0) is not a number.
 `mean-id`: tokens A 4, C 5, G 6, T 7 between [CLS] 1 and [SEP] 2; answers the mean id without padding and that plus
 ten, so "AC" is (1 + 4 + 5 + 2) / 4 = 3 and 13.
+`apples`: dosages of three variants; answers 1 + 2 * first + 0.5 * second for the gene `PEAR`, and 3 - third for `PLUM`.
 `slow`: `gc` after a matrix product that takes a core some tenths of a second.
+`endless`: `gc`, but of more than ten T it never makes an end.
+`hungry`: `gc`, but three rows at once need more memory than any machine has.
 `fragile`: `gc` that ONNX Runtime can run for four bases, and for no other number.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +23,16 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 
-from app.bundle import CARD, GRAPH, MANIFEST, TOKENIZER, Manifest, digests
+from app.bundle import CARD, GRAPH, MANIFEST, TOKENIZER, VARIANTS, Manifest, digests
 
 OPSET = helper.make_opsetid("", 20)
 GOLDEN = {"one_hot": ["GGCA", "TTTT"], "tokens": ["AC", "G"]}
 SLOW_SIDE = 2000
+APPLES = b"""contig\tposition\treference\talternate\tmean_dosage\ttargets
+chr22\t100\tA\tG\t0.5\tPEAR
+chr22\t200\tC\tCT\t1\tPEAR
+chr22\t300\tG\tT\t1.25\tPLUM
+"""
 
 
 def write_toy_bundle(folder: Path, name: str = "gc", **manifest: Any) -> Path:
@@ -36,14 +46,29 @@ def write_token_bundle(folder: Path, name: str = "mean-id", **manifest: Any) -> 
     return _write(folder / name, files, mean_id_manifest(name) | manifest)
 
 
+def write_dosage_bundle(folder: Path, name: str = "apples", **manifest: Any) -> Path:
+    """Write the `apples` bundle as `folder/name`."""
+    return _write(folder / name, {GRAPH: dosage_graph(), VARIANTS: APPLES}, dosage_manifest(name) | manifest)
+
+
 def write_slow_bundle(folder: Path, name: str = "slow") -> Path:
     """Write the `slow` bundle as `folder/name`."""
-    return _write(folder / name, {GRAPH: gc_graph(slow=True)}, gc_manifest(name))
+    return _write(folder / name, {GRAPH: gc_graph("slow")}, gc_manifest(name))
+
+
+def write_endless_bundle(folder: Path, name: str = "endless") -> Path:
+    """Write the `endless` bundle as `folder/name`."""
+    return _write(folder / name, {GRAPH: gc_graph("endless")}, gc_manifest(name))
+
+
+def write_hungry_bundle(folder: Path, name: str = "hungry") -> Path:
+    """Write the `hungry` bundle as `folder/name`."""
+    return _write(folder / name, {GRAPH: gc_graph("hungry")}, gc_manifest(name))
 
 
 def write_fragile_bundle(folder: Path, name: str = "fragile") -> Path:
     """Write the `fragile` bundle as `folder/name`."""
-    return _write(folder / name, {GRAPH: gc_graph(fragile=True)}, gc_manifest(name))
+    return _write(folder / name, {GRAPH: gc_graph("fragile")}, gc_manifest(name))
 
 
 def write_manifest(bundle: Path, **changes: Any) -> None:
@@ -78,6 +103,15 @@ def mean_id_manifest(name: str) -> dict[str, Any]:
         {"sequence": "G", "values": {"mean_id": 3, "mean_id_plus_ten": 13}},
     ]
     return _manifest(name, rules, [_target("mean_id", 5, 1), _target("mean_id_plus_ten", 15, 1)], examples)
+
+
+def dosage_manifest(name: str) -> dict[str, Any]:
+    rules = {"encoding": "dosage", "min_bases": 0, "max_bases": 0, "max_tokens": 3}
+    examples = [
+        {"dosage": [0, 0, 0], "values": {"PEAR": 1, "PLUM": 3}},
+        {"dosage": [2, 1, 2], "values": {"PEAR": 5.5, "PLUM": 1}},
+    ]
+    return _manifest(name, rules, [_target("PEAR", 2, 1), _target("PLUM", 2, 1)], examples)
 
 
 def _target(name: str, mean: float, standard_deviation: float) -> dict[str, Any]:
@@ -125,9 +159,9 @@ def _manifest(
     }
 
 
-def gc_graph(*, slow: bool = False, fragile: bool = False) -> bytes:
-    """bases (batch, length, 4) → share of C and G."""
-    weights = {
+def gc_graph(habit: str = "") -> bytes:
+    """bases (batch, length, 4) → share of C and G, and a bad habit, such as `slow`."""
+    weights: dict[str, Any] = {
         "along_length": np.array([1]),
         "along_bases": np.array([1]),
         "c_and_g": np.array([[0], [1], [1], [0]], dtype=np.float32),
@@ -138,27 +172,72 @@ def gc_graph(*, slow: bool = False, fragile: bool = False) -> bytes:
         helper.make_node("MatMul", ["counts", "c_and_g"], ["gc"]),
         helper.make_node("Div", ["gc", "total"], ["fraction"]),
     ]
-    if fragile:
-        weights["zeros"] = np.zeros((4, 1), dtype=np.float32)
-        nodes += [
-            helper.make_node("Transpose", ["bases"], ["by_base"], perm=[0, 2, 1]),  # (batch, 4, length)
-            helper.make_node("MatMul", ["by_base", "zeros"], ["columns"]),  # of length 4, or not at all
-            helper.make_node("ReduceSum", ["columns", "along_bases"], ["nothing"], keepdims=0),
-            helper.make_node("Add", ["fraction", "nothing"], ["values"]),
-        ]
-    elif slow:
-        weights |= {"side": np.array([SLOW_SIDE, SLOW_SIDE]), "both": np.array([0, 1]), "zero": np.float32(0)}
-        nodes += [
-            helper.make_node("ReduceMax", ["gc", "both"], ["most"], keepdims=0),
-            helper.make_node("Expand", ["most", "side"], ["wide"]),
-            helper.make_node("MatMul", ["wide", "wide"], ["product"]),
-            helper.make_node("ReduceMax", ["product", "both"], ["largest"], keepdims=0),
-            helper.make_node("Min", ["largest", "zero"], ["nothing"]),  # always 0, but only after the product
-            helper.make_node("Add", ["fraction", "nothing"], ["values"]),
-        ]
+    if habit:
+        more_nodes, more_weights = HABITS[habit]()
+        nodes += [*more_nodes, helper.make_node("Add", ["fraction", "nothing"], ["values"])]
+        weights |= more_weights
     else:
         nodes.append(helper.make_node("Identity", ["fraction"], ["values"]))
     return _model(nodes, [_input("bases", TensorProto.FLOAT, ["batch", "length", 4])], weights, targets=1)
+
+
+# Each makes `nothing`, which is 0, at a price.
+Part = tuple[list[onnx.NodeProto], dict[str, Any]]
+
+
+def _slow() -> Part:
+    nodes = [
+        helper.make_node("ReduceMax", ["gc", "both"], ["most"], keepdims=0),
+        helper.make_node("Expand", ["most", "side"], ["wide"]),
+        helper.make_node("MatMul", ["wide", "wide"], ["product"]),
+        helper.make_node("ReduceMax", ["product", "both"], ["largest"], keepdims=0),
+        helper.make_node("Min", ["largest", "zero"], ["nothing"]),
+    ]
+    return nodes, {"side": np.array([SLOW_SIDE, SLOW_SIDE]), "both": np.array([0, 1]), "zero": np.float32(0)}
+
+
+def _endless() -> Part:
+    """A loop without an end if there are more than ten T, without a turn otherwise."""
+    scalar = partial(helper.make_tensor_value_info, shape=[])
+    turn = helper.make_graph(
+        [helper.make_node("Identity", [name], [f"{name}_then"]) for name in ("goes_on", "sum")],
+        "turn",
+        [scalar("turn", TensorProto.INT64), scalar("goes_on", TensorProto.BOOL), scalar("sum", TensorProto.FLOAT)],
+        [scalar("goes_on_then", TensorProto.BOOL), scalar("sum_then", TensorProto.FLOAT)],
+    )
+    nodes = [
+        helper.make_node("MatMul", ["counts", "t_only"], ["t"]),
+        helper.make_node("ReduceMax", ["t", "both"], ["most"], keepdims=0),
+        helper.make_node("Greater", ["most", "ten"], ["too_many"]),
+        helper.make_node("Loop", ["", "too_many", "zero"], ["nothing"], body=turn),
+    ]
+    t_only = np.array([[0], [0], [0], [1]], dtype=np.float32)
+    return nodes, {"both": np.array([0, 1]), "t_only": t_only, "ten": np.float32(10), "zero": np.float32(0)}
+
+
+def _hungry() -> Part:
+    nodes = [
+        helper.make_node("Shape", ["gc"], ["rows"], start=0, end=1),
+        helper.make_node("Greater", ["rows", "two"], ["too_many"]),
+        helper.make_node("Where", ["too_many", "ten_million", "one"], ["side"]),
+        helper.make_node("Concat", ["side", "side"], ["sides"], axis=0),
+        helper.make_node("Expand", ["zero", "sides"], ["wide"]),
+        helper.make_node("ReduceSum", ["wide"], ["nothing"], keepdims=0),
+    ]
+    numbers = {"two": np.array([2]), "ten_million": np.array([10_000_000]), "one": np.array([1])}
+    return nodes, {**numbers, "zero": np.float32(0)}
+
+
+def _fragile() -> Part:
+    nodes = [
+        helper.make_node("Transpose", ["bases"], ["by_base"], perm=[0, 2, 1]),  # (batch, 4, length)
+        helper.make_node("MatMul", ["by_base", "zeros"], ["columns"]),  # of length 4, or not at all
+        helper.make_node("ReduceSum", ["columns", "along_bases"], ["nothing"], keepdims=0),
+    ]
+    return nodes, {"zeros": np.zeros((4, 1), dtype=np.float32)}
+
+
+HABITS: dict[str, Callable[[], Part]] = {"slow": _slow, "endless": _endless, "hungry": _hungry, "fragile": _fragile}
 
 
 def mean_id_graph() -> bytes:
@@ -175,6 +254,19 @@ def mean_id_graph() -> bytes:
     inputs = [_input(name, TensorProto.INT64, ["batch", "length"]) for name in ("input_ids", "attention_mask")]
     weights = {"along_length": np.array([1]), "offsets": np.array([[0, 10]], dtype=np.float32)}
     return _model(nodes, inputs, weights, targets=2)
+
+
+def dosage_graph() -> bytes:
+    """dosage (batch, 3) → 1 + 2 * first + 0.5 * second, and 3 - third."""
+    weights = {
+        "weights": np.array([[2, 0], [0.5, 0], [0, -1]], dtype=np.float32),
+        "intercepts": np.array([[1, 3]], dtype=np.float32),
+    }
+    nodes = [
+        helper.make_node("MatMul", ["dosage", "weights"], ["sum"]),
+        helper.make_node("Add", ["sum", "intercepts"], ["values"]),
+    ]
+    return _model(nodes, [_input("dosage", TensorProto.FLOAT, ["batch", 3])], weights, targets=2)
 
 
 def _input(name: str, kind: int, shape: list[str | int]) -> onnx.ValueInfoProto:

@@ -24,6 +24,9 @@ from training.export import export as export_bundle
 from training.folds import all_folds, run_folder, with_fold
 from training.import_template import card_template
 from training.importing import find_model, import_model, read_card
+from training.people.config import is_of_people
+from training.people.predictdb import ENDING, import_predictdb, read_predictdb_card
+from training.people.steps import PeopleSteps
 from training.pipeline import Pipeline
 from training.predictions import predictions_path
 from training.preparation import load_prepared
@@ -85,6 +88,9 @@ def prepare(
     random_weights: RandomWeights = False,
 ) -> None:
     """Read the data set, split it and train the tokenizer on the training rows."""
+    if is_of_people(config):
+        PeopleSteps(config, runs, console).prepare(data)
+        return
     settings = _settings(config, fold, random_weights)
     prepared = prepare_data(settings, data, run_folder(settings, runs))
     counts = {name: len(prepared.table.split(name)) for name in ("train", "valid", "test")}
@@ -123,6 +129,9 @@ def fit(
 
     On several GPUs: torchrun --nproc-per-node 4 -m training fit CONFIG.toml, or the same with accelerate launch.
     """
+    if is_of_people(config):
+        PeopleSteps(config, runs, console).fit()
+        return
     with launched(_device(device, threads)) as processes:
         watcher = Watcher(console if processes.is_main else Console(quiet=True))
         _pipeline(config, runs, fold, steps, random_weights).fit(processes.device, watcher, processes)
@@ -138,6 +147,9 @@ def evaluate(
     fold: Fold = None,
 ) -> None:
     """Score the model beside its baselines on the same rows, with bootstrap intervals; keep what all predicted."""
+    if is_of_people(config):
+        PeopleSteps(config, runs, console).evaluate()
+        return
     chosen = _device(device, threads)
     pipeline = _pipeline(config, runs, fold)
     others = [_pipeline(config.parent / name, runs, fold) for name in pipeline.config.evaluation.beside]
@@ -160,8 +172,11 @@ def export(
 ) -> None:
     """Write the bundle, after checking that ONNX Runtime predicts what torch does."""
     _device("cpu", threads)
-    pipeline = _pipeline(config, runs, fold)
     command = made_by or f"python -m training run {_shown(config)}" + (f" --fold {fold}" if fold is not None else "")
+    if is_of_people(config):
+        _announce(PeopleSteps(config, runs, console).export(models, command))
+        return
+    pipeline = _pipeline(config, runs, fold)
     evaluation = with_pooled_scores(load_evaluation(pipeline.folder), pipeline.config, runs)
     _announce(export_bundle(pipeline, evaluation, models, command))
 
@@ -211,14 +226,23 @@ def crossvalidate(
 @app.command("import")
 def import_(
     model: Annotated[
-        str, typer.Argument(metavar="FOLDER", help="A fine-tuned model, PEFT adapter or Enformer; or its Hub id.")
+        str,
+        typer.Argument(
+            metavar="FOLDER",
+            help="A fine-tuned model, adapter or Enformer, or its Hub id; or a .db file.",
+        ),
     ],
     card: Annotated[Path | None, typer.Option(help="TOML with what the files cannot say; FOLDER/card.toml.")] = None,
     base: Annotated[str, typer.Option(help="Base of an adapter, if another than it names: folder or Hub id.")] = "",
     models: Models = MODELS,
     template: Annotated[bool, typer.Option("--template", help="Print a card to fill in, and stop.")] = False,
 ) -> None:
-    """Write the bundle of a regression model that was fine-tuned elsewhere, or of an Enformer and chosen tracks."""
+    """Write the bundle of a regression model that was fine-tuned elsewhere, of an Enformer, or of a PredictDB file."""
+    if Path(model).suffix == ENDING:
+        card = card or Path(model).with_suffix(".toml")
+        command = f"python -m training import {Path(model).name}"
+        _announce(import_predictdb(Path(model), read_predictdb_card(card), models, command))
+        return
     folder = checkpoint_folder(model)
     command = f"python -m training import {shown_source(model)}"
     if is_enformer(folder):

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from app.bundle import Estimate, Manifest, Score
 from training.resampling import FEWEST_GROUPS
 
+# A table for each would be pages.
+MANY_TARGETS = 8
 METRICS = ("r2", "pearson", "spearman", "mse", "mae", "rmse")
 
 
@@ -33,6 +35,8 @@ def model_card(manifest: Manifest, title: str, notes: str) -> bytes:
 
 def _usage(manifest: Manifest) -> str:
     rules = manifest.input
+    if not rules.reads_sequences:
+        return _usage_of_genotypes(manifest)
     letters = {
         "refused": "A, C, G, T (and U)",
         "n": "A, C, G, T (and U) and N",
@@ -44,6 +48,15 @@ def _usage(manifest: Manifest) -> str:
     return (
         f"Input: one sequence of {bases} bases, 5' to 3'. Letters: {letters}.\n\n"
         f"```sh\nbasecast predict --model {manifest.name} sequences.fasta\n```"
+    )
+
+
+def _usage_of_genotypes(manifest: Manifest) -> str:
+    return (
+        f"Input: a person's alternate alleles, 0 to 2, at the {manifest.input.max_tokens:,} variants of `variants.tsv` "
+        "(1-based positions; swapped alleles are turned, a missing call counts as the mean). Each target depends on "
+        "the variants that name it there, and is refused where none of them is found.\n\n"
+        "`POST /predict/individual` answers from a VCF; `POST /predict`, which reads sequences, does not."
     )
 
 
@@ -65,6 +78,9 @@ def _figures(manifest: Manifest) -> Iterator[str]:
         f"related rows are drawn together where there are at least {FEWEST_GROUPS} groups of them. The lead is this "
         "bundle's R2 minus the other model's on the same resamples."
     )
+    if len(manifest.targets) > MANY_TARGETS:
+        yield from _figures_of_many(manifest)
+        return
     seen = dict.fromkeys((score.target, score.subset, score.split, score.rows) for score in manifest.scores)
     for target, subset, split, rows in seen:
         heading = f"`{target}`, {split}, rows: {subset} ({rows:,})"
@@ -72,6 +88,27 @@ def _figures(manifest: Manifest) -> Iterator[str]:
             score for score in manifest.scores if (score.target, score.subset, score.split) == (target, subset, split)
         ]
         yield "\n".join([heading, "", *_score_rows(scores)])
+
+
+def _figures_of_many(manifest: Manifest) -> Iterator[str]:
+    """One table per split and subset, the targets as rows."""
+    for split, subset, rows in dict.fromkeys((score.split, score.subset, score.rows) for score in manifest.scores):
+        scores = [score for score in manifest.scores if (score.split, score.subset) == (split, subset)]
+        models = list(dict.fromkeys(score.model for score in scores))
+        yield "\n".join(
+            [
+                f"{split}, rows: {subset} ({rows:,})\n",
+                "| target | r2 | " + " | ".join(f"pearson, {model}" for model in models) + " |",
+                "|---" * (len(models) + 2) + "|",
+                *(_line_of_target(target, scores, models) for target in manifest.target_names),
+            ]
+        )
+
+
+def _line_of_target(target: str, scores: list[Score], models: list[str]) -> str:
+    metrics = {score.model: score.metrics for score in scores if score.target == target}
+    figures = [_as_text(metrics[models[0]]["r2"]), *(_as_text(metrics[model]["pearson"]) for model in models)]
+    return f"| `{target}` | " + " | ".join(figures) + " |"
 
 
 def _score_rows(scores: list[Score]) -> Iterator[str]:

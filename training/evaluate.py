@@ -105,6 +105,11 @@ def weights_sha256(folder: Path) -> str:
 def config_sha256(config: Config) -> str:
     """Digest of what decides a configuration's figures: all of it but the words of manifest and model card."""
     decisive = {name: value for name, value in config.as_dict().items() if name != "bundle"}
+    return sha256_of(decisive)
+
+
+def sha256_of(decisive: Mapping[str, Any]) -> str:
+    """Digest of what decides a run's figures, of JSON types."""
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 

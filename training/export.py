@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from app.bundle import (
     CARD,
@@ -28,11 +30,11 @@ from app.bundle import (
 from app.engine import OnnxModel
 from training.card import model_card
 from training.code_version import code_version
-from training.config import BundleConfig
+from training.config import BundleWords
 from training.datasets.table import Quantity
 from training.errors import ExportRefused
 from training.evaluate import Evaluation, weights_sha256
-from training.feeder import Feeder, predict
+from training.feeder import Feeder, predict_rows
 from training.graph import export_graph
 from training.parity import measure_parity
 from training.pipeline import Pipeline
@@ -67,15 +69,18 @@ class Description:
         command: that makes the bundle again.
         data_sha256: digest of the table it was trained on; None where that is not known.
         scores: test figures.
+        golden_sequences, golden_dosages: what the golden examples are of: dosages for that encoding, else sequences.
     """
 
-    bundle: BundleConfig
+    bundle: BundleWords
     quantities: tuple[Quantity, ...]
     architecture: str
     config: dict[str, Any]
     command: str
     data_sha256: str | None = None
     scores: tuple[Score, ...] = ()
+    golden_sequences: tuple[str, ...] = ()
+    golden_dosages: tuple[tuple[float, ...], ...] = ()
 
 
 def export(pipeline: Pipeline, evaluation: Evaluation, models: Path, command: str) -> Export:
@@ -95,13 +100,14 @@ def export(pipeline: Pipeline, evaluation: Evaluation, models: Path, command: st
     feeder = pipeline.feeder
     tokenizer = pipeline.prepared.tokenizer if feeder.rules.encoding == "tokens" else None
     described = Description(
-        bundle=replace(pipeline.config.bundle, golden_sequences=pipeline.golden_sequences),
+        bundle=pipeline.config.bundle,
         quantities=pipeline.prepared.table.quantities,
         architecture=architecture(pipeline.config.architecture, tokenizer),
         config=pipeline.config.as_dict(),
         command=command,
         data_sha256=pipeline.data_sha256,
         scores=evaluation.scores,
+        golden_sequences=pipeline.golden_sequences,
     )
     return write_bundle(pipeline.load(), feeder, described, models)
 
@@ -187,12 +193,14 @@ def _targets(described: Description, model: ScaledModel) -> tuple[Target, ...]:
 
 
 def _golden(described: Description, model: ScaledModel, feeder: Feeder) -> Golden:
-    sequences = described.bundle.golden_sequences
     names = [quantity.name for quantity in described.quantities]
-    predicted = predict(model, feeder, sequences).tolist()
+    rows = feeder.encode(described.golden_sequences)
+    rows += [np.array(dosage, dtype=np.float32) for dosage in described.golden_dosages]
+    inputs: list[dict[str, Any]] = [{"sequence": sequence} for sequence in described.golden_sequences]
+    inputs += [{"dosage": dosage} for dosage in described.golden_dosages]
     examples = tuple(
-        GoldenExample(sequence=sequence, values=dict(zip(names, values, strict=True)))
-        for sequence, values in zip(sequences, predicted, strict=True)
+        GoldenExample.model_validate(given | {"values": dict(zip(names, values, strict=True))})
+        for given, values in zip(inputs, predict_rows(model, feeder, rows).tolist(), strict=True)
     )
     return Golden(tolerance=GOLDEN_TOLERANCE, examples=examples)
 

@@ -137,7 +137,6 @@ class Feeder:
         return len(row) > self.rules.max_tokens
 
 
-@torch.no_grad()
 def predict(model: ScaledModel, feeder: Feeder, sequences: Sequence[str], standardised: bool = False) -> Floats:
     """Predict in batches of rows of one length; on a GPU, which gains by larger batches, tokens of similar length.
 
@@ -150,10 +149,15 @@ def predict(model: ScaledModel, feeder: Feeder, sequences: Sequence[str], standa
     Returns:
         (sequences, columns) float32.
     """
+    return predict_rows(model, feeder, feeder.encode(sequences), standardised)
+
+
+@torch.no_grad()
+def predict_rows(model: ScaledModel, feeder: Feeder, rows: Sequence[Ids], standardised: bool = False) -> Floats:
+    """Predict rows that are encoded; arguments and result are those of `predict`."""
     model.eval()
     answer = model.standardised if standardised else model
     device = model.mean.device
-    rows = feeder.encode(sequences)
     pads = device.type != "cpu" and feeder.rules.encoding == "tokens"
     batches = list(batches_of_similar_length(rows, PREDICTION_POSITIONS) if pads else _batches_of_one_length(rows))
     answers = [_answer(answer, feeder.tensors([rows[row] for row in batch]), device) for batch in batches]

@@ -10,14 +10,14 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from app.bundle import Input
+from app.bundle import Encoding, Input
 from app.encoding import Ids
 from training.errors import ExportRefused
 from training.feeder import Feeder
 from training.regressor import ScaledModel
 
 OPSET = 20
-INPUT_NAMES = {"tokens": ("input_ids", "attention_mask"), "one_hot": ("bases",)}
+INPUT_NAMES = {"tokens": ("input_ids", "attention_mask"), "one_hot": ("bases",), "dosage": ("dosage",)}
 # Rows of the example that is traced; the axis stays free in the graph, which the parity check over shapes proves.
 TRACED_ROWS = 2
 # A graph with its weights inside is one protobuf, and protobuf holds no more.
@@ -50,6 +50,21 @@ class OneHotGraph(nn.Module):
         return values
 
 
+class DosageGraph(nn.Module):
+    """The model with the graph's argument name."""
+
+    def __init__(self, model: ScaledModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, dosage: Tensor) -> Tensor:
+        values: Tensor = self.model(dosage)
+        return values
+
+
+GRAPHS: dict[Encoding, type[nn.Module]] = {"tokens": TokenGraph, "one_hot": OneHotGraph, "dosage": DosageGraph}
+
+
 def export_graph(model: ScaledModel, feeder: Feeder) -> bytes:
     """Export with a free batch axis, and a free length axis unless the model reads one length only.
 
@@ -64,7 +79,7 @@ def export_graph(model: ScaledModel, feeder: Feeder) -> bytes:
         ExportRefused: the weights are more than a graph can hold.
     """
     _refuse_too_large(model)
-    graph = {"tokens": TokenGraph, "one_hot": OneHotGraph}[feeder.rules.encoding](model).eval()
+    graph = GRAPHS[feeder.rules.encoding](model).eval()
     names = INPUT_NAMES[feeder.rules.encoding]
     example = feeder.tensors(random_rows(feeder, [_traced_length(feeder.rules)] * TRACED_ROWS, seed=0))
     with warnings.catch_warnings():
@@ -98,11 +113,13 @@ def _refuse_too_large(model: ScaledModel) -> None:
 
 
 def _traced_length(rules: Input) -> int:
+    if rules.encoding == "dosage":
+        return rules.max_tokens
     return min((max(SHORTEST_FREE_LENGTH, rules.min_bases) + rules.max_tokens) // 2, rules.max_tokens)
 
 
 def _free_axes(rules: Input) -> dict[int, Any]:
-    if rules.encoding == "one_hot" and rules.min_bases == rules.max_bases:
+    if rules.encoding != "tokens" and rules.min_bases == rules.max_bases:
         return {0: torch.export.Dim("batch")}
     shortest = max(SHORTEST_FREE_LENGTH, rules.min_bases) if rules.encoding == "one_hot" else 1
     length = torch.export.Dim("length", min=shortest, max=rules.max_tokens)
@@ -110,8 +127,10 @@ def _free_axes(rules: Input) -> dict[int, Any]:
 
 
 def random_rows(feeder: Feeder, lengths: list[int], seed: int) -> list[Ids]:
-    """Rows of random tokens or bases, of the given lengths; special tokens are no part of them."""
+    """Rows of random tokens, bases or dosages, of the given lengths; special tokens are no part of them."""
     generator = np.random.default_rng(seed)
+    if feeder.rules.encoding == "dosage":
+        return [generator.integers(0, 2, size=length, endpoint=True).astype(np.float32) for length in lengths]
     tokens = feeder.rules.encoding == "tokens"
     drawn = (np.flatnonzero(feeder.token_bases) if tokens else np.arange(4)).astype(np.uint16)
     return [generator.choice(drawn, size=length) for length in lengths]

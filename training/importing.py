@@ -154,6 +154,7 @@ def import_model(found: FineTuned, card: ImportCard, models: Path, command: str)
         architecture=architecture(found.config.description, found.tokenizer()),
         config={"model": asdict(found.config), "files": weight_digests(*filter(None, (found.folder, found.adapter)))},
         command=command,
+        golden_sequences=card.bundle.golden_sequences,
     )
     return write_bundle(model, feeder, described, models)
 

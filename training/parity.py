@@ -40,11 +40,14 @@ def measure_parity(model: ScaledModel, feeder: Feeder, served: OnnxModel) -> Par
 
 
 def _parity_lengths(feeder: Feeder) -> list[int]:
-    shortest = 1 if feeder.rules.encoding == "tokens" else feeder.rules.min_bases
-    longest = feeder.rules.max_tokens
+    shortest, longest = _shortest(feeder), feeder.rules.max_tokens
     return sorted(
         {shortest, shortest + 1, (shortest + longest) // 2, longest - 1, longest} & set(range(shortest, longest + 1))
     )
+
+
+def _shortest(feeder: Feeder) -> int:
+    return {"tokens": 1, "one_hot": feeder.rules.min_bases, "dosage": feeder.rules.max_tokens}[feeder.rules.encoding]
 
 
 def _difference(model: ScaledModel, feeder: Feeder, served: OnnxModel, rows: int, length: int) -> float:

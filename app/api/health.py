@@ -2,62 +2,42 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import JSONResponse, Response
 
-from app.errors import ServiceError
+from app.checks import Check
 from app.metrics import Metrics
-from app.predictor import Predictor
-from app.worker import Worker
-
-PING_SECONDS = 1.0
 
 
 class HealthRoutes:
     """The handlers and what they look at.
 
     Args:
-        predictor: its queues are pinged, and it knows whether the process drains.
-        workers: each must be alive.
+        live: conditions under which the process can be mended by nothing but a new one.
+        ready: conditions under which it does its work.
         metrics: exposed at /metrics.
     """
 
-    def __init__(self, predictor: Predictor, workers: Sequence[Worker], metrics: Metrics) -> None:
-        self._predictor, self._workers, self._metrics = predictor, workers, metrics
+    def __init__(self, live: Mapping[str, Check], ready: Mapping[str, Check], metrics: Metrics) -> None:
+        self._live, self._ready, self._metrics = live, ready, metrics
 
     async def livez(self) -> Response:
-        """Whether the process itself works: its event loop turns, for it has answered."""
-        return _health({"event_loop": "ok"})
+        """Whether the process itself works: its event loop turns, for it has answered, and no batch hangs."""
+        return _health({"event_loop": "ok"} | await _states(self._live))
 
     async def readyz(self) -> Response:
         """Whether requests are taken: models verified, workers alive, queue within reach, not draining."""
-        return _health(await self.checks())
+        return _health(await _states(self._ready))
 
     async def metrics(self) -> Response:
         """Everything for Prometheus."""
         return Response(generate_latest(self._metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
-    async def checks(self) -> Mapping[str, str]:
-        """Each condition of readiness, `ok` or what is wrong."""
-        alive = bool(self._workers) and all(worker.alive for worker in self._workers)
-        return {
-            "models": "ok",  # none is loaded before its golden examples pass
-            "workers": "ok" if alive else "a worker has stopped",
-            "queue": await self._queue(),
-            "draining": "shutting down" if self._predictor.draining else "ok",
-        }
 
-    async def _queue(self) -> str:
-        try:
-            async with asyncio.timeout(PING_SECONDS):
-                for model in self._predictor.models:
-                    await model.queue.ping()
-        except (ServiceError, TimeoutError):
-            return "out of reach"
-        return "ok"
+async def _states(checks: Mapping[str, Check]) -> dict[str, str]:
+    return {name: await check() for name, check in checks.items()}
 
 
 def _health(checks: Mapping[str, str]) -> Response:

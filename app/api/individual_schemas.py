@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 from pydantic_core import ErrorDetails
@@ -133,11 +133,30 @@ class WindowResponse(BaseModel):
     individuals: list[Individual]
 
 
+class CompanionIndividual(BaseModel):
+    """One person's values by another model."""
+
+    sample: str
+    values: Values
+
+
+class Companion(BaseModel):
+    """What a model of dosages says of the same people; of nobody where none of its variants was found."""
+
+    model: str
+    version: str
+    variants_in_model: int
+    variants_found: int
+    individuals: list[CompanionIndividual]
+
+
 class IndividualResponse(WindowResponse):
     """The reply of POST /predict/individual."""
 
     model: ModelInfo
-    companions: list[dict[str, Any]]
+    variants_in_model: Annotated[int | None, Field(default=None, description="Of a model of dosages.")]
+    variants_found: int | None = None
+    companions: list[Companion]
     caveat: str
 
 

@@ -63,6 +63,7 @@ class MutagenesisRoute:
 
     async def mutagenesis(self, request: Request) -> Response:
         """Predict every substitution of a part of a sequence."""
+        self._predictor.refuse_while_draining()
         exchange = exchange_of(request.scope)
         answer_type = negotiate(request.headers.get("accept", "*/*"))
         asked = validated(MutagenesisRequest, await read_json(request, exchange, self._bodies))

@@ -13,11 +13,24 @@ from app.bundle import Estimate, Input, Manifest, Score, Target
 from app.encoding import accepted_letters
 
 WIDEST_MODEL_NAME = 22
+# A model of genes has dozens of targets, and a table for each would be pages.
+MANY_TARGETS = 8
+NAMED_TARGETS = 3
 
 
 def bases_accepted(rules: Input) -> str:
-    """How long a sequence may be and of which letters, such as `1 to 1,000 of ACGTU`."""
+    """How long a sequence may be and of which letters, such as `1 to 1,000 of ACGTU`, or that none is read."""
+    if not rules.reads_sequences:
+        return f"none; {rules.max_tokens:,} variants"
     return f"{rules.min_bases:,} to {rules.max_bases:,} of {accepted_letters(rules)}"
+
+
+def targets_in_short(manifest: Manifest) -> str:
+    """The names of the targets; of many the first, and how many more there are."""
+    names = manifest.target_names
+    if len(names) <= MANY_TARGETS:
+        return ", ".join(names)
+    return f"{', '.join(names[:NAMED_TARGETS])} and {len(names) - NAMED_TARGETS} more"
 
 
 def estimate(figure: Estimate) -> str:
@@ -32,7 +45,9 @@ def print_card(console: Console, manifest: Manifest) -> None:
     _section(console, "Targets", _targets(manifest.targets))
     _section(console, "Input", _facts(_input(manifest.input)))
     if manifest.scores:
-        _section(console, "Figures, R2 with its 95 % interval", _scores(manifest.scores))
+        many = len(manifest.targets) > MANY_TARGETS
+        shown = _scores_of_many(manifest.scores) if many else _scores(manifest.scores)
+        _section(console, "Figures, R2 with its 95 % interval", shown)
     _section(console, "Intended use", escape(manifest.intended_use))
     _section(console, "Limits", escape(manifest.limits))
     _section(console, "Provenance", _facts(_provenance(manifest)))
@@ -72,11 +87,12 @@ def _targets(targets: Sequence[Target]) -> Table:
 
 
 def _input(rules: Input) -> dict[str, str]:
-    facts = {
-        "bases": bases_accepted(rules),
-        "read as": f"{rules.encoding}, at most {rules.max_tokens:,}",
-        "both strands averaged": "yes" if rules.reverse_complement_averaged else "no",
-    }
+    facts = {"bases": bases_accepted(rules)}
+    if rules.reads_sequences:
+        facts["read as"] = f"{rules.encoding}, at most {rules.max_tokens:,}"
+        facts["both strands averaged"] = "yes" if rules.reverse_complement_averaged else "no"
+    else:
+        facts["read as"] = "each person's alternate alleles, 0 to 2; the mean where a call is missing"
     if rules.window:
         around = f"{rules.window.upstream_bases:,} upstream, {rules.window.downstream_bases:,} downstream"
         facts["window"] = f"{around} of the {rules.window.anchor}"
@@ -92,6 +108,25 @@ def _scores(scores: Sequence[Score]) -> Group:
         heading = f"{score.target}, {score.split}: {score.subset} ({score.rows:,} rows)"
         groups.setdefault(heading, []).append(score)
     return Group(*(part for heading, group in groups.items() for part in (escape(heading), _models(group))))
+
+
+def _scores_of_many(scores: Sequence[Score]) -> Group:
+    """A line for each target: what this bundle reaches, and the correlation of the models beside it."""
+    groups: dict[str, dict[str, dict[str, Score]]] = {}
+    for score in scores:
+        heading = f"{score.split}: {score.subset} ({score.rows:,} rows)"
+        groups.setdefault(heading, {}).setdefault(score.target, {})[score.model] = score
+    return Group(*(part for heading, targets in groups.items() for part in (escape(heading), _lines(targets))))
+
+
+def _lines(targets: dict[str, dict[str, Score]]) -> Table:
+    models = list(dict.fromkeys(model for scores in targets.values() for model in scores))
+    table = Table("", "r2", *(escape(f"pearson, {model}") for model in models), box=None)
+    for target, scores in targets.items():
+        pearson = [_figure("pearson", scores[model].metrics["pearson"]) if model in scores else "-" for model in models]
+        first = next(iter(scores.values()))
+        table.add_row(target, _figure("r2", first.metrics["r2"]), *pearson)
+    return table
 
 
 def _models(scores: Sequence[Score]) -> Table:

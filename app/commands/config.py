@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -17,6 +18,9 @@ PREFIX = "BASECAST_"
 # Training and the tests find data sets by the one; `basecast predict --url` shows the key in the other.
 OTHER_VARIABLES = ("BASECAST_DATA", "BASECAST_API_KEY")
 
+PASSWORD = re.compile(r"(://[^/@:]*:)[^/]*@")
+PASSWORD_IN_QUERY = re.compile(r"([?&]password=)[^&]*")
+
 config = typer.Typer(no_args_is_help=True, help="Look at the settings.")
 
 
@@ -29,8 +33,9 @@ def _group() -> None:
 def check() -> None:
     """Check the settings and print them as TOML, each with where it comes from.
 
-    What is printed can be kept as a file and named in BASECAST_CONFIG. Settings that would let in whoever knocks, and
-    a file of keys that others may read, are refused.
+    What is printed can be kept as a file and named in BASECAST_CONFIG; a password of the queue is not printed.
+    Settings that contradict each other or would let in whoever knocks, and a file of keys that others may read, are
+    refused.
 
     For example:
 
@@ -66,9 +71,15 @@ def _toml(name: str, value: object) -> str:
     if value is None:
         return f"# {name} is not set"
     if isinstance(value, dict):
-        entries = (f"{json.dumps(key)} = {json.dumps(list(paths))}" for key, paths in value.items())
-        return f"{name} = {{ {', '.join(entries)} }}".replace("{  }", "{}")
-    return f"{name} = {json.dumps(str(value) if isinstance(value, Path) else value)}"
+        entries = ", ".join(f"{json.dumps(key)} = {json.dumps(list(paths))}" for key, paths in value.items())
+        return f"{name} = {{{entries}}}"
+    shown = str(value) if isinstance(value, Path) else value
+    return f"{name} = {json.dumps(_without_password(shown) if isinstance(shown, str) else shown)}"
+
+
+def _without_password(text: str) -> str:
+    """A URL as it may be shown; any other text as it is."""
+    return PASSWORD_IN_QUERY.sub(r"\1***", PASSWORD.sub(r"\1***@", text))
 
 
 def _origin(name: str, settings: Settings) -> str:

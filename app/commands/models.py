@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from statistics import median
 from typing import Annotated
 
 import typer
@@ -11,7 +12,7 @@ from rich.table import Table
 
 from app.bundle import MANIFEST, Manifest, find_bundles, read_bundle, read_manifest
 from app.commands.bundles import choose_bundle, models_folder
-from app.commands.card import bases_accepted, estimate, print_card
+from app.commands.card import MANY_TARGETS, bases_accepted, estimate, print_card, targets_in_short
 from app.commands.options import Device, Models
 from app.commands.terminal import messages, results, say
 from app.engine import OnnxModel
@@ -114,16 +115,19 @@ def _row(path: Path, manifest: Manifest) -> tuple[str, ...]:
         manifest.task,
         manifest.organism,
         bases_accepted(manifest.input),
-        ", ".join(manifest.target_names),
-        _first_r2(manifest),
+        targets_in_short(manifest),
+        _r2(manifest),
         _size(path, manifest),
     )
 
 
-def _first_r2(manifest: Manifest) -> str:
+def _r2(manifest: Manifest) -> str:
+    """The first target's; the median where there are many."""
     own = (score.metrics.get("r2") for score in manifest.scores if score.model == "this bundle")
-    found = next((figure for figure in own if figure is not None), None)
-    return estimate(found) if found else "-"
+    found = [figure for figure in own if figure is not None]
+    if len(manifest.targets) > MANY_TARGETS:
+        return f"median {median(figure.value for figure in found):.3f}" if found else "-"
+    return estimate(found[0]) if found else "-"
 
 
 def _size(path: Path, manifest: Manifest) -> str:

@@ -23,10 +23,11 @@ from app.client.remote import connect
 from app.commands.bundles import choose_bundle, models_folder
 from app.commands.options import Device, Models
 from app.commands.terminal import messages, say
+from app.fuse import exit_at_once
 from app.logs import configure_logging
 from app.main import create_service
 from app.records import Record, count_records, open_records
-from app.settings import load_settings
+from app.settings import MEMORY_QUEUE, load_settings
 from app.tables import WRITERS, PredictedRow, open_writer
 
 SOME_REFUSED = 3
@@ -100,7 +101,9 @@ def _client(url: str | None, model: str | None, models: Path | None, device: str
             yield client
         return
     bundle = choose_bundle(models_folder(models), model)
-    with open_local(create_service(load_settings(models=bundle, device=device))) as client:
+    service = create_service(load_settings(models=bundle, device=device, queue=MEMORY_QUEUE))
+    service.backend.fuse.then(exit_at_once)
+    with open_local(service) as client:
         yield client
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
-import socket
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from app import __version__
-from app.commands.options import Device, LogFormat, LogLevel, Models
+from app.commands.card import targets_in_short
+from app.commands.listening import listening_socket, url_of
+from app.commands.options import Device, LogFormat, LogLevel, MetricsPort, Models, Queue, Threads
 from app.commands.terminal import messages, say
-from app.errors import SettingsError
 from app.logs import configure_logging
 from app.main import Service, create_service
 from app.predictor import ServedModel
@@ -24,12 +25,6 @@ log = logging.getLogger(__name__)
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")]
 Port = Annotated[int | None, typer.Option(min=0, max=65_535, help="Port; 0 takes a free one.  [default: 8000]")]
-Threads = Annotated[
-    int | None, typer.Option(min=0, help="Batches computed at once on a CPU; 0 takes every core.  [default: 0]")
-]
-MetricsPort = Annotated[
-    int | None, typer.Option(min=0, max=65_535, help="A port of its own for /metrics.  [default: none]")
-]
 AllowAnonymous = Annotated[
     bool, typer.Option("--allow-anonymous", help="Listen on an address that others reach, and ask nobody who they are.")
 ]
@@ -40,6 +35,7 @@ def serve(
     port: Port = None,
     models: Models = None,
     device: Device = None,
+    queue: Queue = None,
     threads: Threads = None,
     metrics_port: MetricsPort = None,
     allow_anonymous: AllowAnonymous = False,
@@ -48,6 +44,8 @@ def serve(
 ) -> None:
     """Serve every bundle of a folder over HTTP.
 
+    Without a queue in Redis this process computes too; with one it only asks, and `basecast worker` computes.
+
     Each option can be set as BASECAST_<OPTION> in the environment or in the TOML file that BASECAST_CONFIG names;
     what is given here wins. `basecast config check` shows all of them.
 
@@ -55,6 +53,7 @@ def serve(
 
         basecast serve
         basecast serve --port 9000 --models models/utrseq-decay --device cpu --threads 4
+        basecast serve --queue redis://127.0.0.1:6379/0
         basecast serve --host 0.0.0.0 --allow-anonymous --metrics-port 9100
     """
     settings = load_settings(
@@ -62,6 +61,7 @@ def serve(
         port=port,
         models=models,
         device=device,
+        queue=queue,
         threads=threads,
         metrics_port=metrics_port,
         allow_anonymous=allow_anonymous or None,
@@ -70,33 +70,11 @@ def serve(
     )
     configure_logging(settings.log_level, settings.log_format)
     if settings.metrics_port:
-        _listening_socket(settings.host, settings.metrics_port).close()
-    with _listening_socket(settings.host, settings.port) as listener:
+        listening_socket(settings.host, settings.metrics_port).close()
+    with listening_socket(settings.host, settings.port) as listener:
         service = create_service(settings)
-        _announce(service, _url(listener))
+        _announce(service, url_of(listener))
         serve_until_stopped(service, [listener])
-
-
-def _listening_socket(host: str, port: int) -> socket.socket:
-    """A socket that holds the address before the models are loaded, so that a port in use is told at once.
-
-    Raises:
-        SettingsError: the address is taken, or is none of this machine.
-    """
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise SettingsError(f"cannot listen on {host} port {port}: {error.strerror}") from None
-    return listener
-
-
-def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - shown, not bound
-    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
 
 
 def _announce(service: Service, url: str) -> None:
@@ -106,25 +84,37 @@ def _announce(service: Service, url: str) -> None:
         _banner(console, service, url)
         return
     names = [model.manifest.versioned_name for model in service.predictor.models]
-    log.info("serving", extra={"url": url, "models": names, "provider": service.provider, "version": __version__})
+    provider = service.backend.provider or "workers behind the queue"
+    log.info("serving", extra={"url": url, "models": names, "provider": provider, "version": __version__})
 
 
 def _banner(console: Console, service: Service, url: str) -> None:
-    settings, models = service.settings, service.predictor.models
-    device = service.provider.removesuffix("ExecutionProvider")
-    console.print(f"[bold]Basecast {__version__}[/]  on {device}, {settings.compute_threads} compute threads\n")
+    models = service.predictor.models
+    console.print(f"[bold]Basecast {__version__}[/]  {_where(service)}\n")
     for model in models:
         manifest = model.manifest
-        console.print(f"  [bold cyan]{manifest.name}[/] {manifest.version}  {', '.join(manifest.target_names)}")
+        console.print(f"  [bold cyan]{manifest.name}[/] {manifest.version}  {targets_in_short(manifest)}")
     console.print(f"\n  [bold]{url}[/]  Ctrl-C stops\n  {url}/docs  documentation\n")
-    console.print("Try it:")
-    say(console, f"  curl {url}/predict -H 'content-type: application/json' \\")
-    say(console, f"    -d '{_example(models[0], only=len(models) == 1)}'\n".rstrip())
-    console.print()
+    if request := _example(models):
+        console.print("Try it:")
+        say(console, f"  curl {url}/predict -H 'content-type: application/json' \\")
+        say(console, f"    -d '{request}'")
+        console.print()
 
 
-def _example(model: ServedModel, *, only: bool) -> str:
-    """A request with the model's shortest golden example, which any reader may see."""
-    shortest = min((example.sequence for example in model.manifest.golden.examples), key=len)
-    request = {"sequences": [shortest]} if only else {"model": model.manifest.name, "sequences": [shortest]}
-    return json.dumps(request)
+def _example(models: Sequence[ServedModel]) -> str:
+    """A request with the shortest golden sequence of a model, which any reader may see; empty where none reads any."""
+    for model in models:
+        golden = [example.sequence for example in model.manifest.golden.examples if example.sequence is not None]
+        if golden:
+            named = {} if len(models) == 1 else {"model": model.manifest.name}
+            return json.dumps(named | {"sequences": [min(golden, key=len)]})
+    return ""
+
+
+def _where(service: Service) -> str:
+    """What computes, for people."""
+    if not service.backend.provider:
+        return "asking the workers behind the queue"
+    device = service.backend.provider.removesuffix("ExecutionProvider")
+    return f"on {device}, {service.settings.compute_threads} compute threads"

@@ -4,6 +4,6 @@ question      what is asked
 windows of a model → preparation: everybody's haplotypes over them, distinct ones once
 prediction    distinct haplotypes → values, in chunks
 answer        values → what each person has, beside the reference
-companions    what models of dosages say of the same people
+dosages       what models of dosages say of the same people
 people        all of the above, in this order
 """

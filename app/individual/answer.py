@@ -74,8 +74,8 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class WindowAnswer:
-    """Everybody's values over one window.
+class Place:
+    """Where a window lies, and on what.
 
     Attributes:
         assembly, refget: of the reference; the digest names the sequence that the window lies on.
@@ -84,18 +84,16 @@ class WindowAnswer:
     window: Window
     assembly: str | None
     refget: str
-    reference_values: Values
-    counts: Counts
-    individuals: tuple[IndividualAnswer, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a window lies, and on what."""
+class WindowAnswer:
+    """Everybody's values over one window."""
 
-    window: Window
-    assembly: str | None
-    refget: str
+    place: Place
+    reference_values: Values
+    counts: Counts
+    individuals: tuple[IndividualAnswer, ...]
 
 
 def window_answer(
@@ -116,9 +114,7 @@ def window_answer(
     column_of = {name: column for column, name in enumerate(names)}
     told = _Told(haplotypes, rows, targets, policies)
     return WindowAnswer(
-        window=place.window,
-        assembly=place.assembly,
-        refget=place.refget,
+        place=place,
         reference_values=_named(rows[REFERENCE], targets),
         counts=count(haplotypes),
         individuals=tuple(told.individual(column_of[name]) for name in wanted or names),

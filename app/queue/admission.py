@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from app.batching import Answer, Batch, Job, Outcome
-from app.errors import Overloaded
+from app.errors import DeadlineExceeded, Overloaded
 from app.metrics import ModelMetrics
 
 SMOOTHING = 0.2
@@ -35,8 +35,11 @@ def shed_late(jobs: Sequence[Job], now: float, wait_seconds: float, metrics: Mod
 
     Raises:
         Overloaded: it would.
+        DeadlineExceeded: it has passed already.
     """
     deadline = min((job.deadline for job in jobs), default=float("inf"))
+    if deadline <= now:
+        raise DeadlineExceeded("The deadline passed before the sequences were queued.")
     if now + wait_seconds > deadline:
         shed("deadline", "The wait in the queue would outlast the deadline.", wait_seconds, metrics)
 

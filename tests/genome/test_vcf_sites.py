@@ -68,4 +68,4 @@ def test_a_broken_line_is_named() -> None:
     with pytest.raises(VcfRefused) as refused:
         sites("1 5 . A G . . .", "1 x . A G . . .")
     assert refused.value.problem_code == "vcf_position"
-    assert "Line 4" in refused.value.detail
+    assert "Line 5" in refused.value.detail

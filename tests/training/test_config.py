@@ -7,6 +7,7 @@ import pytest
 
 from training.config import read_config
 from training.errors import ConfigError
+from training.people.config import is_of_people, read_people_config
 
 FOLDER = Path(__file__).parents[2] / "training" / "configs"
 CONFIGS = sorted([*FOLDER.glob("*.toml"), *FOLDER.glob("full-scale/*.toml")])
@@ -14,7 +15,8 @@ CONFIGS = sorted([*FOLDER.glob("*.toml"), *FOLDER.glob("full-scale/*.toml")])
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_shipped_configurations_are_valid_and_named_after_their_bundle(path: Path) -> None:
-    assert read_config(path).bundle.name == path.stem
+    config = read_people_config(path) if is_of_people(path) else read_config(path)
+    assert config.bundle.name == path.stem
 
 
 @pytest.mark.parametrize(

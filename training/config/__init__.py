@@ -5,7 +5,7 @@ package, in `training.recipe`, and in `recipe.py` of the data sets, the tokenize
 """
 
 from training.config.agreement import check_longest_input
-from training.config.bundle import BundleConfig
+from training.config.bundle import BundleConfig, BundleWords
 from training.config.document import Config
 from training.config.evaluation import EvaluationConfig
 from training.config.file import read_config
@@ -14,6 +14,7 @@ from training.datasets.recipe import DataConfig
 
 __all__ = [
     "BundleConfig",
+    "BundleWords",
     "Config",
     "DataConfig",
     "EvaluationConfig",

@@ -10,9 +10,9 @@ from app.bundle import NAME_PATTERN, VERSION_PATTERN
 from training.errors import ConfigError
 
 
-@dataclass(frozen=True)
-class BundleConfig:
-    """What the manifest and the model card say beyond what is measured."""
+@dataclass(frozen=True, kw_only=True)
+class BundleWords:
+    """What the manifest and the model card of any model say beyond what is measured."""
 
     name: str
     """Folder in models/ and name on the wire."""
@@ -26,23 +26,8 @@ class BundleConfig:
     citation: str
     intended_use: str
     limits: str
-    min_bases: int
-    max_bases: int
-    golden_sequences: tuple[str, ...] = ()
-    """The trained model's predictions for these become the golden examples."""
-
-    golden_rows: tuple[str, ...] = ()
-    """Ids of rows of the table that are golden sequences too, for windows too long to write down."""
-
     card: str = ""
     """Markdown for the model card: what was tried, what to watch for."""
-
-    ambiguous: Literal["refused", "n", "iupac"] = "refused"
-    """Which letters beside A, C, G, T and U the service accepts."""
-
-    max_tokens: int = 0
-    """Longest input in tokens, special ones included; 0: what `max_bases` comes to at worst. A model with so many
-    positions may allow less, and a sequence that gives more is refused."""
 
     assembly: str = ""
     """Empty for reporters and other sequences that lie on no assembly."""
@@ -54,6 +39,29 @@ class BundleConfig:
             )
         if not re.fullmatch(VERSION_PATTERN, self.version):
             raise ConfigError(f"bundle.version: {self.version!r} is not three numbers with dots between them, as 1.0.0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BundleConfig(BundleWords):
+    """What is said of a model that reads sequences."""
+
+    min_bases: int
+    max_bases: int
+    golden_sequences: tuple[str, ...] = ()
+    """The trained model's predictions for these become the golden examples."""
+
+    golden_rows: tuple[str, ...] = ()
+    """Ids of rows of the table that are golden sequences too, for windows too long to write down."""
+
+    ambiguous: Literal["refused", "n", "iupac"] = "refused"
+    """Which letters beside A, C, G, T and U the service accepts."""
+
+    max_tokens: int = 0
+    """Longest input in tokens, special ones included; 0: what `max_bases` comes to at worst. A model with so many
+    positions may allow less, and a sequence that gives more is refused."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.golden_sequences and not self.golden_rows:
             raise ConfigError("bundle.golden_sequences: at least one sequence is needed, or a row in golden_rows")
         if not 1 <= self.min_bases <= self.max_bases:

@@ -61,15 +61,15 @@ def import_enformer(found: PublishedEnformer, card: EnformerCard, models: Path, 
         ExportRefused: ONNX Runtime predicts something else than torch.
     """
     model, feeder = load_regressor(found, card)
-    bundle = replace(card.bundle, golden_sequences=_filling(card.bundle))
     tracks = {target.name: target.tracks for target in card.targets}
     config = {"model": asdict(_shape(found, card)), "readout": asdict(card.readout), "tracks": tracks}
     described = Description(
-        bundle=bundle,
+        bundle=card.bundle,
         quantities=card.targets,
         architecture=_architecture(found, card),
         config=config | {"checkpoint": found.name, "files": weight_digests(found.folder)},
         command=command,
+        golden_sequences=_filling(card.bundle),
     )
     return write_bundle(model, feeder, described, models)
 

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 
 from redis.exceptions import NoPermissionError
 
 from app.errors import SettingsError
 from app.queue.redis.channel import Channel
+from app.queue.redis.connection import Connector
+from app.queue.redis.faults import FAILURES
 
 log = logging.getLogger(__name__)
 
 OLDEST = (6, 2)
+
+
+async def preflight(url: str) -> None:
+    """Look at a server before the process depends on it; one that does not answer is waited for later.
+
+    Raises:
+        SettingsError: the URL cannot be read, or the server is too old or throws away what others still need.
+    """
+    channel = Channel(Connector(url))
+    try:
+        with contextlib.suppress(*FAILURES):
+            await check_server(channel)
+    finally:
+        await channel.close()
 
 
 async def check_server(channel: Channel) -> None:

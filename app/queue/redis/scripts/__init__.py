@@ -19,9 +19,13 @@ class Script:
     sha1: str
 
 
-def _read(name: str) -> Script:
-    source = files(__name__).joinpath(f"{name}.lua").read_text("ascii")
+def script_of(source: str) -> Script:
+    """A script with its digest."""
     return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
+
+
+def _read(name: str) -> Script:
+    return script_of(files(__name__).joinpath(f"{name}.lua").read_text("ascii"))
 
 
 ENQUEUE = _read("enqueue")

@@ -1,0 +1,146 @@
+"""What computes for the API: workers in this process, or workers elsewhere behind Redis."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from app.bundle import Bundle
+from app.fuse import Fuse
+from app.limits import RateLimiter
+from app.limits.memory import MemoryRateLimiter
+from app.limits.redis import TAKE, RedisRateLimiter
+from app.loading import Compute, Records, hire, load
+from app.metrics import Metrics, ModelMetrics
+from app.queue import JobQueue
+from app.queue.memory import MemoryQueue
+from app.queue.redis.api_side import ApiSide
+from app.queue.redis.checks import preflight
+from app.queue.redis.scripts import script_of
+from app.settings import Settings
+from app.tracing import NO_TRACING, Tracing, open_tracing
+from app.worker import Worker
+
+
+@dataclass(frozen=True)
+class Backend:
+    """The other end of the queues.
+
+    Attributes:
+        queues: one for each bundle, in their order.
+        provider: what computes here, as ONNX Runtime names it, such as `CPUExecutionProvider`; empty if nothing does.
+        workers_of: how many live workers a bundle has, by its digest.
+        preflight: what can be found out before the first request, so that start-up ends with one clear line.
+        running: the backend at work.
+        fuse: blows when nothing can be computed in this process any more.
+        limiter: how much each caller has had, where all processes that answer him can see it.
+    """
+
+    queues: Sequence[JobQueue]
+    provider: str
+    workers_of: Callable[[str], int]
+    preflight: Callable[[], Coroutine[Any, Any, None]]
+    running: Callable[[], AbstractAsyncContextManager[None]]
+    fuse: Fuse
+    limiter: RateLimiter
+
+
+def tracing_for(settings: Settings) -> Tracing:
+    """Where the settings, or OpenTelemetry's own variables, want traces to go.
+
+    Raises:
+        SettingsError: OpenTelemetry is not installed.
+    """
+    return open_tracing(settings.otlp_endpoint) if settings.traces_wanted else NO_TRACING
+
+
+def backend_for(
+    bundles: Sequence[Bundle],
+    counted: Sequence[ModelMetrics],
+    settings: Settings,
+    metrics: Metrics,
+    tracing: Tracing,
+) -> Backend:
+    """What the setting `queue` says.
+
+    Raises:
+        BundleError: a bundle that is computed here cannot be trusted.
+        SettingsError: the queue's URL cannot be read.
+    """
+    if settings.computes_here:
+        return in_this_process(bundles, counted, settings, tracing)
+    return behind_redis(bundles, counted, settings, metrics)
+
+
+def in_this_process(
+    bundles: Sequence[Bundle], counted: Sequence[ModelMetrics], settings: Settings, tracing: Tracing
+) -> Backend:
+    """Workers in this process, with queues in its memory."""
+    compute = Compute.of(settings.compute_threads, settings.watchdog_ms / 1000)
+    records = Records(f"{socket.gethostname()}-{os.getpid()}", settings.log_batches_from_ms, tracing)
+    queues, workers, provider = [], {}, ""
+    for bundle, counters in zip(bundles, counted, strict=True):
+        loaded = load(bundle, settings.device, settings.cpu_allowed, compute.watchdog)
+        queue = MemoryQueue(settings.max_queue_tokens, counters, compute.threads)
+        queues.append(queue)
+        workers[bundle.sha256] = hire(loaded, queue, compute, counters, records)
+        provider = loaded.model.provider
+    return Backend(
+        queues,
+        provider,
+        lambda digest: int(workers[digest].alive),
+        _nothing,
+        partial(at_work, workers.values(), compute),
+        compute.watchdog.fuse,
+        MemoryRateLimiter(),
+    )
+
+
+def behind_redis(
+    bundles: Sequence[Bundle], counted: Sequence[ModelMetrics], settings: Settings, metrics: Metrics
+) -> Backend:
+    """Workers wherever they are; a bundle's digest says which of them serve it, so that versions never mix."""
+    side = ApiSide(settings.queue, settings.namespace, metrics)
+    queues = [
+        side.open_queue(it.sha256, len(it.manifest.targets), settings.max_queue_tokens, counters)
+        for it, counters in zip(bundles, counted, strict=True)
+    ]
+    return Backend(
+        queues,
+        "",
+        lambda digest: len(side.workers(digest)),
+        partial(preflight, settings.queue),
+        partial(_connected, side),
+        Fuse(),
+        RedisRateLimiter(partial(side.writer.run, script_of(TAKE)), settings.namespace),
+    )
+
+
+@asynccontextmanager
+async def at_work(workers: Collection[Worker], compute: Compute) -> AsyncIterator[None]:
+    """The workers take jobs meanwhile."""
+    compute.watchdog.start()
+    for worker in workers:
+        worker.start()
+    try:
+        yield
+    finally:
+        for worker in workers:
+            await worker.stop()
+        compute.watchdog.stop()
+
+
+@asynccontextmanager
+async def _connected(side: ApiSide) -> AsyncIterator[None]:
+    await side.start()
+    yield
+    await side.close()
+
+
+async def _nothing() -> None:
+    """A backend in this process has proved itself when it was loaded."""

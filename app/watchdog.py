@@ -1,0 +1,85 @@
+"""A batch that hangs is noticed by a thread that does nothing else."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from app.fuse import Fuse
+
+LOOKS_PER_LIMIT = 8
+# A batch that takes this many times as long as it should will not come back.
+PATIENCE = 10
+
+
+class Speed(NamedTuple):
+    """How fast a model was when it was loaded.
+
+    Attributes:
+        seconds_per_token: in the small batches of the golden examples; too much for a model of fixed cost.
+        longest_seconds: of the longest input by itself, if that was measured.
+    """
+
+    seconds_per_token: float = 0.0
+    longest_seconds: float = math.inf
+
+    def expected_seconds(self, rows: int, padded_tokens: int) -> float:
+        """How long a batch should take."""
+        return min(self.seconds_per_token * padded_tokens, self.longest_seconds * rows)
+
+
+class Watchdog:
+    """Blows the fuse when a batch takes too long.
+
+    Time in which the whole process stood still, because it was stopped or the machine slept, does not count.
+
+    Args:
+        fuse: what it blows.
+        limit_seconds: how long any batch may take.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, fuse: Fuse, limit_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.fuse, self.limit_seconds = fuse, limit_seconds
+        self._clock = clock
+        self._period = limit_seconds / LOOKS_PER_LIMIT
+        self._seen_at = clock()
+        self._running_seconds = 0.0
+        self._due: dict[object, float] = {}  # its methods are atomic: compute threads write, the watching one reads
+        self._ended = threading.Event()
+
+    def start(self) -> None:
+        """Watch, until `stop`."""
+        self._ended.clear()
+        self._seen_at = self._clock()
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+
+    def stop(self) -> None:
+        """Watch no longer."""
+        self._ended.set()
+
+    @contextmanager
+    def watching(self, expected_seconds: float) -> Iterator[None]:
+        """Watch what is done meanwhile; it may take the limit, or ten times what is expected of it."""
+        key = object()
+        self._due[key] = self._running_seconds + max(self.limit_seconds, PATIENCE * expected_seconds)
+        try:
+            yield
+        finally:
+            del self._due[key]
+
+    def look(self) -> None:
+        """Count the time since the last look, and blow the fuse if a batch is overdue."""
+        now = self._clock()
+        self._running_seconds += min(now - self._seen_at, 2 * self._period)
+        self._seen_at = now
+        if any(due <= self._running_seconds for due in list(self._due.values())):
+            self.fuse.blow("a batch hangs")
+
+    def _watch(self) -> None:
+        while not self._ended.wait(self._period):
+            self.look()
