@@ -31,10 +31,12 @@ from app.api.openapi import (
     problem_responses,
     require_keys,
     unready,
+    variants_documentation,
 )
 from app.api.predict import PredictRoute
 from app.api.problems import handle_http_exception, handle_service_error
 from app.api.schemas import Health, ModelList
+from app.api.variants import VARIANTS, VariantsRoute
 from app.backend import Backend, backend_for, tracing_for
 from app.bundle import Bundle
 from app.checks import Check, always_ok, every_model_served, fuse_is_whole, in_reach, not_draining
@@ -163,6 +165,7 @@ def _http(
     predict = PredictRoute(predictor, bodies, deadlines)
     individual = IndividualRoute(people, bodies, deadlines)
     genomes = None if people is None else people.genomes
+    variants = VariantsRoute(predictor, genomes, bodies, deadlines)
     mutagenesis = MutagenesisRoute(predictor, genomes, bodies, deadlines)
     models = ModelRoutes(predictor)
     health = HealthRoutes({"compute": fuse_is_whole(backend.fuse)}, _ready(predictor, backend), metrics)
@@ -182,6 +185,8 @@ def _http(
     if people is not None:
         documented = individual_documentation(settings.max_deadline_ms)
         api.add_api_route(INDIVIDUAL, individual.predict, methods=["POST"], **documented)
+        documented = variants_documentation(settings.max_deadline_ms)
+        api.add_api_route(VARIANTS, variants.variants, methods=["POST"], **documented)
     documented = mutagenesis_documentation(settings.max_deadline_ms)
     api.add_api_route(MUTAGENESIS, mutagenesis.mutagenesis, methods=["POST"], **documented)
     api.add_api_route("/models", models.list_models, response_model=ModelList, tags=["models"])
@@ -197,6 +202,7 @@ def _http(
     hot = {
         ("POST", "/predict"): predict.predict,
         ("POST", INDIVIDUAL): individual.predict,
+        ("POST", VARIANTS): variants.variants,
         ("POST", MUTAGENESIS): mutagenesis.mutagenesis,
     }
     paces = {INDIVIDUAL: BodyPace(max(settings.body_timeout_ms, UPLOAD_TIMEOUT_MS))}

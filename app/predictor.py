@@ -108,6 +108,19 @@ class Predictor:
             raise UnknownModel(f"No model of that name or version is loaded; there is {self._names()}.")
         return self._by_name[name]
 
+    def sequence_model(self, name: str | None) -> ServedModel:
+        """The same, which must be one that reads sequences.
+
+        Raises:
+            UnknownModel: as `model`.
+            Unprocessable: it reads genotypes.
+        """
+        model = self.model(name)
+        if not model.manifest.input.reads_sequences:
+            detail = "This model reads genotypes and no sequences; ask POST /predict/individual."
+            raise Unprocessable(detail, items=[ItemError("/model", "needs_genotypes", detail)])
+        return model
+
     def _names(self) -> str:
         return ", ".join(model.manifest.versioned_name for model in self.models)
 
@@ -140,8 +153,7 @@ class Predictor:
         Raises:
             ServiceError: they cannot be predicted.
         """
-        model = self.model(name)
-        _refuse_model_of_genotypes(model)
+        model = self.sequence_model(name)
         bases = self._check_size(sequences)
         with self._in_flight.room(len(sequences), bases):
             flights = self._flights[model.sha256]
@@ -425,12 +437,6 @@ def _located(error: ServiceError, index: int) -> ServiceError:
         return error
     item = ItemError(f"/sequences/{index}", error.code, error.detail)
     return type(error)(error.detail, items=[item])
-
-
-def _refuse_model_of_genotypes(model: ServedModel) -> None:
-    if not model.manifest.input.reads_sequences:
-        detail = "This model reads genotypes and no sequences; ask POST /predict/individual."
-        raise Unprocessable(detail, items=[ItemError("/model", "needs_genotypes", detail)])
 
 
 def _refuse(code: str, detail: str) -> Unprocessable:

@@ -68,7 +68,7 @@ class MutagenesisRoute:
         answer_type = negotiate(request.headers.get("accept", "*/*"))
         asked = validated(MutagenesisRequest, await read_json(request, exchange, self._bodies))
         deadline = exchange.started + self._deadlines.chosen_ms(asked.deadline_ms, request.headers) / 1000
-        model = self._predictor.model(asked.model)
+        model = self._predictor.sequence_model(asked.model)
         subject = await asyncio.to_thread(self._subject, asked, model.manifest)
         check_size(subject.sweep, self._predictor.limits, subject.pointer)
         exchange.model, exchange.sequences = model.manifest.versioned_name, subject.sweep.sequences

@@ -15,6 +15,7 @@ from app.api.multipart import MULTIPART
 from app.api.mutagenesis_schemas import MutagenesisRequest, MutagenesisResponse
 from app.api.replies import CSV, NDJSON
 from app.api.schemas import MIN_DEADLINE_MS, Health, PredictRequest, PredictResponse, Problem
+from app.api.variants_schemas import VariantsRequest, VariantsResponse
 from app.errors import PROBLEM_JSON
 
 REFERENCE = "#/components/schemas/{model}"
@@ -39,7 +40,7 @@ TITLES = {
 }
 DOCUMENTED = (
     PredictRequest, PredictResponse, IndividualRequest, IndividualResponse, TiledResponse, Problem, Health,
-    MutagenesisRequest, MutagenesisResponse,
+    VariantsRequest, VariantsResponse, MutagenesisRequest, MutagenesisResponse,
 )  # fmt: skip
 FASTA_PATTERN = r"^(>[!-~]{1,256}( [ -~]*)?\n[ACGTUacgtu]+\n)+$"
 FASTA_EXAMPLE = ">S0_M_T1\nTGTCCCCGGGTCTTCCAACGGACTGGCGTTGCCCCGGTTCACTGGGGACTGCCCTTGGGG\n"
@@ -77,6 +78,11 @@ def individual_documentation(max_deadline_ms: int) -> dict[str, Any]:
             "parameters": _parameters(max_deadline_ms)[:2],
         },
     }
+
+
+def variants_documentation(max_deadline_ms: int) -> dict[str, Any]:
+    """Arguments of `add_api_route` that describe POST /predict/variants."""
+    return _json_route("Predict what each variant does", VariantsRequest, VariantsResponse, max_deadline_ms)
 
 
 def mutagenesis_documentation(max_deadline_ms: int) -> dict[str, Any]:
@@ -123,7 +129,7 @@ def describe(api: FastAPI, max_sequences: int, max_deadline_ms: int) -> None:
         )
         fields = definitions["$defs"]["PredictRequest"]["properties"]
         fields["sequences"]["maxItems"] = max_sequences
-        for model in (PredictRequest, MutagenesisRequest):
+        for model in (PredictRequest, VariantsRequest, MutagenesisRequest):
             deadline = definitions["$defs"][model.__name__]["properties"]["deadline_ms"]
             deadline["anyOf"][0]["maximum"] = max_deadline_ms
         document.setdefault("components", {}).setdefault("schemas", {}).update(definitions["$defs"])
