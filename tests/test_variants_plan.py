@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +12,7 @@ from app.genome.variants import Variant
 from app.genomes import Genomes, open_genomes
 from app.predictor import RequestLimits
 from app.variants.plan import Plan, plan_variants
-from app.variants.question import Asked, Question
+from app.variants.question import question_of_list
 from tests.people import write_window_bundle
 
 CONTIG = "ACGTTGCAACCGGTTATGCCATAGGCATTACGGACCTTAAGC"
@@ -39,8 +38,7 @@ def variants(draw: st.DrawFn) -> Variant:
 
 
 def planned(genomes: Genomes, manifest: Manifest, asked: list[Variant], window: Window | None) -> Plan:
-    question = Question(tuple(Asked(variant, "/vcf", line) for line, variant in enumerate(asked, start=1)))
-    return plan_variants(genomes, manifest, question, window, RequestLimits())
+    return plan_variants(genomes, manifest, question_of_list(asked), window, RequestLimits())
 
 
 def spelled(plan: Plan) -> list[tuple[str, str]]:

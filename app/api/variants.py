@@ -26,7 +26,7 @@ from app.predictor import Predictor
 from app.reference_windows import window_of_gene, window_of_interval
 from app.variants.effects import predict_effects
 from app.variants.plan import Plan, plan_variants
-from app.variants.question import Asked, Question, question_of_vcf
+from app.variants.question import ListPlace, Question, question_of_list, question_of_vcf
 
 VARIANTS = "/predict/variants"
 
@@ -93,16 +93,15 @@ def _refuse_too_many(document: object, most: int) -> None:
 
 
 def _question(asked: VariantsRequest) -> Question:
-    variants, faults = list[Asked](), list[ItemError]()
+    variants, faults = list[Variant](), list[ItemError]()
     for index, item in enumerate(asked.variants or ()):
-        pointer = f"/variants/{index}"
         try:
-            variants.append(Asked(_variant(item, pointer), pointer))
+            variants.append(_variant(item, ListPlace(index).pointer))
         except Unprocessable as error:
             faults += error.items
     if faults:
         raise Unprocessable(f"{len(faults)} variants are refused; nothing was predicted.", items=faults)
-    return Question(tuple(variants))
+    return question_of_list(variants)
 
 
 def _variant(item: str | VariantItem, pointer: str) -> Variant:

@@ -37,7 +37,7 @@ def variants_document(model: ServedModel, found: Effects, genomes: Genomes) -> d
             "distinct_sequences": len(plan.sequences),
         },
         "variants": [_effect(effect, targets, windows[effect.placed.window]) for effect in found.effects],
-        "skipped": [asdict(each) for each in plan.skipped],
+        "skipped": [asdict(each.place) | {"reason": each.reason} for each in plan.skipped],
     }
 
 
@@ -77,7 +77,7 @@ def _effect(found: Effect, targets: Sequence[Target], window: Mapping[str, Any])
     return {
         "variant": str(asked.variant),
         **asdict(asked.variant),
-        **({"line": asked.line} if asked.line else {}),
+        **asdict(asked.place),
         "window": window,
         "reference": _named(names, effect.reference),
         "alternate": _named(names, effect.alternate),

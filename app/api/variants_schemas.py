@@ -71,7 +71,9 @@ class VariantEffect(BaseModel):
     position: int
     reference_bases: str
     alternate_bases: str
-    line: Annotated[int | None, Field(default=None, description="Of the VCF, 1-based.")]
+    index: Annotated[int | None, Field(default=None, description="In the request's list, from 0.")]
+    line: Annotated[int | None, Field(default=None, description="Of the VCF, from 1.")]
+    allele: Annotated[int | None, Field(default=None, description="Of the VCF's record, from 1.")]
     window: WindowInfo
     reference: Values
     alternate: Values
@@ -79,12 +81,13 @@ class VariantEffect(BaseModel):
     log2_fold_change: Annotated[Values | None, Field(default=None, description="Where the scale makes it meaningful.")]
 
 
-class SkippedAllele(BaseModel):
-    """An alternate allele of the VCF that was not scored."""
+class SkippedVariant(BaseModel):
+    """What was not scored: one of the list, or of the VCF."""
 
-    line: int
-    allele: Annotated[int, Field(description="Counted from 1; 0 stands for the whole record.")]
-    reason: str
+    index: Annotated[int | None, Field(default=None, description="In the request's list, from 0.")]
+    line: Annotated[int | None, Field(default=None, description="Of the VCF, from 1.")]
+    allele: Annotated[int | None, Field(default=None, description="From 1; 0 stands for the whole record.")]
+    reason: Annotated[str, Field(description="outside_window, unsupported_allele, no_change or filtered.")]
 
 
 class VariantCounts(BaseModel):
@@ -101,4 +104,4 @@ class VariantsResponse(BaseModel):
     model: ModelInfo
     counts: VariantCounts
     variants: list[VariantEffect]
-    skipped: list[SkippedAllele]
+    skipped: list[SkippedVariant]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -15,7 +15,7 @@ from app.genome.stretch import Stretch
 from app.genomes import Genomes
 from app.predictor import RequestLimits
 from app.reference_windows import window_around
-from app.variants.question import Asked, Question, Skipped
+from app.variants.question import Asked, Question, Skipped, VcfPlace
 
 # So many requests to POST /predict one for variants may be worth.
 WORTH_REQUESTS = 8
@@ -46,7 +46,7 @@ class Plan:
     Attributes:
         sequences: distinct ones.
         pointers: to the first variant that each is for.
-        skipped: alleles of a VCF that are not scored.
+        skipped: what is not scored.
     """
 
     variants: tuple[Placed, ...]
@@ -68,13 +68,11 @@ def plan_variants(
     """
     windowed = _checked(question.variants, lambda asked: _windowed(asked, genomes, manifest, window))
     inside = [(asked, place) for asked, place in windowed if touches(asked.variant, place)]
-    outside = [asked for asked, place in windowed if not touches(asked.variant, place)]
-    _refuse_listed(outside)
+    outside = [asked.place for asked, place in windowed if not touches(asked.variant, place)]
     _check_bases([place for _, place in inside], limits)
     distinct, stretches = Distinct(), Stretches(genomes.reference, inside)
     placed = _checked(inside, lambda pair: _placed(*pair, stretches, distinct))
-    left_out = [Skipped(asked.line, asked.allele, "outside_window") for asked in outside]
-    skipped = tuple(sorted((*question.skipped, *left_out), key=lambda each: (each.line, each.allele)))
+    skipped = (*question.skipped, *(Skipped(place, "outside_window") for place in outside))
     return Plan(tuple(placed), tuple(distinct.row_of), tuple(distinct.pointers), skipped)
 
 
@@ -146,14 +144,6 @@ def _mismatch(position: int, stretch: Stretch) -> str:
     return f"The variant's reference base is not the reference's, which {found}; is it of another assembly?"
 
 
-def _refuse_listed(outside: Iterable[Asked]) -> None:
-    """Of a VCF what lies elsewhere is skipped; who lists a variant wants it scored."""
-    detail = "The variant lies outside the window."
-    faults = [ItemError(asked.pointer, "invalid_value", detail) for asked in outside if not asked.line]
-    if faults:
-        raise _all_refused(faults)
-
-
 def _check_bases(windows: Sequence[Window], limits: RequestLimits) -> None:
     bases = sum(window.interval.bases for window in (*windows, *set(windows)))
     most = limits.max_total_bases * WORTH_REQUESTS
@@ -181,5 +171,5 @@ def _all_refused(faults: Sequence[ItemError]) -> Unprocessable:
 
 
 def _refused(asked: Asked, code: str, detail: str) -> Unprocessable:
-    where = f"Line {asked.line}: {detail}" if asked.line else detail
+    where = f"Line {asked.place.line}: {detail}" if isinstance(asked.place, VcfPlace) else detail
     return Unprocessable(where, items=[ItemError(asked.pointer, code, where)])

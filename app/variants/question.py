@@ -14,46 +14,77 @@ from app.genome.vcf.sites import read_sites
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One variant to score.
+class ListPlace:
+    """A place in a list, from 0."""
 
-    Attributes:
-        pointer: JSON pointer to what asks for it.
-        line, allele: where it stands in a VCF, both from 1; 0 for one of a list.
-    """
+    index: int
 
-    variant: Variant
-    pointer: str
-    line: int = 0
-    allele: int = 0
+    @property
+    def pointer(self) -> str:
+        """JSON pointer to it."""
+        return f"/variants/{self.index}"
 
 
 @dataclass(frozen=True, slots=True)
-class Skipped:
-    """An allele of a VCF that is not scored.
+class VcfPlace:
+    """A place in a VCF.
 
     Attributes:
-        line: of its record, 1-based.
-        allele: counted from 1; 0 stands for the whole record.
-        reason: why.
+        line: of the record, from 1.
+        allele: from 1; 0 stands for the whole record.
     """
 
     line: int
     allele: int
+
+    @property
+    def pointer(self) -> str:
+        """JSON pointer to the VCF."""
+        return "/vcf"
+
+
+Place = ListPlace | VcfPlace
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One variant to score.
+
+    Attributes:
+        place: where it is asked for.
+    """
+
+    variant: Variant
+    place: Place
+
+    @property
+    def pointer(self) -> str:
+        """JSON pointer to what asks for it."""
+        return self.place.pointer
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """What is not scored, and why."""
+
+    place: Place
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What to score, and what of a VCF was left out."""
+    """What to score, and what of a VCF is left out."""
 
     variants: tuple[Asked, ...]
     skipped: tuple[Skipped, ...] = ()
 
 
-def question_of_vcf(
-    chunks: Iterable[bytes], limits: VcfLimits, *, passed_only: bool, most: int, pointer: str = "/vcf"
-) -> Question:
+def question_of_list(variants: Iterable[Variant]) -> Question:
+    """Every variant of a list."""
+    return Question(tuple(Asked(variant, ListPlace(index)) for index, variant in enumerate(variants)))
+
+
+def question_of_vcf(chunks: Iterable[bytes], limits: VcfLimits, *, passed_only: bool, most: int) -> Question:
     """Every alternate allele of a VCF that can be scored.
 
     Args:
@@ -67,8 +98,9 @@ def question_of_vcf(
     for site in read_sites(lines_of(text_of(chunks, limits), limits), limits, passed_only=passed_only):
         if len(variants) + len(skipped) == most:
             raise VcfRefused("vcf_too_many", f"One request takes at most {most:,} alternate alleles; send a part.")
+        place = VcfPlace(site.line, site.allele)
         if site.variant is None:
-            skipped.append(Skipped(site.line, site.allele, str(site.reason)))
+            skipped.append(Skipped(place, str(site.reason)))
         else:
-            variants.append(Asked(site.variant, pointer, site.line, site.allele))
+            variants.append(Asked(site.variant, place))
     return Question(tuple(variants), tuple(skipped))
