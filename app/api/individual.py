@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -115,7 +115,7 @@ class IndividualRoute:
         await reader.expect("vcf")
         return Asked(parsed, self._upload(reader.content(), genomes), reader)
 
-    def _upload(self, content: AsyncIterator[bytes], genomes: Genomes) -> UploadSource:
+    def _upload(self, content: AsyncGenerator[bytes, None], genomes: Genomes) -> UploadSource:
         return UploadSource(content, genomes.limits, self._children)
 
 
@@ -128,5 +128,5 @@ async def _collected(reader: MultipartReader) -> bytes:
     return bytes(body)
 
 
-async def _once(content: bytes) -> AsyncIterator[bytes]:
+async def _once(content: bytes) -> AsyncGenerator[bytes, None]:
     yield content

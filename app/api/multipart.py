@@ -6,7 +6,7 @@ Strict on purpose: what browsers and HTTP clients send is read, everything else 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from app.errors import MalformedRequest, UnsupportedMediaType
 
@@ -69,7 +69,7 @@ class MultipartReader:
         if bytes(self._held) not in (b"", b"\r\n"):
             raise MalformedRequest("Something follows the end of the multipart body.")
 
-    async def content(self) -> AsyncIterator[bytes]:
+    async def content(self) -> AsyncGenerator[bytes, None]:
         """What the part holds, as it arrives."""
         while (end := self._held.find(self._delimiter)) < 0:
             safe = len(self._held) - len(self._delimiter) + 1

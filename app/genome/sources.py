@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -53,13 +54,14 @@ class UploadSource:
         children: how many processes may read uploads at once.
     """
 
-    chunks: AsyncIterator[bytes]
+    chunks: AsyncGenerator[bytes, None]
     limits: VcfLimits
     children: Children
 
     async def genotypes(self, query: GenotypeQuery) -> GenotypesIn:
         start, end = max(query.start - MARGIN_BASES, 0), query.end + MARGIN_BASES
-        read = await read_upload(self.chunks, replace(query, start=start, end=end), self.limits, self.children)
+        async with aclosing(self.chunks) as chunks:
+            read = await read_upload(chunks, replace(query, start=start, end=end), self.limits, self.children)
         if not read.samples:
             raise VcfRefused("vcf_samples", "The VCF has no genotypes of anybody.")
 
