@@ -11,6 +11,7 @@ from app.api.replies import CSV, JSON, model_info, shortest
 from app.api.rows import csv_response, json_response, ndjson_response
 from app.mutagenesis import ALPHABET, Mutagenesis, centred
 from app.predictor import ServedModel
+from app.tables import Column
 
 Document = Mapping[str, Any]
 
@@ -50,9 +51,10 @@ def mutagenesis_response(document: Document, media_type: str) -> Response:
     return ndjson_response(_positions(document))
 
 
-def mutagenesis_columns(document: Document) -> dict[str, type]:
-    """The columns of a table of it, and what each holds."""
-    return {"position": int, "reference": str, "base": str} | dict.fromkeys(document["values"], float)
+def mutagenesis_columns(document: Document) -> list[Column]:
+    """The columns of a table of it."""
+    targets = ((target, float) for target in document["values"])
+    return [("position", int), ("reference", str), ("base", str), *targets]
 
 
 def mutagenesis_rows(document: Document) -> Iterator[list[object]]:

@@ -11,6 +11,7 @@ from pydantic_core import to_json
 from starlette.responses import Response
 
 from app.api.replies import CSV, JSON, NDJSON
+from app.tables import Column
 
 
 def json_response(document: Mapping[str, Any]) -> Response:
@@ -18,11 +19,11 @@ def json_response(document: Mapping[str, Any]) -> Response:
     return Response(to_json(document), media_type=JSON)
 
 
-def csv_response(columns: Iterable[str], rows: Iterable[Sequence[object]]) -> Response:
+def csv_response(columns: Iterable[Column], rows: Iterable[Sequence[object]]) -> Response:
     """A table with a line of column names."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(columns)
+    writer.writerow([name for name, _ in columns])
     writer.writerows(rows)
     return Response(table.getvalue().encode(), media_type=CSV)
 

@@ -15,9 +15,18 @@ from app.bundle import Target
 from app.genome.intervals import Window
 from app.genomes import Genomes
 from app.predictor import ServedModel
+from app.tables import Column
 from app.variants.effects import Effect, Effects
 
 Document = Mapping[str, Any]
+FACTS: tuple[Column, ...] = (
+    ("contig", str),
+    ("position", int),
+    ("reference_bases", str),
+    ("alternate_bases", str),
+    ("start", int),
+    ("end", int),
+)
 FIGURES = ("reference", "alternate", "difference", "log2_fold_change")
 
 
@@ -51,10 +60,9 @@ def variants_response(document: Document, media_type: str) -> Response:
     return ndjson_response(document["variants"])
 
 
-def variants_columns(targets: Sequence[str]) -> dict[str, type]:
-    """The columns of a table of effects, and what each holds."""
-    facts = {"contig": str, "position": int, "reference_bases": str, "alternate_bases": str, "start": int, "end": int}
-    return facts | {f"{target}_{figure}": float for target in targets for figure in FIGURES}
+def variants_columns(targets: Sequence[str]) -> list[Column]:
+    """The columns of a table of effects."""
+    return [*FACTS, *((f"{target}_{figure}", float) for target in targets for figure in FIGURES)]
 
 
 def variants_rows(effects: Sequence[Document], targets: Sequence[str]) -> Iterator[list[object]]:

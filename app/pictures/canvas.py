@@ -11,6 +11,7 @@ from app.errors import TableError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+PICTURES = (".png", ".svg", ".pdf")
 RAISES, LOWERS, QUIET = "#b2182b", "#2166ac", "#666666"
 DIVERGING = "RdBu_r"  # raises red, lowers blue, nothing white
 BASE_COLOURS = {"A": "#109648", "C": "#255c99", "G": "#d08a00", "T": "#d62839", "N": QUIET}
