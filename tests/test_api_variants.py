@@ -90,6 +90,13 @@ async def test_one_window_s_reference_and_equal_alternates_are_predicted_once(cl
     assert response.json()["counts"] == {"variants": 3, "skipped": 0, "distinct_sequences": 3}
 
 
+async def test_a_list_is_answered_as_each_of_its_variants_alone(client: httpx.AsyncClient) -> None:
+    variants = ["chr1:45:A>G", "chr1:50:AC>A", "chr1:51:C>CAT", "chr1:99:CC>C", "chr1:2:A>T"]
+    together = await effects(client, *variants)
+    alone = [effect for variant in variants for effect in await effects(client, variant)]
+    assert [effect | {"index": 0} for effect in together] == alone
+
+
 async def test_a_fold_change_without_a_meaning_is_left_out(client: httpx.AsyncClient) -> None:
     (effect,) = await effects(client, "chr1:45:A>G", window=WINDOW)  # from nothing to something
     assert effect["difference"] == {"gc_fraction": 0.1}

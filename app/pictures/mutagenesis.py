@@ -20,25 +20,35 @@ COLUMNS = 80  # positions side by side before the next row begins
 MOST_ROWS = 30  # from there on rows grow longer, and their letters are left out
 INCHES_A_COLUMN, INCHES_A_ROW, INCHES_A_TITLE = 0.155, 1.25, 0.5
 TICK_POSITIONS = 10
+LEAST_INCHES = 7.0  # for the words
 
 Effects = npt.NDArray[np.float64]
 
 
 def draw_mutagenesis(document: Mapping[str, Any], path: Path) -> None:
-    """Draw the answer of POST /predict/mutagenesis, one heat map a target.
+    """Draw the answer of POST /predict/mutagenesis into a file.
 
     Raises:
         TableError: it cannot be drawn or written.
+    """
+    save(mutagenesis_figure(document), path)
+
+
+def mutagenesis_figure(document: Mapping[str, Any]) -> Figure:
+    """The answer of POST /predict/mutagenesis, one heat map a target.
+
+    Raises:
+        TableError: matplotlib is not installed.
     """
     columns = row_length(len(document["positions"]))
     starts = range(0, len(document["positions"]), columns)
     targets = document["model"]["targets"]
     width = min(columns, COLUMNS) * INCHES_A_COLUMN + 2.2
-    figure = blank(max(width, 5.5), len(targets) * (len(starts) * INCHES_A_ROW + INCHES_A_TITLE) + 0.3)
+    figure = blank(max(width, LEAST_INCHES), len(targets) * (len(starts) * INCHES_A_ROW + INCHES_A_TITLE) + 0.3)
     parts = figure.subfigures(len(targets), 1, squeeze=False)[:, 0]
     for part, target in zip(parts, targets, strict=True):
         _draw_target(part, document, target, [slice(start, start + columns) for start in starts])
-    save(figure, path)
+    return figure
 
 
 def row_length(positions: int) -> int:
@@ -59,8 +69,8 @@ def _draw_target(part: Figure, document: Mapping[str, Any], target: Mapping[str,
     every = part.subplots(len(rows), 1, squeeze=False)[:, 0]
     for axes, row in zip(every, rows, strict=True):
         image = _draw_row(axes, document, found, row, limit)
-    every[-1].set_xlabel(_axis_name(document))
-    part.suptitle(f"{document['model']['name']}: {target['name']} (higher: {target['higher_means']})", fontsize=10)
+    every[-1].set_xlabel(_axis_name(document), fontsize=8)
+    part.suptitle(f"{document['model']['name']}: {target['name']} (higher: {target['higher_means']})", fontsize=9)
     what = "centred effect" if document["centred"] else "effect of the substitution"
     bar = part.colorbar(image, ax=list(every), fraction=0.03, pad=0.01, aspect=12)
     bar.set_label(f"{what}\n({target['unit']})", fontsize=8)
@@ -80,16 +90,21 @@ def _draw_row(axes: Axes, document: Mapping[str, Any], found: Effects, row: slic
     axes.tick_params(length=2)
     for side in axes.spines.values():
         side.set_visible(False)
+    _mark(axes, letters, document["alphabet"])
     if width <= COLUMNS:
-        _write_letters(axes, letters, document["alphabet"])
+        _write(axes, letters)
     return image
 
 
-def _write_letters(axes: Axes, letters: str, alphabet: str) -> None:
-    """The reference above the map, and a dot in the cell of each of its bases."""
+def _write(axes: Axes, letters: str) -> None:
+    """What stands there, above the map."""
     for place, letter in enumerate(letters):
         axes.text(place, -0.62, letter, color=BASE_COLOURS[letter], ha="center", va="bottom", fontsize=8,
                   family="monospace", weight="bold")  # fmt: skip
+
+
+def _mark(axes: Axes, letters: str, alphabet: str) -> None:
+    """A dot in the cell of each base that stands there."""
     known = [place for place, letter in enumerate(letters) if letter in alphabet]
     axes.scatter(known, [alphabet.index(letters[place]) for place in known], s=5, color="black", linewidths=0)
 
@@ -97,4 +112,4 @@ def _write_letters(axes: Axes, letters: str, alphabet: str) -> None:
 def _axis_name(document: Mapping[str, Any]) -> str:
     window = document.get("window")
     place = "the sequence" if window is None else f"{window['contig']}, plus strand"
-    return f"position on {place}, 0-based (letters: what stands there; dots: its cells)"
+    return f"position on {place}, 0-based; what stands there has a dot"

@@ -10,38 +10,54 @@ from app.pictures.canvas import LOWERS, QUIET, RAISES, blank, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Effect = Mapping[str, Any]
+Target = Mapping[str, str]
 
 MOST_NAMED = 80  # more variants are drawn closer together, without their names
 MOST_LETTERS = 28
-INCHES_A_NAME, INCHES_A_TARGET = 0.2, 3.6
+INCHES_A_NAME, INCHES_OF_NAMES, INCHES_A_PANEL = 0.2, 2.6, 3.6
+PANELS = 3  # side by side
 
 
-def draw_variants(model: str, targets: Sequence[Mapping[str, str]], effects: Sequence[Effect], path: Path) -> None:
-    """Draw the effects that POST /predict/variants answers, one column a target.
+def draw_variants(model: str, targets: Sequence[Target], effects: Sequence[Effect], path: Path) -> None:
+    """Draw the effects that POST /predict/variants answers into a file.
+
+    Raises:
+        TableError: they cannot be drawn or written.
+    """
+    save(variants_figure(model, targets, effects), path)
+
+
+def variants_figure(model: str, targets: Sequence[Target], effects: Sequence[Effect]) -> Figure:
+    """The effects that POST /predict/variants answers, a panel a target.
 
     Args:
         model: its name.
         targets: as the answer's `model` tells them.
 
     Raises:
-        TableError: they cannot be drawn or written.
+        TableError: matplotlib is not installed.
     """
-    named = len(effects) <= MOST_NAMED
-    height = max(len(effects), 3) * INCHES_A_NAME if named else MOST_NAMED * INCHES_A_NAME
-    figure = blank(2.4 * named + INCHES_A_TARGET * len(targets) + 0.4, height + 1.3)
-    figure.suptitle(f"{model}: effects of {len(effects)} variants", fontsize=10)
-    columns = figure.subplots(1, len(targets), sharey=True, squeeze=False)[0]
-    for axes, target in zip(columns, targets, strict=True):
+    names = [_shown(effect["variant"]) for effect in effects] if len(effects) <= MOST_NAMED else []
+    columns = min(len(targets), PANELS)
+    rows = -(-len(targets) // columns)
+    lines = min(max(len(effects), 3), MOST_NAMED)
+    width = (INCHES_OF_NAMES if names else 0.4) + INCHES_A_PANEL * columns
+    figure = blank(width, (lines * INCHES_A_NAME + 1.0) * rows + 0.4)
+    figure.suptitle(f"{model}: effects of {len(effects):,} variants", fontsize=10)
+    panels = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    panels[0, 0].set_ylim(len(effects) - 0.4, -0.6)
+    panels[0, 0].set_yticks(range(len(names)), names)
+    for axes in panels.flat[len(targets) :]:
+        axes.set_axis_off()
+    for axes, target in zip(panels.flat, targets, strict=False):
         _draw_target(axes, effects, target)
-    names = [_shown(effect["variant"]) for effect in effects]
-    columns[0].set_yticks(range(len(names)) if named else [], names if named else [], fontsize=8)
-    columns[0].set_ylim(len(effects) - 0.4, -0.6)
-    save(figure, path)
+    return figure
 
 
-def _draw_target(axes: Axes, effects: Sequence[Effect], target: Mapping[str, str]) -> None:
+def _draw_target(axes: Axes, effects: Sequence[Effect], target: Target) -> None:
     differences = [effect["difference"][target["name"]] for effect in effects]
     colours = [RAISES if difference > 0 else LOWERS if difference < 0 else QUIET for difference in differences]
     places = range(len(effects))
