@@ -24,6 +24,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.genome.vcfs import sites
 from tests.toy import write_fragile_bundle, write_token_bundle, write_toy_bundle
 
 SEQUENCE = "GATTACACATGATTACACATTAGACCATTAGGACCATTAGA"
@@ -86,6 +87,15 @@ def fasta(body: str | bytes, query: str = "model=gc") -> bytes:
     return request(f"/predict?{query}", body, content_type=FASTA)
 
 
+def variants(**document: object) -> bytes:
+    """A request about variants in ten bases of the reference."""
+    return request("/predict/variants", json.dumps({"model": "gc", "window": "chr1:41-50"} | document))
+
+
+def mutagenesis(**document: object) -> bytes:
+    return request("/predict/mutagenesis", json.dumps({"model": "gc"} | document))
+
+
 NAMED = {"id": NAME, "sequence": SEQUENCE}
 # What is sent, and the statuses it may be answered with; none where the connection may just end.
 ROWS: dict[str, tuple[bytes, set[int]]] = {
@@ -106,6 +116,17 @@ ROWS: dict[str, tuple[bytes, set[int]]] = {
     "bad priority": (predict(priority=NAME), {422}),
     "bad deadline": (predict(deadline_ms=NAME), {422}),
     "deadline passed": (predict(model="mean-id", deadline_ms=10, sequences=[SEQUENCE * 9] * 150), {200, 504}),
+    "substitutions": (mutagenesis(sequence=SEQUENCE), {200}),
+    "substitutions of no sequence": (mutagenesis(sequence=f"{SEQUENCE}X"), {422}),
+    "substitutions of no interval": (mutagenesis(interval=f"{NAME}:1-10"), {422}),
+    "substitutions of no gene": (mutagenesis(gene=NAME), {422}),
+    "variant": (variants(variants=[f"chr1:45:A>{SEQUENCE}"]), {200}),
+    "variant on no contig": (variants(variants=[f"{NAME}:45:A>{SEQUENCE}"]), {422}),
+    "variant of other bases": (variants(variants=[f"chr1:45:{SEQUENCE}>A"]), {422}),
+    "variant that is none": (variants(variants=[f"chr1:45:{NAME}"]), {422}),
+    "variants of a VCF": (variants(vcf=sites(f"chr1 45 {NAME} A {SEQUENCE} . . {NAME}").decode()), {200}),
+    "variants of a VCF of other bases": (variants(vcf=sites(f"chr1 45 {NAME} {SEQUENCE} A . . .").decode()), {422}),
+    "variants of no VCF": (variants(vcf=f"{NAME}\t{SEQUENCE}"), {422}),
     "not JSON": (request("/predict", f'{{"{NAME}": {SEQUENCE}'), {400}),
     "key twice": (request("/predict", f'{{"{NAME}": 1, "{NAME}": "{SEQUENCE}"}}'), {400}),
     "not UTF-8": (request("/predict", b"\xff" + SEQUENCE.encode()), {400}),
@@ -247,6 +268,8 @@ def test_no_canary_is_found_where_it_does_not_belong(form: Form, canary_models: 
         "BASECAST_BODY_TIMEOUT_MS": "300",
         "BASECAST_LOG_BATCHES_FROM_MS": "0",
     }
+    (tmp_path / "reference.fa").write_text(f">chr1\n{'A' * 50}{'C' * 50}\n")
+    settings["BASECAST_REFERENCE"] = str(tmp_path / "reference.fa")
     with Collector().running() as collector:
         settings |= {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, **form.settings}
         with Process.start(canary_models, tmp_path, **settings) as service:
