@@ -19,7 +19,8 @@ import pytest_asyncio
 
 from app.main import create_service
 from tests.conftest import http_to
-from tests.people import CONTIG, REGION, VALUES, VCF, settings_of, write_window_bundle
+from tests.live import LiveServer
+from tests.people import CONTIG, REGION, VALUES, VCF, settings_of, write_genomes, write_window_bundle
 from tests.toy import write_token_bundle, write_toy_bundle
 
 PATH = "/predict/individual"
@@ -42,13 +43,15 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def genomes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("genomes")
+def server(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    files = write_genomes(tmp_path_factory.mktemp("genomes"))
+    with LiveServer.start(models, **files | {"cohorts": json.dumps(files["cohorts"])}) as server:
+        yield server
 
 
 @pytest_asyncio.fixture
-async def client(models: Path, genomes: Path) -> AsyncIterator[httpx.AsyncClient]:
-    async with http_to(create_service(settings_of(genomes, models))) as client:
+async def client(server: LiveServer) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
         yield client
 
 
@@ -231,9 +234,11 @@ async def test_a_failure_after_the_head_is_an_event(client: httpx.AsyncClient) -
     assert "position" not in told["errors"][0]
 
 
-async def test_counts_are_measured_and_values_are_not(client: httpx.AsyncClient) -> None:
-    await answer(client)
-    text = (await client.get("/metrics")).text
+async def test_counts_are_measured_and_values_are_not(models: Path, tmp_path: Path) -> None:
+    async with http_to(create_service(settings_of(tmp_path, models / "gc"))) as client:
+        document = {"cohort": "three", "region": REGION}
+        assert (await client.post(PATH, json=document)).is_success
+        text = (await client.get("/metrics")).text
     assert 'basecast_haplotypes_total{model="gc"} 6.0' in text
     assert 'basecast_distinct_haplotypes_total{model="gc"} 3.0' in text
     assert 'basecast_prediction_value_count{model="gc",target="gc_fraction"} 0.0' in text
