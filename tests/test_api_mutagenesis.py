@@ -198,6 +198,13 @@ async def slow_service(slow_models: Path, tmp_path: Path) -> AsyncIterator[httpx
         yield client
 
 
+async def test_a_draining_process_takes_nothing_new(service: Service) -> None:
+    async with http_to(service) as client:
+        service.predictor.draining = True
+        response = await ask(client, sequence="GG")
+    assert (response.status_code, response.json()["code"]) == (503, "draining")
+
+
 async def test_another_media_type_is_refused(client: httpx.AsyncClient) -> None:
     response = await client.post(PATH, content=b">a\nGG\n", headers={"content-type": "text/x-fasta"})
     assert response.status_code == 415

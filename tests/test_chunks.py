@@ -79,3 +79,10 @@ async def test_what_is_wrong_with_the_model_is_pointed_at_there(tmp_path: Path) 
         with pytest.raises(Unprocessable) as refused:
             await predict_in_chunks(service.predictor, ["GA"], replace(errand(), model=None))
     assert [(item.pointer, item.code) for item in refused.value.items] == [("/model", "needs_genotypes")]
+
+
+async def test_what_was_let_in_ends_while_the_process_drains(service: Service) -> None:
+    async with service.running():
+        service.predictor.draining = True
+        found = await predict_in_chunks(service.predictor, ["GA"], errand())
+    assert found.values == [[0.5]]
