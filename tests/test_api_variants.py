@@ -20,9 +20,9 @@ import pytest_asyncio
 from app.main import create_service
 from app.settings import Settings
 from tests.conftest import http_to
-from tests.genome.vcfs import sites
+from tests.genome import vcfs
 from tests.keys import add_key, bearer
-from tests.people import settings_of, write_window_bundle
+from tests.people import HEADER, settings_of, write_window_bundle
 from tests.toy import write_dosage_bundle, write_manifest, write_token_bundle, write_toy_bundle
 
 PATH = "/predict/variants"
@@ -40,6 +40,10 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
 
 async def ask(client: httpx.AsyncClient, accept: str = "application/json", **document: Any) -> httpx.Response:
     return await client.post(PATH, json={"model": "gc-window"} | document, headers={"accept": accept})
+
+
+def sites(*records: str, header: str = HEADER) -> str:
+    return vcfs.sites(*records, header=header).decode()
 
 
 async def effects(client: httpx.AsyncClient, *variants: object, **document: Any) -> list[dict[str, Any]]:
@@ -176,7 +180,7 @@ class TestVcf:
             "chr1 47 . A . . PASS .",
             "chr1 90 . C G . PASS .",
         )
-        response = await ask(client, vcf=sites(*records).decode(), window=WINDOW)
+        response = await ask(client, vcf=sites(*records), window=WINDOW)
         document = response.json()
         assert [(effect["variant"], effect["line"], effect["allele"]) for effect in document["variants"]] == [
             ("chr1:45:A>G", 4, 1),
@@ -191,19 +195,19 @@ class TestVcf:
         assert document["counts"] == {"variants": 2, "skipped": 4, "distinct_sequences": 3}
 
     async def test_records_that_did_not_pass_count_when_asked_for(self, client: httpx.AsyncClient) -> None:
-        vcf = sites("chr1 46 . A G . q10 .").decode()
+        vcf = sites("chr1 46 . A G . q10 .")
         response = await ask(client, vcf=vcf, filter="any", window=WINDOW)
         assert response.json()["counts"]["variants"] == 1
 
     async def test_with_nothing_to_score_the_answer_is_empty(self, client: httpx.AsyncClient) -> None:
-        response = await ask(client, vcf=sites("chr1 46 . A <INS> . . .").decode())
+        response = await ask(client, vcf=sites("chr1 46 . A <INS> . . ."))
         assert response.status_code == 200
         assert response.json()["variants"] == []
 
     async def test_every_record_that_contradicts_the_reference_is_named_by_its_line(
         self, client: httpx.AsyncClient
     ) -> None:
-        vcf = sites("chr1 45 . C G . . .", "chr1 46 . A G . . .", "chr1 100 . CC C . . .").decode()
+        vcf = sites("chr1 45 . C G . . .", "chr1 46 . A G . . .", "chr1 100 . CC C . . .")
         response = await ask(client, vcf=vcf)
         assert response.status_code == 422
         assert items(response) == [("/vcf", "reference_mismatch")] * 2
@@ -213,6 +217,11 @@ class TestVcf:
         assert "Line 6" in second
         assert "ends before chr1:101" in second
 
+    async def test_a_vcf_of_another_assembly_is_refused(self, client: httpx.AsyncClient) -> None:
+        text = sites("1 45 . A G . . .", header="##contig=<ID=1,length=99>")
+        response = await ask(client, vcf=text, window=WINDOW)
+        assert (response.status_code, items(response)) == (422, [("/vcf", "vcf_assembly")])
+
     async def test_what_is_no_vcf_is_refused(self, client: httpx.AsyncClient) -> None:
         response = await ask(client, vcf="chr1 45 A G")
         assert (response.status_code, response.json()["code"]) == (422, "vcf_header")
@@ -221,7 +230,7 @@ class TestVcf:
         write_window_bundle(tmp_path / "models")
         settings = settings_of(tmp_path, tmp_path / "models", max_sequences=2)
         async with http_to(create_service(settings)) as client:
-            response = await ask(client, vcf=sites("chr1 45 . A C,G,T . . .").decode())
+            response = await ask(client, vcf=sites("chr1 45 . A C,G,T . . ."))
         assert (response.status_code, items(response)) == (422, [("/vcf", "vcf_too_many")])
 
 

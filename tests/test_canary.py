@@ -97,6 +97,11 @@ def variants(**document: object) -> bytes:
     return request("/predict/variants", json.dumps({"model": "gc", "window": "chr1:41-50"} | document))
 
 
+def sited(record: str) -> bytes:
+    """The same of a VCF."""
+    return variants(vcf=sites(record, header=CONTIGS).decode())
+
+
 def mutagenesis(**document: object) -> bytes:
     return request("/predict/mutagenesis", json.dumps({"model": "gc"} | document))
 
@@ -147,8 +152,8 @@ ROWS: dict[str, tuple[bytes, set[int]]] = {
     "variant on no contig": (variants(variants=[f"{NAME}:45:A>{SEQUENCE}"]), {422}),
     "variant of other bases": (variants(variants=[f"chr1:45:{SEQUENCE}>A"]), {422}),
     "variant that is none": (variants(variants=[f"chr1:45:{NAME}"]), {422}),
-    "variants of a VCF": (variants(vcf=sites(f"chr1 45 {NAME} A {SEQUENCE} . . {NAME}").decode()), {200}),
-    "variants of a VCF of other bases": (variants(vcf=sites(f"chr1 45 {NAME} {SEQUENCE} A . . .").decode()), {422}),
+    "variants of a VCF": (sited(f"chr1 45 {NAME} A {SEQUENCE} . . {NAME}"), {200}),
+    "variants of a VCF of other bases": (sited(f"chr1 45 {NAME} {SEQUENCE} A . . ."), {422}),
     "variants of no VCF": (variants(vcf=f"{NAME}\t{SEQUENCE}"), {422}),
     "not JSON": (request("/predict", f'{{"{NAME}": {SEQUENCE}'), {400}),
     "key twice": (request("/predict", f'{{"{NAME}": 1, "{NAME}": "{SEQUENCE}"}}'), {400}),

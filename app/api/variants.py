@@ -80,7 +80,13 @@ class VariantsRoute:
             question = _question(asked)
         else:
             text = [(asked.vcf or "").encode()]
-            question = question_of_vcf(text, genomes.limits, passed_only=asked.filter == "pass", most=most)
+            question = question_of_vcf(
+                text,
+                genomes.limits,
+                passed_only=asked.filter == "pass",
+                most=most,
+                contig_bases=genomes.reference.bases_by_any_name,
+            )
         return plan_variants(genomes, manifest, question, _window(asked, manifest, genomes), self._predictor.limits)
 
 

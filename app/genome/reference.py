@@ -48,6 +48,11 @@ class Reference:
         pieces = self._pieces[contig]
         return pieces[0].end if len(pieces) == 1 and pieces[0].name == contig else None
 
+    def bases_by_any_name(self, contig: str) -> int | None:
+        """The same by any name of the contig; None too where there is no such contig."""
+        known = resolve(contig, self._pieces)
+        return None if known is None else self.contig_bases(known)
+
     def contig(self, name: str, pointer: str = "/region") -> str:
         """The reference's own name of a contig, which may be given with or without `chr`.
 

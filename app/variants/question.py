@@ -10,7 +10,7 @@ from app.genome.upload.inflate import text_of
 from app.genome.upload.lines import lines_of
 from app.genome.variants import Variant
 from app.genome.vcf.limits import VcfLimits
-from app.genome.vcf.sites import read_sites
+from app.genome.vcf.sites import ContigBases, of_no_reference, read_sites
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +84,27 @@ def question_of_list(variants: Iterable[Variant]) -> Question:
     return Question(tuple(Asked(variant, ListPlace(index)) for index, variant in enumerate(variants)))
 
 
-def question_of_vcf(chunks: Iterable[bytes], limits: VcfLimits, *, passed_only: bool, most: int) -> Question:
+def question_of_vcf(
+    chunks: Iterable[bytes],
+    limits: VcfLimits,
+    *,
+    passed_only: bool,
+    most: int,
+    contig_bases: ContigBases = of_no_reference,
+) -> Question:
     """Every alternate allele of a VCF that can be scored.
 
     Args:
         chunks: of text, gzip or bgzip.
         most: alleles, scored or not.
+        contig_bases: the length of a contig in the reference, where it is known.
 
     Raises:
-        ServiceError: it is no VCF, or breaks a limit.
+        ServiceError: it is no VCF, breaks a limit, or is of another assembly.
     """
     variants, skipped = list[Asked](), list[Skipped]()
-    for site in read_sites(lines_of(text_of(chunks, limits), limits), limits, passed_only=passed_only):
+    lines = lines_of(text_of(chunks, limits), limits)
+    for site in read_sites(lines, limits, passed_only=passed_only, contig_bases=contig_bases):
         if len(variants) + len(skipped) == most:
             raise VcfRefused("vcf_too_many", f"One request takes at most {most:,} alternate alleles; send a part.")
         place = VcfPlace(site.line, site.allele)
