@@ -87,6 +87,6 @@ class BundleConfig(BundleWords):
             raise ConfigError("bundle: 1 <= min_bases <= max_bases does not hold")
         if self.max_tokens < 0:
             raise ConfigError("bundle.max_tokens must be at least 0")
-        bases = self.window and self.window.upstream_bases + self.window.downstream_bases
-        if bases is not None and not self.min_bases <= bases <= self.max_bases:
+        bases = self.window.upstream_bases + self.window.downstream_bases if self.window else self.max_bases
+        if not self.min_bases <= bases <= self.max_bases:
             raise ConfigError(f"bundle.window: has {bases} bases, which are not between min_bases and max_bases")
