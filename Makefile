@@ -17,7 +17,7 @@ CHECKED := utrseq-random-dnabert2 utrseq-random-morph-d utrseq-random-morph-o ut
 CHECKED_FOLDED := yeast-promoter
 COMPARED := utrseq-decay human-promoter-expression pf-expression utrseq-random-convolution \
   ecoli-promoter siegel-beas2b siegel-jurkat yeast-promoter
-SOURCES := app training tests benchmarks
+SOURCES := app training tests benchmarks examples
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
@@ -28,8 +28,8 @@ help: ## List the targets
 
 install: $(VENV)/.serve ## Create .venv with everything that serving needs
 
-serve: install ## Serve the bundles in models/ (PORT=8000 HOST=127.0.0.1 DEVICE=cpu|gpu)
-	$(BIN)/basecast serve --host $(HOST) --port $(PORT)
+serve: install ## Serve the bundles in models/ and the example cohort (PORT=8000 HOST=127.0.0.1 DEVICE=cpu|gpu)
+	BASECAST_CONFIG=$${BASECAST_CONFIG-examples/serve.toml} $(BIN)/basecast serve --host $(HOST) --port $(PORT)
 
 test: $(VENV)/.test ## Install what testing needs and run every test
 	$(BIN)/pytest --cov --cov-report=term

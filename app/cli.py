@@ -9,6 +9,8 @@ import typer
 
 from app import __version__
 from app.commands.config import config
+from app.commands.haplotypes import haplotypes
+from app.commands.individual import individual
 from app.commands.keys import keys
 from app.commands.models import models
 from app.commands.predict import predict
@@ -27,6 +29,8 @@ basecast = typer.Typer(
 basecast.command()(serve)
 basecast.command()(worker)
 basecast.command()(predict)
+basecast.command()(individual)
+basecast.command()(haplotypes)
 basecast.add_typer(models, name="models")
 basecast.add_typer(keys, name="keys")
 basecast.add_typer(config, name="config")

@@ -14,22 +14,35 @@ from starlette.responses import PlainTextResponse
 
 from app import __version__
 from app.access.key_ring import KeyRing
-from app.api.access import DOCUMENTATION, PROBES, Guard
+from app.api.access import DOCUMENTATION, INDIVIDUAL, PROBES, Guard
 from app.api.bodies import BodyLimits
 from app.api.body_pace import BodyPace
 from app.api.boundary import Boundary
+from app.api.deadlines import DeadlineLimits
 from app.api.health import HealthRoutes
+from app.api.individual import IndividualRoute
 from app.api.models import ModelRoutes
-from app.api.openapi import describe, predict_documentation, problem_responses, require_keys, unready
-from app.api.predict import DeadlineLimits, PredictRoute
+from app.api.openapi import (
+    describe,
+    individual_documentation,
+    predict_documentation,
+    problem_responses,
+    require_keys,
+    unready,
+)
+from app.api.predict import PredictRoute
 from app.api.problems import handle_http_exception, handle_service_error
 from app.api.schemas import Health, ModelList
 from app.backend import Backend, backend_for, tracing_for
 from app.bundle import Bundle
 from app.checks import Check, always_ok, every_model_served, fuse_is_whole, in_reach, not_draining
+from app.dosage import read_variants
 from app.encoding import SequenceEncoder
 from app.errors import ServiceError
+from app.genome.vcf.limits import VcfLimits
+from app.genomes import open_genomes
 from app.in_flight import InFlight
+from app.individual.people import PeoplePredictor
 from app.limits import RateLimiter
 from app.loading import count_each, read_bundles
 from app.metrics import Metrics, ModelMetrics
@@ -39,6 +52,7 @@ from app.settings import Settings, is_loopback
 from app.tracing import NO_TRACING, Tracing
 
 LAG_PERIOD_SECONDS = 0.5
+UPLOAD_TIMEOUT_MS = 75_000  # the reader of uploads gives up after 60 s, and says why
 
 
 @dataclass(frozen=True)
@@ -47,10 +61,12 @@ class Service:
 
     Attributes:
         app: the ASGI application, boundary included; its lifespan starts and stops the backend.
+        people: predicts for people, where there is a reference.
     """
 
     app: Boundary
     predictor: Predictor
+    people: PeoplePredictor | None
     backend: Backend
     metrics: Metrics
     settings: Settings
@@ -88,7 +104,7 @@ def create_service(settings: Settings, tracing: Tracing | None = None) -> Servic
 
     Raises:
         BundleError: a bundle cannot be trusted.
-        SettingsError: the queue's URL cannot be read.
+        SettingsError: the queue's URL, or a file of genomes, cannot be read.
         KeyFileError: the file of API keys cannot be.
     """
     metrics = Metrics()
@@ -100,22 +116,50 @@ def create_service(settings: Settings, tracing: Tracing | None = None) -> Servic
     limits = RequestLimits(settings.max_sequences, settings.max_total_bases)
     in_flight = InFlight(settings.max_sequences_in_flight, settings.max_bases_in_flight, metrics)
     predictor = Predictor(models, limits, in_flight, metrics)
-    app = _http(settings, predictor, backend, metrics, tracing)
-    return Service(app, predictor, backend, metrics, settings, tracing)
+    people = _people(settings, predictor)
+    app = _http(settings, predictor, people, backend, metrics, tracing)
+    return Service(app, predictor, people, backend, metrics, settings, tracing)
 
 
 def _served(bundle: Bundle, queue: JobQueue, counted: ModelMetrics) -> ServedModel:
     counted.watch_queue(queue.load)
     encoder = SequenceEncoder(bundle.manifest, bundle.files)
-    return ServedModel(bundle.manifest, bundle.sha256, encoder, queue, counted)
+    variants = None if bundle.manifest.input.reads_sequences else read_variants(bundle.manifest, bundle.files)
+    return ServedModel(bundle.manifest, bundle.sha256, encoder, queue, counted, variants)
 
 
-def _http(settings: Settings, predictor: Predictor, backend: Backend, metrics: Metrics, tracing: Tracing) -> Boundary:
-    predict = PredictRoute(
-        predictor,
-        BodyLimits(settings.max_body_bytes, settings.max_sequences),
-        DeadlineLimits(settings.default_deadline_ms, settings.max_deadline_ms),
+def _people(settings: Settings, predictor: Predictor) -> PeoplePredictor | None:
+    if settings.reference is None:
+        return None
+    limits = vcf_limits(settings)
+    genomes = open_genomes(settings.reference, settings.reference_assembly, settings.genes, settings.cohorts, limits)
+    return PeoplePredictor(predictor, genomes, settings.max_haplotype_bases)
+
+
+def vcf_limits(settings: Settings) -> VcfLimits:
+    """How much of a VCF is read."""
+    return VcfLimits(
+        max_vcf_upload_bytes=settings.max_vcf_upload_bytes,
+        max_vcf_bytes=settings.max_vcf_bytes,
+        max_vcf_line_bytes=settings.max_vcf_line_bytes,
+        max_vcf_records=settings.max_vcf_records,
+        max_samples=settings.max_samples,
+        max_allele_bases=settings.max_allele_bases,
     )
+
+
+def _http(
+    settings: Settings,
+    predictor: Predictor,
+    people: PeoplePredictor | None,
+    backend: Backend,
+    metrics: Metrics,
+    tracing: Tracing,
+) -> Boundary:
+    bodies = BodyLimits(settings.max_body_bytes, settings.max_sequences)
+    deadlines = DeadlineLimits(settings.default_deadline_ms, settings.max_deadline_ms)
+    predict = PredictRoute(predictor, bodies, deadlines)
+    individual = IndividualRoute(people, bodies, deadlines)
     models = ModelRoutes(predictor)
     health = HealthRoutes({"compute": fuse_is_whole(backend.fuse)}, _ready(predictor, backend), metrics)
     api = FastAPI(
@@ -131,6 +175,9 @@ def _http(settings: Settings, predictor: Predictor, backend: Backend, metrics: M
     api.add_exception_handler(HTTPException, handle_http_exception)
     api.add_exception_handler(Exception, handle_service_error)
     api.add_api_route("/predict", predict.predict, methods=["POST"], **predict_documentation(settings.max_deadline_ms))
+    if people is not None:
+        documented = individual_documentation(settings.max_deadline_ms)
+        api.add_api_route(INDIVIDUAL, individual.predict, methods=["POST"], **documented)
     api.add_api_route("/models", models.list_models, response_model=ModelList, tags=["models"])
     api.add_api_route("/models/{name}", models.show_model, responses=problem_responses(404), tags=["models"])
     api.add_api_route("/livez", health.livez, response_model=Health, tags=["operation"])
@@ -141,8 +188,9 @@ def _http(settings: Settings, predictor: Predictor, backend: Backend, metrics: M
     guard = _guard(settings, backend.limiter)
     if guard is not None:
         require_keys(api, guard.open_paths)
-    hot = {("POST", "/predict"): predict.predict}
-    return Boundary(api, hot, metrics, BodyPace(settings.body_timeout_ms), guard, tracing)
+    hot = {("POST", "/predict"): predict.predict, ("POST", INDIVIDUAL): individual.predict}
+    paces = {INDIVIDUAL: BodyPace(max(settings.body_timeout_ms, UPLOAD_TIMEOUT_MS))}
+    return Boundary(api, hot, metrics, BodyPace(settings.body_timeout_ms), guard, tracing, paces)
 
 
 def _guard(settings: Settings, limiter: RateLimiter) -> Guard | None:

@@ -55,6 +55,7 @@ class Metrics:
         self._declare_batches()
         self._declare_queue()
         self._declare_redis()
+        self._declare_people()
         self.values = self._histograms("prediction_value", "Predicted values, in the target's unit.", "model", "target")
 
     def _declare_process(self) -> None:
@@ -109,6 +110,14 @@ class Metrics:
         self.redis_up = Gauge("basecast_redis_up", "1 while Redis answers.", registry=self.registry)
         errors = counter("basecast_redis_errors", "What went wrong with Redis.", ("reason",))
         self.redis_errors = {reason: errors.labels(reason) for reason in REDIS_ERRORS}
+
+    def _declare_people(self) -> None:
+        counter = partial(Counter, registry=self.registry)
+        self.haplotypes = counter("basecast_haplotypes", "Haplotypes of people answered for.", ("model",))
+        self.distinct_haplotypes = counter("basecast_distinct_haplotypes", "Distinct ones of these.", ("model",))
+        self.variants_skipped = counter(
+            "basecast_variants_skipped", "Variants of haplotypes that were not applied.", ("reason",)
+        )
 
     def _histograms(
         self, name: str, documentation: str, *labels: str, edges: Sequence[float] = LATENCY_SECONDS
@@ -167,6 +176,9 @@ class ModelMetrics:
         self._batch_tokens = metrics.batch_tokens.labels(name)
         self._batch_seconds = metrics.batch_seconds.labels(name)
         self._queue_wait = metrics.queue_wait.labels(name)
+        self._haplotypes = metrics.haplotypes.labels(name)
+        self._distinct_haplotypes = metrics.distinct_haplotypes.labels(name)
+        self._variants_skipped = metrics.variants_skipped
         self._queue_gauges = [
             gauge.labels(name) for gauge in (metrics.queue_jobs, metrics.queue_tokens, metrics.queue_oldest)
         ]
@@ -179,6 +191,15 @@ class ModelMetrics:
     def sequences(self, outcome: str, count: int) -> None:
         """Count sequences that were answered (`ok`), refused, or failed (`error`)."""
         self._sequences[outcome].inc(count)
+
+    def haplotypes(self, count: int, distinct: int) -> None:
+        """Count haplotypes of people that were answered for, and the distinct ones among them."""
+        self._haplotypes.inc(count)
+        self._distinct_haplotypes.inc(distinct)
+
+    def variant_skipped(self, reason: str) -> None:
+        """Count a variant of a haplotype that was not applied."""
+        self._variants_skipped.labels(reason).inc()
 
     def batch(self, rows: int, tokens: int, padded_tokens: int, seconds: float) -> None:
         """Record one batch that the model has run."""

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from app.batching import Answer, Job, Outcome, Priority
 from app.bundle import Manifest
+from app.dosage import Dosages, ModelVariants
 from app.encoding import EncodedSequence, SequenceEncoder, SequenceRefused
 from app.errors import DeadlineExceeded, Draining, ItemError, ServiceError, UnknownModel, Unprocessable
 from app.in_flight import InFlight
@@ -26,13 +28,18 @@ INLINE_BASES = 4096
 
 @dataclass(frozen=True, eq=False)
 class ServedModel:
-    """One bundle as the API side sees it: how to encode for it, and the queue to its workers."""
+    """One bundle as the API side sees it: how to encode for it, and the queue to its workers.
+
+    Attributes:
+        variants: what a model of dosages reads.
+    """
 
     manifest: Manifest
     sha256: str
     encoder: SequenceEncoder
     queue: JobQueue
     metrics: ModelMetrics
+    variants: ModelVariants | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,7 @@ class Predictor:
         self._by_name = {model.manifest.name: model for model in reversed(models)}
         self._by_name |= {model.manifest.versioned_name: model for model in models}
         self._flights = {model.sha256: Flights(model, clock) for model in models}
+        self._personal: set[Flights] = set()
         self.draining = False
 
     def model(self, name: str | None) -> ServedModel:
@@ -121,23 +129,75 @@ class Predictor:
         Raises:
             ServiceError: the request as a whole cannot be answered.
         """
-        if self.draining:
-            self._metrics.shed("draining")
-            raise Draining(retry_after_ms=1000)
+        self.refuse_while_draining()
         model = self.model(name)
         _refuse_model_of_genotypes(model)
         bases = self._check_size(sequences)
         with self._in_flight.room(len(sequences), bases):
-            return await self._predict(model, sequences, deadline, priority, traceparent)
+            flights = self._flights[model.sha256]
+            return self._record(await self._predict(flights, model, sequences, deadline, priority, traceparent))
+
+    async def predict_personal(
+        self, model: ServedModel, sequences: Sequence[str], deadline: float, priority: Priority, traceparent: str | None
+    ) -> Predictions:
+        """Predict for sequences that are somebody's own, as part of a request that was let in.
+
+        They fly alone: no other request boards their flights, nor they another's, so the time that an answer takes does
+        not tell whose sequence was asked for before. Their values are not counted.
+
+        Raises:
+            ServiceError: they cannot be predicted.
+        """
+        with self._in_flight.room(len(sequences), sum(map(len, sequences))), self._alone(model) as flights:
+            found = await self._predict(flights, model, sequences, deadline, priority, traceparent)
+        model.metrics.sequences("ok", len(sequences))
+        return found
+
+    async def predict_dosages(
+        self, model: ServedModel, rows: Dosages, deadline: float, priority: Priority, traceparent: str | None
+    ) -> list[Answer]:
+        """Predict for people's dosages, under the same rules.
+
+        Args:
+            rows: (people, variants).
+
+        Raises:
+            ServiceError: they cannot be predicted.
+        """
+        encoded = [EncodedSequence(0, row) for row in rows]
+        with self._in_flight.room(len(rows), rows.size), self._alone(model) as flights:
+            answers = await self._answers(flights, model, encoded, deadline, priority, traceparent)
+        model.metrics.sequences("ok", len(rows))
+        return answers
+
+    def refuse_while_draining(self) -> None:
+        """Refuse what has not begun.
+
+        Raises:
+            Draining: the process is about to stop.
+        """
+        if self.draining:
+            self._metrics.shed("draining")
+            raise Draining(retry_after_ms=1000)
 
     def abandon(self, error: ServiceError) -> None:
         """Answer everybody who waits with this error, and take nothing new."""
         self.draining = True
-        for flights in self._flights.values():
+        for flights in (*self._flights.values(), *self._personal):
             flights.abandon(error)
+
+    @contextmanager
+    def _alone(self, model: ServedModel) -> Iterator[Flights]:
+        flights = Flights(model, self._clock)
+        self._personal.add(flights)
+        try:
+            yield flights
+        finally:
+            self._personal.discard(flights)
 
     async def _predict(
         self,
+        flights: Flights,
         model: ServedModel,
         sequences: Sequence[str],
         deadline: float,
@@ -149,8 +209,8 @@ class Predictor:
         encoded = _accepted(await _encode(model.encoder, sequences), model)
         tokenize_seconds = self._clock() - started
         self._refuse_late(model, len(sequences), deadline)
-        answers = await self._answers(model, encoded, deadline, priority, traceparent)
-        return self._record(_predictions(model, encoded, answers, tokenize_seconds))
+        answers = await self._answers(flights, model, encoded, deadline, priority, traceparent)
+        return _predictions(model, encoded, answers, tokenize_seconds)
 
     def _refuse_late(self, model: ServedModel, sequences: int, deadline: float) -> None:
         if deadline <= self._clock():
@@ -159,6 +219,7 @@ class Predictor:
 
     async def _answers(
         self,
+        flights: Flights,
         model: ServedModel,
         encoded: Sequence[EncodedSequence],
         deadline: float,
@@ -166,7 +227,7 @@ class Predictor:
         traceparent: str | None,
     ) -> list[Answer]:
         try:
-            return await self._flights[model.sha256].answers(encoded, deadline, priority, traceparent)
+            return await flights.answers(encoded, deadline, priority, traceparent)
         except ServiceError:
             model.metrics.sequences("error", len(encoded))
             raise

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -34,6 +34,8 @@ OTLP_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDP
 
 Positive = Annotated[int, Field(ge=1)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
+CohortName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Sources = Annotated[tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)]
 Mebi = 1024 * 1024
 
 
@@ -55,6 +57,12 @@ class Settings(BaseSettings):
         max_sequences_in_flight, max_bases_in_flight: of all requests that one process answers at a time.
         max_vcf_upload_bytes: of a VCF as it arrives, compressed or not.
         max_vcf_bytes: of a VCF once inflated.
+        reference: FASTA of the genome that people's VCFs are about, plain or bgzip; without it there is no
+            `/predict/individual`.
+        reference_assembly: its name, such as `GRCh38`; where it is not given, the lengths of human chromosomes tell.
+        genes: GTF or BED, for questions by gene.
+        cohorts: name to indexed VCFs; `*` in a path stands for anything.
+        max_haplotype_bases: of the distinct haplotypes that one request makes.
         max_queue_tokens: tokens that may wait per model before requests are turned away.
         body_timeout_ms: how long a body may take to arrive.
         drain_ms: how long requests in flight may take to finish after SIGTERM.
@@ -93,6 +101,11 @@ class Settings(BaseSettings):
     max_vcf_records: Positive = 1_000_000
     max_samples: Positive = 10_000
     max_allele_bases: Positive = 100_000
+    reference: Path | None = None
+    reference_assembly: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = None
+    genes: Path | None = None
+    cohorts: dict[CohortName, Sources] = {}
+    max_haplotype_bases: Positive = 2048 * Mebi
     max_queue_tokens: Positive = 4 * Mebi
     default_deadline_ms: Annotated[int, Field(ge=10)] = 10_000
     max_deadline_ms: Annotated[int, Field(ge=10)] = 120_000
@@ -130,6 +143,8 @@ class Settings(BaseSettings):
             raise ValueError("default_deadline_ms is larger than max_deadline_ms")
         if self.allow_anonymous and self.api_keys_file is not None:
             raise ValueError("allow_anonymous and api_keys_file contradict each other; leave one out")
+        if self.reference is None and (self.genes is not None or self.cohorts):
+            raise ValueError("genes and cohorts are about a reference; set reference to its FASTA")
         if not self.asks_for_keys and not self.allow_anonymous and not is_loopback(self.host):
             raise ValueError(
                 f"host {self.host} can be reached from outside and nobody is asked who they are; "

@@ -16,6 +16,9 @@ from typing import IO, Any, Protocol
 
 from app.errors import TableError
 
+Column = tuple[str, type]
+Row = Sequence[object]
+
 
 @dataclass(frozen=True, slots=True)
 class PredictedRow:
@@ -26,11 +29,20 @@ class PredictedRow:
     tokens: int
     values: Sequence[float]
 
+    def as_row(self) -> Row:
+        """The row under `prediction_columns`."""
+        return [self.id, self.bases, self.tokens, *self.values]
+
+
+def prediction_columns(targets: Sequence[str]) -> list[Column]:
+    """The columns of predictions."""
+    return [("id", str), ("bases", int), ("tokens", int), *((target, float) for target in targets)]
+
 
 class Writer(Protocol):
-    """Takes the rows of one output, in order."""
+    """Takes the rows of one output, in order, each with a value or None for each column."""
 
-    def write(self, rows: Sequence[PredictedRow]) -> None:
+    def write(self, rows: Sequence[Row]) -> None:
         """Add rows."""
 
     def close(self) -> None:
@@ -40,13 +52,13 @@ class Writer(Protocol):
 class DelimitedWriter:
     """CSV or TSV with a header line, byte for byte as the service answers it."""
 
-    def __init__(self, stream: IO[bytes], targets: Sequence[str], delimiter: str) -> None:
+    def __init__(self, stream: IO[bytes], columns: Sequence[Column], delimiter: str) -> None:
         self._text = TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
         self._writer = csv.writer(self._text, delimiter=delimiter, lineterminator="\n")
-        self._writer.writerow(["id", "bases", "tokens", *targets])
+        self._writer.writerow([name for name, _ in columns])
 
-    def write(self, rows: Sequence[PredictedRow]) -> None:
-        self._writer.writerows([row.id, row.bases, row.tokens, *row.values] for row in rows)
+    def write(self, rows: Sequence[Row]) -> None:
+        self._writer.writerows(rows)
         self._text.flush()
 
     def close(self) -> None:
@@ -56,12 +68,12 @@ class DelimitedWriter:
 class NdjsonWriter:
     """One flat JSON object a line, with the columns of the other forms as its keys."""
 
-    def __init__(self, stream: IO[bytes], targets: Sequence[str]) -> None:
-        self._stream, self._columns = stream, ("id", "bases", "tokens", *targets)
+    def __init__(self, stream: IO[bytes], columns: Sequence[Column]) -> None:
+        self._stream, self._names = stream, [name for name, _ in columns]
 
-    def write(self, rows: Sequence[PredictedRow]) -> None:
+    def write(self, rows: Sequence[Row]) -> None:
         for row in rows:
-            document = dict(zip(self._columns, (row.id, row.bases, row.tokens, *row.values), strict=True))
+            document = dict(zip(self._names, row, strict=True))
             text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
             self._stream.write(text.encode() + b"\n")
 
@@ -74,21 +86,21 @@ class ParquetWriter:
 
     GROUP_ROWS = 16_384
 
-    def __init__(self, stream: IO[bytes], targets: Sequence[str]) -> None:
+    def __init__(self, stream: IO[bytes], columns: Sequence[Column]) -> None:
         try:
             import pyarrow as pa  # noqa: PLC0415 - an optional extra
             import pyarrow.parquet as pq  # noqa: PLC0415
         except ImportError:
             raise TableError("writing Parquet needs pyarrow: pip install 'basecast[parquet]'") from None
-        fields = [("id", pa.string()), ("bases", pa.int64()), ("tokens", pa.int64())]
-        schema = pa.schema(fields + [(target, pa.float32()) for target in targets])
+        types = {str: pa.string(), int: pa.int64(), float: pa.float32(), bool: pa.bool_()}
+        schema = pa.schema([(name, types[kind]) for name, kind in columns])
         self._new_table = partial(pa.Table.from_arrays, schema=schema)
         self._writer = pq.ParquetWriter(stream, schema)
         self._columns: list[list[Any]] = [[] for _ in schema]
 
-    def write(self, rows: Sequence[PredictedRow]) -> None:
+    def write(self, rows: Sequence[Row]) -> None:
         for row in rows:
-            for column, value in zip(self._columns, (row.id, row.bases, row.tokens, *row.values), strict=True):
+            for column, value in zip(self._columns, row, strict=True):
                 column.append(value)
         if len(self._columns[0]) >= self.GROUP_ROWS:
             self._flush()
@@ -102,7 +114,7 @@ class ParquetWriter:
         self._columns = [[] for _ in self._columns]
 
 
-NewWriter = Callable[[IO[bytes], Sequence[str]], Writer]
+NewWriter = Callable[[IO[bytes], Sequence[Column]], Writer]
 
 WRITERS: dict[str, NewWriter] = {
     ".tsv": partial(DelimitedWriter, delimiter="\t"),
@@ -113,7 +125,7 @@ WRITERS: dict[str, NewWriter] = {
 
 
 @contextmanager
-def open_writer(path: Path | None, targets: Sequence[str]) -> Iterator[Writer]:
+def open_writer(path: Path | None, columns: Sequence[Column]) -> Iterator[Writer]:
     """A writer by the path's ending, or TSV on standard output.
 
     The file appears under its name only when everything is in it.
@@ -122,13 +134,13 @@ def open_writer(path: Path | None, targets: Sequence[str]) -> Iterator[Writer]:
         TableError: the ending is unknown, or the file cannot be written.
     """
     if path is None:
-        with _closing(DelimitedWriter(sys.stdout.buffer, targets, "\t")) as writer:
+        with _closing(DelimitedWriter(sys.stdout.buffer, columns, "\t")) as writer:
             yield writer
         return
     new_writer = WRITERS.get(path.suffix.lower())
     if new_writer is None:
         raise TableError(f"{path.name}: the ending must be one of {', '.join(WRITERS)}")
-    with _written_beside(path) as stream, _closing(new_writer(stream, targets)) as writer:
+    with written_beside(path) as stream, _closing(new_writer(stream, columns)) as writer:
         yield writer
 
 
@@ -141,7 +153,12 @@ def _closing(writer: Writer) -> Iterator[Writer]:
 
 
 @contextmanager
-def _written_beside(path: Path) -> Iterator[IO[bytes]]:
+def written_beside(path: Path) -> Iterator[IO[bytes]]:
+    """A file that appears under its name only when everything is in it.
+
+    Raises:
+        TableError: it cannot be written.
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as stream:

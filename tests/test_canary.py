@@ -7,6 +7,7 @@ the process leaves behind is searched: both output streams, metrics, traces, fil
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import re
 import signal
@@ -22,8 +23,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
+import pysam
 import pytest
 
+from tests.genome.vcfs import vcf
+from tests.people import HEADER as CONTIGS
+from tests.people import REGION, write_genomes
 from tests.toy import write_fragile_bundle, write_token_bundle, write_toy_bundle
 
 SEQUENCE = "GATTACACATGATTACACATTAGACCATTAGGACCATTAGA"
@@ -33,7 +38,8 @@ HEADER = "CanaryHeader"
 QUERY = "CanaryQuery"
 FILE = "CanaryFile.vcf"
 KEY_ID, SECRET = "canarykeyid", "CanarySecret"
-CANARIES = (SEQUENCE, "UAGACCAUUAGGACCAU", NAME, MODEL, HEADER, QUERY, FILE, KEY_ID, SECRET)
+SAMPLE = "CanarySample"
+CANARIES = (SEQUENCE, SAMPLE, "UAGACCAUUAGGACCAU", NAME, MODEL, HEADER, QUERY, FILE, KEY_ID, SECRET)
 
 JSON, FASTA = "application/json", "text/x-fasta"
 # Everything that a header can carry; the request id and traceparent are no such as we would keep.
@@ -86,6 +92,24 @@ def fasta(body: str | bytes, query: str = "model=gc") -> bytes:
     return request(f"/predict?{query}", body, content_type=FASTA)
 
 
+def people(*, alternate: str = f"A{SEQUENCE}", accept: str = JSON, **document: object) -> bytes:
+    """A question about somebody whose name and allele are marked."""
+    text = vcf(f"chr1 45 {NAME} A {alternate} . PASS . GT 0|1", samples=SAMPLE, header=CONTIGS).decode()
+    return request(
+        "/predict/individual", json.dumps({"model": "gc", "region": REGION, "vcf": text} | document), accept=accept
+    )
+
+
+def uploaded(content: bytes, **document: object) -> bytes:
+    """The same in a file with a marked name."""
+    disposition = b'--x\r\ncontent-disposition: form-data; name="%b"%b\r\n\r\n%b\r\n'
+    asked = json.dumps({"model": "gc", "region": REGION} | document).encode()
+    named = f'; filename="{FILE}"'.encode()
+    body = disposition % (b"request", b"", asked) + disposition % (b"vcf", named, content) + b"--x--\r\n"
+    return request("/predict/individual", body, content_type="multipart/form-data; boundary=x")
+
+
+SOMEBODY = vcf(f"chr1 45 {NAME} A A{SEQUENCE} . PASS . GT 0|1", samples=SAMPLE, header=CONTIGS)
 NAMED = {"id": NAME, "sequence": SEQUENCE}
 # What is sent, and the statuses it may be answered with; none where the connection may just end.
 ROWS: dict[str, tuple[bytes, set[int]]] = {
@@ -136,6 +160,25 @@ ROWS: dict[str, tuple[bytes, set[int]]] = {
     "unknown method": (request("/predict", SEQUENCE, NAME), {400}),
     "no HTTP": (f"{SEQUENCE} {NAME}\r\n\r\n".encode(), {400}),
     "bad length": (request("/predict", SEQUENCE, content_length=HEADER), {400}),
+    "people": (people(), {200}),
+    "people as events": (people(accept="text/event-stream"), {200}),
+    "people as CSV": (people(accept="text/csv", unphased="random"), {200}),
+    "people of a file": (uploaded(SOMEBODY), {200}),
+    "people of a gzip file": (uploaded(gzip.compress(SOMEBODY)), {200}),
+    "people of a cohort": (people(vcf=None, cohort="marked", samples=[SAMPLE]), {200}),
+    "people's other reference": (people(alternate="C").replace(b"\\tA\\tC", b"\\tC\\tA"), {422}),
+    "people with a bad allele": (people(alternate=f"{SEQUENCE}!"), {422}),
+    "people without one of them": (people(samples=[NAME]), {422}),
+    "people in no cohort": (people(vcf=None, cohort=NAME), {404}),
+    "people of no gene": (people(region=None, gene=NAME), {422}),
+    "people of no region": (people(region=f"{NAME}:1-10"), {422}),
+    "people in an unknown field": (people(**{NAME: SAMPLE}), {422}),
+    "people who fail the model": (people(model="fragile"), {500}),
+    "people as a bad file": (uploaded(SOMEBODY.replace(b"GT\t", b"\t")), {422}),
+    "people as half a file": (uploaded(gzip.compress(SOMEBODY)[:-4]), {422}),
+    "people as no VCF": (uploaded(f"{SAMPLE} {SEQUENCE}".encode()), {422}),
+    "people as a zip": (uploaded(b"PK\x03\x04" + SOMEBODY), {415}),
+    "people in parts of another name": (uploaded(SOMEBODY).replace(b'"request"', f'"{NAME[:7]}"'.encode()), {400}),
     "bad chunk": (request("/predict", SEQUENCE, transfer_encoding="chunked"), {400, 408}),
 }  # fmt: skip
 LEAVES_EARLY = {"caller gone"}
@@ -240,15 +283,32 @@ def _found(where: Mapping[str, bytes]) -> list[tuple[str, str]]:
     ]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def genomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The operator's files, which have a marked person too, as settings."""
+    folder = tmp_path_factory.mktemp("genomes")
+    files = write_genomes(folder)
+    (folder / "marked.vcf").write_bytes(SOMEBODY)
+    pysam.tabix_compress(str(folder / "marked.vcf"), str(folder / "marked.vcf.gz"))
+    pysam.tabix_index(str(folder / "marked.vcf.gz"), preset="vcf")
+    return {
+        "BASECAST_REFERENCE": str(files["reference"]),
+        "BASECAST_GENES": str(files["genes"]),
+        "BASECAST_COHORTS": json.dumps({"marked": str(folder / "marked.vcf.gz")}),
+    }
+
+
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
-def test_no_canary_is_found_where_it_does_not_belong(form: Form, canary_models: Path, tmp_path: Path) -> None:
+def test_no_canary_is_found_where_it_does_not_belong(
+    form: Form, canary_models: Path, genomes: dict[str, str], tmp_path: Path
+) -> None:
     settings = {
         "BASECAST_MAX_BODY_BYTES": "100000",
         "BASECAST_BODY_TIMEOUT_MS": "300",
         "BASECAST_LOG_BATCHES_FROM_MS": "0",
     }
     with Collector().running() as collector:
-        settings |= {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, **form.settings}
+        settings |= {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, **form.settings, **genomes}
         with Process.start(canary_models, tmp_path, **settings) as service:
             url = service.url()
             assert url.port is not None
@@ -261,6 +321,9 @@ def test_no_canary_is_found_where_it_does_not_belong(form: Form, canary_models: 
 
     # The service did hear the canaries, and what is searched does tell of the requests.
     assert NAME.encode() in replies["json"]
+    answered = ("people", "people as events", "people as CSV", "people of a gzip file", "people of a cohort")
+    assert all(SAMPLE.encode() in replies[name] for name in answered)
+    assert b'basecast_haplotypes_total{model="gc"}' in metrics
     requests = [line for line in lines if line["event"] == "request"]
     told = {(line["status"], line.get("code")) for line in requests}
     assert told >= {(200, None), (422, "invalid_base"), (500, "inference_failed"), (413, "body_too_large")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ import httpx
 
 from tests.keys import add_key, bearer
 from tests.live import LiveServer
+from tests.people import write_genomes
+from tests.toy import write_toy_bundle
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 
@@ -46,6 +49,22 @@ def test_the_service_asks_for_keys_as_documented(toy_models: Path, tmp_path: Pat
     assert run.returncode == 0, "\n".join(line[:300] for line in run.stdout.splitlines())
     for code in (200, 401, 422):
         assert f'basecast_requests_total{{code="{code}",route="/predict"}}' in counted
+
+
+def test_people_are_answered_for_as_documented(tmp_path: Path) -> None:
+    # What a region or a VCF must be, no schema says, so valid documents may be refused.
+    files = write_genomes(tmp_path)
+    write_toy_bundle(tmp_path / "models")
+    with LiveServer.start(tmp_path / "models", **files | {"cohorts": json.dumps(files["cohorts"])}) as server:
+        arguments = [f"{server.url}/openapi.json", "--include-path=/predict/individual", "--max-examples=20"]
+        checks = ["--checks=all", "--exclude-checks=not_a_server_error,positive_data_acceptance", "--no-color"]
+        run = subprocess.run(
+            [SCHEMATHESIS, "run", *arguments, *checks], capture_output=True, text=True, check=False, timeout=240
+        )
+        counted = httpx.get(f"{server.url}/metrics").text
+    assert run.returncode == 0, "\n".join(line[:300] for line in run.stdout.splitlines())
+    assert 'code="422",route="/predict/individual"' in counted
+    assert 'code="500"' not in counted
 
 
 def test_the_documented_example_is_one_the_shipped_model_accepts(live_server: LiveServer) -> None:

@@ -12,14 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from app.errors import TableError
-from app.tables import PredictedRow, open_writer
+from app.tables import PredictedRow, open_writer, prediction_columns
 
-ROWS = [PredictedRow("a", 4, 6, [0.75, -1.38]), PredictedRow("b,c", 5, 7, [0.0, 2e-08])]
-TARGETS = ("level", "decay")
+ROWS = [PredictedRow("a", 4, 6, [0.75, -1.38]).as_row(), PredictedRow("b,c", 5, 7, [0.0, 2e-08]).as_row()]
+COLUMNS = prediction_columns(("level", "decay"))
 
 
 def write(path: Path) -> Path:
-    with open_writer(path, TARGETS) as writer:
+    with open_writer(path, COLUMNS) as writer:
         for row in ROWS:
             writer.write([row])
     return path
@@ -47,7 +47,7 @@ def test_parquet_holds_float32_as_the_models_answer(tmp_path: Path) -> None:
 
 def test_parquet_rows_are_gathered_into_groups_worth_reading(tmp_path: Path) -> None:
     path = tmp_path / "out.parquet"
-    with open_writer(path, TARGETS) as writer:
+    with open_writer(path, COLUMNS) as writer:
         for _ in range(100):
             writer.write(ROWS * 100)
     metadata = pq.ParquetFile(path).metadata
@@ -69,7 +69,7 @@ def test_an_unknown_ending_is_refused(tmp_path: Path) -> None:
 def test_a_file_appears_only_when_it_is_whole(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"out{ending}"
     path.write_text("before")
-    with suppress(KeyError), open_writer(path, TARGETS) as writer:
+    with suppress(KeyError), open_writer(path, COLUMNS) as writer:
         writer.write(ROWS)
         assert path.read_text() == "before"
         raise KeyError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from itertools import groupby
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from app.bundle import TOKENIZER, Input, Manifest
+from app.bundle import TOKENIZER, Input, Manifest, Window
 from app.encoding import EncodedSequence, Ids, SequenceEncoder
 from app.engine import feed
 from training.augmentation import Lengths, augment, cut
@@ -43,6 +44,7 @@ def input_rules(model: ModelConfig | BaselineConfig, bundle: BundleConfig, token
         min_bases=bundle.min_bases,
         max_bases=bundle.max_bases,
         max_tokens=bundle.max_bases,
+        window=None if bundle.window is None else Window(**asdict(bundle.window)),
         reverse_complement_averaged=isinstance(model, ModelConfig) and model.reverse_complement_averaged,
     )
     if tokenizer is None or not isinstance(model, ModelConfig):

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -57,6 +57,8 @@ def media_type(headers: Headers, accepted: tuple[str, ...]) -> str:
     kind = kind.strip().lower()
     if kind not in accepted:
         raise Unsupported(f"Send {' or '.join(accepted)} and say so in Content-Type.")
+    if kind.startswith("multipart/"):
+        return kind  # each part may have a charset; it is read as bytes
     charset = parameters.strip().lower().removeprefix("charset=").strip('"')
     if charset not in ("", "utf-8", "utf8", "us-ascii"):
         raise Unsupported("Send the body in UTF-8.")
@@ -76,24 +78,35 @@ async def read_body(headers: Headers, receive: Receive, limits: BodyLimits) -> b
             raise _too_large(limits)
         return await _collect(receive, limits)
     except BodyTooLarge:
-        await _discard(receive, 2 * limits.max_bytes)
+        await discard(receive, 2 * limits.max_bytes)
         raise
+
+
+async def chunks(receive: Receive) -> AsyncIterator[bytes]:
+    """A body as it arrives.
+
+    Raises:
+        ClientGone: it ended early.
+    """
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        more = message.get("more_body", False)
+        yield message.get("body", b"")
 
 
 async def _collect(receive: Receive, limits: BodyLimits) -> bytes:
     body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        body += message.get("body", b"")
+    async for chunk in chunks(receive):
+        body += chunk
         if len(body) > limits.max_bytes:
             raise _too_large(limits)
-        if not message.get("more_body", False):
-            return bytes(body)
+    return bytes(body)
 
 
-async def _discard(receive: Receive, max_bytes: int) -> None:
+async def discard(receive: Receive, max_bytes: int) -> None:
     """Take what is still on its way, up to a limit: many clients read no answer before they have sent everything."""
     seen = 0
     with contextlib.suppress(TimeoutError):

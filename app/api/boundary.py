@@ -50,6 +50,7 @@ class Boundary:
         hot: (method, path) to the handler that is called without routing.
         metrics: where requests are counted.
         pace: how fast a body must arrive.
+        paces: the same for paths that take larger ones.
         guard: lets callers in; without one everybody is.
         tracing: where traces are recorded.
     """
@@ -62,10 +63,11 @@ class Boundary:
         pace: BodyPace = USUAL_PACE,
         guard: Guard | None = None,
         tracing: Tracing = NO_TRACING,
+        paces: Mapping[str, BodyPace] | None = None,
     ) -> None:
         self._app, self._hot, self._metrics, self._tracing = app, hot, metrics, tracing
         self._log = RequestLog()
-        self._pace, self._guard = pace, guard
+        self._pace, self._paces, self._guard = pace, paces or {}, guard
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -101,7 +103,8 @@ class Boundary:
             if handler is None:
                 await self._app(scope, receive, reply.send)
             else:
-                await _call_watched(handler, scope, receive, reply, self._pace)
+                pace = self._paces.get(scope["path"], self._pace)
+                await _call_watched(handler, scope, receive, reply, pace)
         except ServiceError as error:
             await _refuse(error, scope, receive, reply)
         except Exception:

@@ -9,6 +9,9 @@ from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
 from app.api.bodies import FASTA, JSON
+from app.api.events import EVENT_STREAM
+from app.api.individual_schemas import IndividualRequest, IndividualResponse, TiledResponse
+from app.api.multipart import MULTIPART
 from app.api.replies import CSV, NDJSON
 from app.api.schemas import MIN_DEADLINE_MS, Health, PredictRequest, PredictResponse, Problem
 from app.errors import PROBLEM_JSON
@@ -20,7 +23,7 @@ TITLES = {
     400: "The body is malformed.",
     401: "No API key, or not one that is known and live.",
     403: "The key has not the scope for this route.",
-    404: "Unknown model.",
+    404: "Unknown model or cohort.",
     406: "None of the media types in Accept can be produced.",
     408: "The body arrived too slowly.",
     413: "The body is too large.",
@@ -33,6 +36,9 @@ TITLES = {
     503: "Overloaded, draining, or out of memory; try again after Retry-After.",
     504: "The deadline has passed.",
 }
+DOCUMENTED = (
+    PredictRequest, PredictResponse, IndividualRequest, IndividualResponse, TiledResponse, Problem, Health,
+)  # fmt: skip
 FASTA_PATTERN = r"^(>[!-~]{1,256}( [ -~]*)?\n[ACGTUacgtu]+\n)+$"
 FASTA_EXAMPLE = ">S0_M_T1\nTGTCCCCGGGTCTTCCAACGGACTGGCGTTGCCCCGGTTCACTGGGGACTGCCCTTGGGG\n"
 
@@ -47,6 +53,26 @@ def predict_documentation(max_deadline_ms: int) -> dict[str, Any]:
         "openapi_extra": {
             "requestBody": {"required": True, "content": _bodies()},
             "parameters": _parameters(max_deadline_ms),
+        },
+    }
+
+
+def individual_documentation(max_deadline_ms: int) -> dict[str, Any]:
+    """Arguments of `add_api_route` that describe POST /predict/individual."""
+    answers = {"anyOf": [_reference(IndividualResponse), _reference(TiledResponse)]}
+    text = {"schema": {"type": "string"}}
+    content = {JSON: {"schema": answers}, CSV: text, NDJSON: text, EVENT_STREAM: text}
+    parts = {"type": "object", "required": ["request", "vcf"], "additionalProperties": False}
+    parts["properties"] = {"request": _reference(IndividualRequest), "vcf": {"type": "string", "format": "binary"}}
+    bodies = {JSON: {"schema": _reference(IndividualRequest)}, MULTIPART: {"schema": parts}}
+    return {
+        "summary": "Predict the targets of each person of a VCF",
+        "tags": ["predict"],
+        "responses": {200: {"description": "Each person's values.", "content": content}}
+        | problem_responses(*PREDICT_PROBLEMS),
+        "openapi_extra": {
+            "requestBody": {"required": True, "content": bodies},
+            "parameters": _parameters(max_deadline_ms)[:2],
         },
     }
 
@@ -69,7 +95,7 @@ def describe(api: FastAPI, max_sequences: int, max_deadline_ms: int) -> None:
     def openapi() -> dict[str, Any]:
         document = derive()
         _, definitions = models_json_schema(
-            [(model, "validation") for model in (PredictRequest, PredictResponse, Problem, Health)],
+            [(model, "validation") for model in DOCUMENTED],
             ref_template=REFERENCE,
         )
         fields = definitions["$defs"]["PredictRequest"]["properties"]

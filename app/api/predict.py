@@ -13,25 +13,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.bodies import FASTA, JSON, BodyLimits, NamedSequence, media_type, parse_fasta, parse_json, read_body
+from app.api.deadlines import DeadlineLimits
 from app.api.exchange import Exchange, exchange_of
 from app.api.replies import negotiate, predictions_response
-from app.api.schemas import MIN_DEADLINE_MS, PredictRequest, SequenceItem, check_sequence_ids, parse_predict_request
+from app.api.schemas import PredictRequest, SequenceItem, check_sequence_ids, parse_predict_request
 from app.batching import Priority
 from app.errors import ItemError, Unprocessable
 from app.predictor import Predictor
 
-DEADLINE_HEADER = "x-deadline-ms"
 # From here on a body made for it could keep the event loop from everybody else for long.
 LARGE_BODY_BYTES = 262_144
 QUERY_PARAMETERS = {"model", "priority"}
-
-
-@dataclass(frozen=True, slots=True)
-class DeadlineLimits:
-    """How long a request may wait for its answer."""
-
-    default_ms: int = 10_000
-    max_ms: int = 120_000
 
 
 class Query(NamedTuple):
@@ -73,7 +65,7 @@ class PredictRoute:
         call = await self._parse(request, headers, exchange)
         if exchange.caller is not None:
             await exchange.caller.charge("sequences", len(call.sequences))
-        deadline = exchange.started + self._deadline_ms(call, headers) / 1000
+        deadline = exchange.started + self._deadlines.chosen_ms(call.deadline_ms, headers) / 1000
         exchange.sequences = len(call.sequences)
         predictions = await self._predictor.predict(
             call.model, call.sequences, deadline, call.priority, exchange.trace.traceparent
@@ -98,23 +90,6 @@ class PredictRoute:
         if kind == JSON:
             return _from_json(parse_predict_request(parse_json(body), self._bodies.max_sequences), query)
         return _from_fasta(parse_fasta(body, self._bodies.max_sequences), query)
-
-    def _deadline_ms(self, call: Call, headers: Headers) -> int:
-        """The body's word, the header's, or the default; what is said must be valid even where it loses."""
-        given = headers.get(DEADLINE_HEADER)
-        deadline_ms = self._deadlines.default_ms if given is None else self._checked(_whole(given), "")
-        return deadline_ms if call.deadline_ms is None else self._checked(call.deadline_ms, "/deadline_ms")
-
-    def _checked(self, deadline_ms: int, pointer: str) -> int:
-        if MIN_DEADLINE_MS <= deadline_ms <= self._deadlines.max_ms:
-            return deadline_ms
-        detail = f"A deadline is a whole number of milliseconds from {MIN_DEADLINE_MS} to {self._deadlines.max_ms}."
-        raise Unprocessable(detail, items=[ItemError(pointer, "invalid_value", detail)])
-
-
-def _whole(text: str) -> int:
-    """A short whole number; -1 for anything else."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
 
 
 def _from_json(request: PredictRequest, query: Query) -> Call:

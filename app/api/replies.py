@@ -15,6 +15,7 @@ from app.errors import NotAcceptable
 from app.predictor import Predictions, ServedModel
 
 JSON, CSV, NDJSON = "application/json", "text/csv", "application/x-ndjson"
+TABLES = (JSON, CSV, NDJSON)
 
 
 def predictions_response(predictions: Predictions, ids: Sequence[str], media_type: str) -> Response:
@@ -24,20 +25,21 @@ def predictions_response(predictions: Predictions, ids: Sequence[str], media_typ
 
 
 @lru_cache(maxsize=256)
-def negotiate(accept: str) -> str:
-    """The media type to answer with; JSON where the caller has no preference.
+def negotiate(accept: str, offered: tuple[str, ...] = TABLES) -> str:
+    """The media type to answer with; the first offered where the caller has no preference.
 
     Args:
         accept: the Accept header.
+        offered: at least two.
 
     Raises:
         NotAcceptable: nothing in it can be produced.
     """
     wanted = dict(_preferences(accept))
-    qualities = {kind: _quality(kind, wanted) for kind in (JSON, CSV, NDJSON)}
+    qualities = {kind: _quality(kind, wanted) for kind in offered}
     best = max(qualities, key=qualities.__getitem__)  # of equals the first
     if qualities[best] <= 0:
-        raise NotAcceptable(f"This route answers {JSON}, {CSV} or {NDJSON}.")
+        raise NotAcceptable(f"This route answers {', '.join(offered[:-1])} or {offered[-1]}.")
     return best
 
 

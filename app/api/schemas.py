@@ -170,7 +170,7 @@ def parse_predict_request(document: object, max_sequences: int) -> PredictReques
 
 def _unprocessable(error: ValidationError) -> Unprocessable:
     faults = error.errors(include_url=False, include_context=False)
-    items = [ItemError(_pointer(fault), _code(fault), _detail(fault)) for fault in faults]
+    items = [ItemError(_pointer(fault), code_of(fault), _detail(fault)) for fault in faults]
     return Unprocessable("The request has fields that are missing, unknown or out of range.", items=items)
 
 
@@ -199,7 +199,8 @@ def _pointer(fault: ErrorDetails) -> str:
     return "".join(f"/{part}" for place, part in enumerate(location) if place != TAG_PLACE)
 
 
-def _code(fault: ErrorDetails) -> str:
+def code_of(fault: ErrorDetails) -> str:
+    """The code on the wire for what pydantic found at fault."""
     if fault["type"] == "too_short":
         return "empty"
     wrong_shape = fault["type"] in ("missing", "extra_forbidden", "model_type", "model_attributes_type", "list_type")

@@ -5,9 +5,12 @@ local: the service inside this process, nothing to start before; remote: one tha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
+
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,5 +38,20 @@ class Client(Protocol):
 
         Raises:
             ServiceError: none is predicted; its items point at the sequences at fault, if some are.
+            ServerError: the service cannot be reached.
+        """
+
+    def predict_people(self, request: Mapping[str, Any], vcf: Path, progress: Progress) -> dict[str, Any]:
+        """Predict for each person of a VCF.
+
+        Args:
+            request: as POST /predict/individual takes it, without the model and where the genotypes come from.
+            progress: told how many distinct haplotypes of how many have their values.
+
+        Returns:
+            The document that the service answers.
+
+        Raises:
+            ServiceError: the request is refused.
             ServerError: the service cannot be reached.
         """

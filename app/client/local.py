@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
+from app.api.individual_replies import document
+from app.api.individual_schemas import parse_individual_request, question_of
 from app.api.replies import shortest
-from app.client import Client, Prediction
+from app.client import Client, Prediction, Progress
+from app.errors import SettingsError
+from app.genome.file_source import open_file
+from app.individual.prediction import Errand
 from app.main import Service
 
 T = TypeVar("T")
@@ -48,6 +54,9 @@ class LocalClient:
     def predict(self, sequences: Sequence[str]) -> list[Prediction]:
         return self._in_loop(self._predict(sequences))
 
+    def predict_people(self, request: Mapping[str, Any], vcf: Path, progress: Progress) -> dict[str, Any]:
+        return self._in_loop(self._predict_people(request, vcf, progress))
+
     def close(self) -> None:
         """Stop the workers and give up what is still being computed."""
         self._in_loop(self._running.__aexit__(None, None, None))
@@ -64,6 +73,21 @@ class LocalClient:
         found = await self._service.predictor.predict(self.model, sequences, deadline, "bulk")
         rows = zip(found.bases, found.tokens, found.values, strict=True)
         return [Prediction(bases, tokens, tuple(map(shortest, values))) for bases, tokens, values in rows]
+
+    async def _predict_people(self, request: Mapping[str, Any], vcf: Path, progress: Progress) -> dict[str, Any]:
+        people, done = self._service.people, 0
+        if people is None:
+            raise SettingsError("reference: people's genomes need one")
+        question = question_of(parse_individual_request({**request, "model": self.model}))
+        prepared = await people.prepare(question, open_file(vcf, people.genomes.limits))
+
+        def report(more: int) -> None:
+            nonlocal done
+            done += more
+            progress(done, prepared.sequences)
+
+        errand = Errand(time.monotonic() + DEADLINE_SECONDS, progress=report)
+        return document(await people.answer(prepared, errand))
 
     async def _give_up(self) -> None:
         waiting = asyncio.all_tasks() - {asyncio.current_task()}

@@ -9,11 +9,13 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from app import __version__
-from app.client import Client, Prediction
+from app.client import Client, Prediction, Progress
+from app.client.people import read_events, upload
 from app.errors import (
     BodyTooLarge,
     DeadlineExceeded,
@@ -101,6 +103,40 @@ class HttpClient:
             request["deadline_ms"] = self._deadline_ms
         return self._list("POST", "/predict", "predictions", json.dumps(request).encode())
 
+    def predict_people(self, request: Mapping[str, Any], vcf: Path, progress: Progress) -> dict[str, Any]:
+        asked = {**request, "model": self.model}
+        try:
+            return self._predict_people(asked | {"deadline_ms": DEADLINE_MS}, vcf, progress)
+        except Unprocessable as error:
+            if all(item.pointer != "/deadline_ms" for item in error.items):
+                raise
+            return self._predict_people(asked, vcf, progress)  # its own default it is, then
+
+    def _predict_people(self, request: Mapping[str, Any], vcf: Path, progress: Progress) -> dict[str, Any]:
+        url, path = self._url.geturl(), self._url.path.rstrip("/") + "/predict/individual"
+        try:
+            with upload(json.dumps(request).encode(), vcf) as (fields, body):
+                connection = self._connection()
+                asked = {**self._fields, **fields, "accept": "text/event-stream"}
+                response = _ask(connection, path, body, asked)
+                if response.status != HTTPStatus.OK:
+                    raise _error(url, response, _parsed(response.read()))
+                return self._result(read_events(response), progress)
+        except (OSError, http.client.HTTPException) as error:
+            raise ServerError(f"{url}: {_reason(error)}") from None
+        finally:
+            self._connection().close()  # what the service has not read of a file it would take for a request
+
+    def _result(self, events: Iterator[tuple[str, dict[str, Any]]], progress: Progress) -> dict[str, Any]:
+        for name, told in events:
+            if name == "progress":
+                progress(told["done"], told["total"])
+            elif name == "result":
+                return told
+            elif name == "error":
+                raise _refusal(self._url.geturl(), int(told["status"]), told, told.get("retry_after_ms"))
+        raise ServerError(f"{self._url.geturl()}: the connection ended before the answer was there")
+
     def close(self) -> None:
         """Hang up; a thread that still waits for an answer stops waiting."""
         self._closed = True
@@ -175,18 +211,34 @@ def _early_answer(connection: http.client.HTTPConnection) -> tuple[http.client.H
         connection.close()  # what it has not read of this request, it would take for the next
 
 
+def _ask(
+    connection: http.client.HTTPConnection, path: str, body: Iterator[bytes], fields: Mapping[str, str]
+) -> http.client.HTTPResponse:
+    """Send a body, or as much of it as the server takes before it answers."""
+    try:
+        connection.request("POST", path, body, dict(fields))
+    except (BrokenPipeError, ConnectionResetError):
+        if connection.sock is None:
+            raise
+    return connection.getresponse()
+
+
 def _error(url: str, response: http.client.HTTPResponse, problem: Mapping[str, Any]) -> Exception:
     """What the service's problem document says, as the error that the service raised."""
     if "code" not in problem:
         return ServerError(f"{url}: answered {response.status} {response.reason}, but not as a Basecast service does")
-    form = ERRORS_BY_CODE.get(problem["code"]) or ERRORS_BY_STATUS.get(response.status)
+    return _refusal(url, response.status, problem, _retry_after_ms(response, problem))
+
+
+def _refusal(url: str, status: int, problem: Mapping[str, Any], retry_after_ms: int | None) -> Exception:
+    form = ERRORS_BY_CODE.get(problem["code"]) or ERRORS_BY_STATUS.get(status)
     if form is None:
         return ServerError(f"{url}: {problem['detail']}")
     items = [
         ItemError(item["pointer"], item["code"], item["detail"], item.get("position"))
         for item in problem.get("errors", ())
     ]
-    return form(problem["detail"], retry_after_ms=_retry_after_ms(response, problem), items=items)
+    return form(problem["detail"], retry_after_ms=retry_after_ms, items=items)
 
 
 def _retry_after_ms(response: http.client.HTTPResponse, problem: Mapping[str, Any]) -> int | None:

@@ -70,6 +70,9 @@ def _exposed(settings: Settings) -> list[str]:
 def _toml(name: str, value: object) -> str:
     if value is None:
         return f"# {name} is not set"
+    if isinstance(value, dict):
+        entries = ", ".join(f"{json.dumps(key)} = {json.dumps(list(paths))}" for key, paths in value.items())
+        return f"{name} = {{{entries}}}"
     shown = str(value) if isinstance(value, Path) else value
     return f"{name} = {json.dumps(_without_password(shown) if isinstance(shown, str) else shown)}"
 

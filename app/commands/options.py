@@ -7,6 +7,31 @@ from typing import Annotated
 
 import typer
 
+from app.tables import WRITERS
+
+KEY_VARIABLE = "BASECAST_API_KEY"  # not an option, which every user of the machine could see in the list of processes
+
+
+def in_a_folder(path: Path | None) -> Path | None:
+    """A path whose folder is there."""
+    if path is not None and not path.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {path.parent}")
+    return path
+
+
+def _writable(path: Path | None) -> Path | None:
+    if path is not None and path.suffix.lower() not in WRITERS:
+        raise typer.BadParameter(f"the ending must be one of {', '.join(WRITERS)}")
+    return in_a_folder(path)
+
+
+Model = Annotated[str | None, typer.Option(help="Name or name@version; not needed where there is one.")]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help=f"Table to write: {', '.join(WRITERS)}.", callback=_writable),
+]
+Url = Annotated[str | None, typer.Option(help="Ask the service that runs there instead of predicting here.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")]
 Models = Annotated[Path | None, typer.Option("--models", help="Folder of bundles, or one bundle.  [default: models/]")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda:N.  [default: auto]")]
 Threads = Annotated[

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -21,37 +19,20 @@ from app.client import Client
 from app.client.local import open_local
 from app.client.remote import connect
 from app.commands.bundles import choose_bundle, models_folder
-from app.commands.options import Device, Models
-from app.commands.terminal import messages, say
+from app.commands.options import KEY_VARIABLE, Device, Model, Models, Output, Quiet, Url
+from app.commands.terminal import end_on_sigterm, messages, say
 from app.fuse import exit_at_once
 from app.logs import configure_logging
 from app.main import create_service
 from app.records import Record, count_records, open_records
 from app.settings import MEMORY_QUEUE, load_settings
-from app.tables import WRITERS, PredictedRow, open_writer
+from app.tables import PredictedRow, Row, open_writer, prediction_columns
 
 SOME_REFUSED = 3
-KEY_VARIABLE = "BASECAST_API_KEY"  # not an option, which every user of the machine could see in the list of processes
-
-
-def _writable(path: Path | None) -> Path | None:
-    if path is not None and path.suffix.lower() not in WRITERS:
-        raise typer.BadParameter(f"the ending must be one of {', '.join(WRITERS)}")
-    if path is not None and not path.parent.is_dir():
-        raise typer.BadParameter(f"there is no folder {path.parent}")
-    return path
-
 
 Input = Annotated[
     str, typer.Argument(metavar="INPUT", help="FASTA, or CSV or TSV with a column `sequence`; `-` reads stdin.")
 ]
-Model = Annotated[str | None, typer.Option(help="Name or name@version; not needed where there is one.")]
-Output = Annotated[
-    Path | None,
-    typer.Option("--output", "-o", help=f"Table to write: {', '.join(WRITERS)}.", callback=_writable),
-]
-Url = Annotated[str | None, typer.Option(help="Ask the service that runs there instead of predicting here.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")]
 
 
 def predict(
@@ -78,7 +59,7 @@ def predict(
     if url is not None and (models is not None or device is not None):
         raise typer.BadParameter("--models and --device are for predicting here; leave them out with --url")
     configure_logging("warning")
-    signal.signal(signal.SIGTERM, _end)
+    end_on_sigterm()
     console = messages()
     shown = console.is_terminal and not quiet and not (output is None and sys.stdout.isatty())
     total = count_records(source) if shown else None
@@ -107,16 +88,14 @@ def _client(url: str | None, model: str | None, models: Path | None, device: str
         yield client
 
 
-def _end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a signal handler
-    """End as Ctrl-C does: with what was begun cleaned up."""
-    raise SystemExit(128 + number)
-
-
 def _write(client: Client, records: Iterable[Record], output: Path | None, bar: Progress) -> tuple[int, int]:
     """Predict and write everything; how many records were predicted and refused."""
     predicted = refused = 0
     patience = Patience(lambda message: say(bar.console, message, "yellow"))
-    with open_writer(output, client.targets) as writer, closing(predict_all(client, records, patience)) as outcomes:
+    with (
+        open_writer(output, prediction_columns(client.targets)) as writer,
+        closing(predict_all(client, records, patience)) as outcomes,
+    ):
         for outcome in outcomes:
             writer.write(_rows(outcome))
             _tell_refused(outcome, bar.console)
@@ -125,9 +104,9 @@ def _write(client: Client, records: Iterable[Record], output: Path | None, bar: 
     return predicted, refused
 
 
-def _rows(outcome: Outcome) -> list[PredictedRow]:
+def _rows(outcome: Outcome) -> list[Row]:
     return [
-        PredictedRow(record.id, prediction.bases, prediction.tokens, prediction.values)
+        PredictedRow(record.id, prediction.bases, prediction.tokens, prediction.values).as_row()
         for record, prediction in outcome.predicted
     ]
 

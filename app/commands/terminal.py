@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+from types import FrameType
+
 from rich.console import Console
 from rich.text import Text
 
@@ -23,3 +26,12 @@ def say(console: Console, message: str, style: str = "") -> None:
     """One line of plain text; control characters in it, from a file say, do not reach the terminal."""
     shown = "".join(character if character.isprintable() else "?" for character in message)
     console.print(Text(shown, style), soft_wrap=True)
+
+
+def end_on_sigterm() -> None:
+    """Let SIGTERM end the command as Ctrl-C does: with what was begun cleaned up."""
+    signal.signal(signal.SIGTERM, _end)
+
+
+def _end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a signal handler
+    raise SystemExit(128 + number)

@@ -42,6 +42,22 @@ class BundleWords:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WindowAround:
+    """Where a model's sequences lie around a gene, so that the service can cut them from a genome."""
+
+    anchor: Literal["tss", "start", "centre"]
+    upstream_bases: int
+    downstream_bases: int
+    """From the anchor on, itself included."""
+
+    strand_specific: bool = True
+
+    def __post_init__(self) -> None:
+        if min(self.upstream_bases, self.downstream_bases) < 0:
+            raise ConfigError("bundle.window: the bases on either side are at least 0")
+
+
+@dataclass(frozen=True, kw_only=True)
 class BundleConfig(BundleWords):
     """What is said of a model that reads sequences."""
 
@@ -60,6 +76,9 @@ class BundleConfig(BundleWords):
     """Longest input in tokens, special ones included; 0: what `max_bases` comes to at worst. A model with so many
     positions may allow less, and a sequence that gives more is refused."""
 
+    window: WindowAround | None = None
+    """Where sequences of a genome lie around a gene; left out for reporters and other sequences that lie nowhere."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.golden_sequences and not self.golden_rows:
@@ -68,3 +87,6 @@ class BundleConfig(BundleWords):
             raise ConfigError("bundle: 1 <= min_bases <= max_bases does not hold")
         if self.max_tokens < 0:
             raise ConfigError("bundle.max_tokens must be at least 0")
+        bases = self.window.upstream_bases + self.window.downstream_bases if self.window else self.max_bases
+        if not self.min_bases <= bases <= self.max_bases:
+            raise ConfigError(f"bundle.window: has {bases} bases, which are not between min_bases and max_bases")

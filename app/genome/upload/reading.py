@@ -12,10 +12,11 @@ import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from app.errors import BodyTooLarge, InternalError, ServiceError, SlowRequest, VcfRefused
+from app.errors import BodyTooLarge, InternalError, Overloaded, ServiceError, SlowRequest, VcfRefused
 from app.genome.genotypes import Genotypes
 from app.genome.upload.child import orders
 from app.genome.upload.inflate import LONGEST_MAGIC, is_compressed
@@ -36,15 +37,46 @@ PIPE_BYTES = 1024 * 1024
 ROOT = Path(__file__).parents[3]
 START = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from app.genome.upload.child import main; main()"
 KILLED_FOR_COST = (-signal.SIGXCPU, -signal.SIGKILL)
+MOST_CHILDREN = 2
+RETRY_AFTER_MS = 2000
 
 
-async def read_upload(chunks: AsyncIterator[bytes], query: GenotypeQuery, limits: VcfLimits) -> Genotypes:
+class Children:
+    """The processes that read uploads now, of which there are never more than `most`."""
+
+    def __init__(self, most: int = MOST_CHILDREN) -> None:
+        self._most, self._running = most, 0
+
+    @contextmanager
+    def one_more(self) -> Iterator[None]:
+        """Room for a process, as long as it runs.
+
+        Raises:
+            Overloaded: there is none; nobody waits for it with an upload under way.
+        """
+        if self._running >= self._most:
+            detail = (
+                f"{self._most} uploads are being read; a VCF of up to {INLINE_BYTES} bytes of text is read at once."
+            )
+            raise Overloaded(detail, retry_after_ms=RETRY_AFTER_MS)
+        self._running += 1
+        try:
+            yield
+        finally:
+            self._running -= 1
+
+
+async def read_upload(
+    chunks: AsyncIterator[bytes], query: GenotypeQuery, limits: VcfLimits, children: Children | None = None
+) -> Genotypes:
     """The genotypes of a region from an upload: text, gzip or bgzip.
 
     Args:
         chunks: the upload as it arrives, under no name.
+        children: those that run already, where they are counted.
 
     Raises:
+        Overloaded: it needs a process, and there are enough of them.
         BodyTooLarge: more arrives than `max_vcf_upload_bytes`.
         SlowRequest: it does not arrive in `max_seconds`.
         UnsupportedMediaType: it is of another format.
@@ -56,7 +88,8 @@ async def read_upload(chunks: AsyncIterator[bytes], query: GenotypeQuery, limits
     async for chunk in bounded:
         begun += chunk
         if len(begun) > INLINE_BYTES or is_compressed(bytes(begun[:LONGEST_MAGIC])):
-            return await _read_in_child(bytes(begun), bounded, query, limits)
+            with (children or Children()).one_more():
+                return await _read_in_child(bytes(begun), bounded, query, limits)
     return await asyncio.to_thread(parse_upload, [bytes(begun)], query, limits)
 
 

@@ -1,0 +1,236 @@
+"""The wire of POST /predict/individual: what it takes, and what it answers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+from pydantic_core import ErrorDetails
+
+from app.api.bodies import check_depth
+from app.api.schemas import MIN_DEADLINE_MS, ModelInfo, Strict, code_of
+from app.errors import ItemError, Unprocessable
+from app.genome.haplotypes.policies import Filter, Missing, Policies, Unphased
+from app.genome.intervals import Interval, Strand, parse_interval
+from app.individual.question import Question
+
+TEXT, OBJECT = "text", "object"
+Position = Annotated[int, Field(ge=0, le=2**40)]
+ContigName = Annotated[str, Field(min_length=1, max_length=256)]
+SampleName = Annotated[str, Field(min_length=1, max_length=1024)]
+Values = dict[str, float]
+
+
+class RegionObject(Strict):
+    """An interval, 0-based and half-open."""
+
+    contig: ContigName
+    start: Position
+    end: Position
+
+
+def _kind(region: object) -> str:
+    return TEXT if isinstance(region, str) else OBJECT
+
+
+RegionText = Annotated[str, Field(max_length=256)]
+Region = Annotated[Annotated[RegionText, Tag(TEXT)] | Annotated[RegionObject, Tag(OBJECT)], Discriminator(_kind)]
+
+
+class IndividualRequest(Strict):
+    """The body of POST /predict/individual; exactly one of `cohort` and `vcf`, exactly one of `region` and `gene`."""
+
+    model: Annotated[
+        str | None, Field(default=None, description="`name` or `name@version`; may be left out when one is loaded.")
+    ]
+    cohort: Annotated[str | None, Field(default=None, description="A cohort that the operator configured.")]
+    vcf: Annotated[str | None, Field(default=None, description="A VCF as text; larger ones as multipart/form-data.")]
+    region: Annotated[
+        Region | None,
+        Field(default=None, description="`contig:first-last`, 1-based and inclusive, or an object, 0-based half-open."),
+    ]
+    gene: Annotated[str | None, Field(default=None, max_length=256, description="Name or id in the gene table.")]
+    samples: Annotated[
+        list[SampleName] | None, Field(default=None, min_length=1, description="Whose values; everybody's if left out.")
+    ]
+    unphased: Annotated[Unphased, Field(default="as_listed", description="Calls of two alleles without phase.")]
+    missing: Annotated[Missing, Field(default="reference", description="Alleles that were not called.")]
+    filter: Annotated[Filter, Field(default="pass", description="Records that passed their filters, or any.")]
+    strand: Annotated[
+        Strand | None, Field(default=None, description="Of a region, `+` if left out; a gene has its own.")
+    ]
+    tile: Annotated[bool, Field(default=False, description="Read a longer region in windows side by side.")]
+    deadline_ms: Annotated[
+        int | None,
+        Field(
+            default=None, ge=MIN_DEADLINE_MS, description="Time from the last byte of the body; wins over the header."
+        ),
+    ]
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"model": "human-promoter-expression", "cohort": "example", "gene": "EX1"}]}
+    )
+
+
+class Skipped(BaseModel):
+    """A variant that a haplotype carries and that was not applied."""
+
+    position: int
+    reason: str
+
+
+class HaplotypeValues(BaseModel):
+    """One haplotype of a person."""
+
+    index: Literal[1, 2]
+    values: Values
+    applied: Annotated[int, Field(description="Variants that make it.")]
+    skipped: list[Skipped]
+    anchor_offset: Annotated[int, Field(description="How far right of the anchor the base lies in its place.")]
+
+
+class Individual(BaseModel):
+    """One person's answer."""
+
+    sample: str
+    values: Annotated[Values, Field(description="Of both haplotypes: the mean on the linear scale.")]
+    difference: Annotated[Values, Field(description="To the reference, in the target's unit.")]
+    log2_fold_change: Annotated[Values | None, Field(default=None, description="Where the scale makes it meaningful.")]
+    haplotypes: list[HaplotypeValues]
+    phased: bool
+    notes: list[str]
+
+
+class ReferenceInfo(BaseModel):
+    """Where the window lies, 0-based and half-open, and on which sequence."""
+
+    assembly: str | None
+    refget: str
+    contig: str
+    start: int
+    end: int
+    strand: Strand
+    anchor: int
+
+
+class WindowCounts(BaseModel):
+    """What the answer was made from."""
+
+    samples: int
+    haplotypes: int
+    distinct_haplotypes: int
+    records: int
+    applied: int
+    filtered: int
+
+
+class WindowResponse(BaseModel):
+    """Everybody's values over one window."""
+
+    reference: ReferenceInfo
+    reference_values: Values
+    counts: WindowCounts
+    individuals: list[Individual]
+
+
+class CompanionIndividual(BaseModel):
+    """One person's values by another model."""
+
+    sample: str
+    values: Values
+
+
+class Companion(BaseModel):
+    """What a model of dosages says of the same people; of nobody where none of its variants was found."""
+
+    model: str
+    version: str
+    variants_in_model: int
+    variants_found: int
+    individuals: list[CompanionIndividual]
+
+
+class IndividualResponse(WindowResponse):
+    """The reply of POST /predict/individual."""
+
+    model: ModelInfo
+    variants_in_model: Annotated[int | None, Field(default=None, description="Of a model of dosages.")]
+    variants_found: int | None = None
+    companions: list[Companion]
+    caveat: str
+
+
+class TiledResponse(BaseModel):
+    """The reply to a request with `tile`."""
+
+    model: ModelInfo
+    windows: list[WindowResponse]
+    caveat: str
+
+
+def parse_individual_request(document: object) -> IndividualRequest:
+    """Validate a parsed JSON body.
+
+    Raises:
+        Unprocessable: with a pointer to each field at fault.
+        MalformedJson: it is nested out of all bounds.
+    """
+    try:
+        return IndividualRequest.model_validate(document)
+    except ValidationError as error:
+        check_depth(document)
+        faults = error.errors(include_url=False, include_context=False)
+        items = [ItemError(_pointer(fault), code_of(fault), _detail(fault)) for fault in faults]
+        raise Unprocessable("The request has fields that are missing, unknown or out of range.", items=items) from None
+
+
+def question_of(request: IndividualRequest) -> Question:
+    """What is asked.
+
+    Raises:
+        Unprocessable: not exactly one of region and gene, a region that is none, or a gene with a strand.
+    """
+    if (request.region is None) == (request.gene is None):
+        raise exactly_one("region", "gene")
+    if request.gene is not None and request.strand is not None:
+        raise _refused("/strand", "invalid_field", "A gene has its own strand; leave `strand` out.")
+    if request.gene is not None and request.tile:
+        raise _refused("/tile", "invalid_field", "A gene is read in one window; leave `tile` out.")
+    policies = Policies(unphased=request.unphased, missing=request.missing, filter=request.filter)
+    samples = None if request.samples is None else tuple(request.samples)
+    return Question(request.model, _interval(request), request.gene, samples, policies, request.tile)
+
+
+def exactly_one(*names: str) -> Unprocessable:
+    """The refusal of a request that has none of some fields, or several."""
+    return _refused("", "invalid_field", f"Send exactly one of {' and '.join(f'`{name}`' for name in names)}.")
+
+
+def _interval(request: IndividualRequest) -> Interval | None:
+    strand, region = request.strand or "+", request.region
+    if region is None or isinstance(region, str):
+        return None if region is None else parse_interval(region, strand)
+    if region.start >= region.end:
+        raise _refused("/region", "invalid_value", "A region ends after it starts.")
+    return Interval(region.contig, region.start, region.end, strand)
+
+
+def _refused(pointer: str, code: str, detail: str) -> Unprocessable:
+    return Unprocessable(detail, items=[ItemError(pointer, code, detail)])
+
+
+def _pointer(fault: ErrorDetails) -> str:
+    """`("region", "object", "start")` is `/region/start`: the second part only says which form the region has."""
+    location = fault["loc"]
+    if fault["type"] == "extra_forbidden":  # the unknown key is the caller's text
+        location = location[:-1]
+    return "".join(f"/{part}" for place, part in enumerate(location) if not (place == 1 and part in (TEXT, OBJECT)))
+
+
+def _detail(fault: ErrorDetails) -> str:
+    if fault["type"] == "extra_forbidden":
+        known = RegionObject if len(fault["loc"]) > 1 else IndividualRequest
+        return f"There is an unknown field here; known are {', '.join(known.model_fields)}."
+    if fault["type"] in ("model_type", "model_attributes_type"):
+        return "A request is an object; a region is a string, or an object with `contig`, `start` and `end`."
+    return f"{fault['msg']}."
