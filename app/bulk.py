@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from app.client import Client, Prediction
 from app.errors import (
@@ -29,6 +30,7 @@ CHUNK_BASES = 512 * 1024
 CHUNKS_IN_FLIGHT = 4  # the device never waits for a chunk to be read, tokenised or written
 
 Report = Callable[[str], None]
+Answered = TypeVar("Answered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,21 @@ class Patience:
     attempts: int = 10
     longest_wait_ms: int = 30_000
     ended: threading.Event = field(default_factory=threading.Event)
+
+    def ask(self, question: Callable[[], Answered]) -> Answered:
+        """Ask until the service is not busy, or the attempts are used up.
+
+        Raises:
+            BasecastError: it is, or answers otherwise.
+        """
+        for attempt in range(1, self.attempts):
+            try:
+                return question()
+            except ServiceError as error:
+                if error.status != Overloaded.status or self.ended.is_set():
+                    raise
+                self.wait(attempt, error)
+        return question()
 
     def wait(self, attempt: int, error: ServiceError) -> None:
         """Wait as long as the service asks for, else a second that doubles each time."""
@@ -125,14 +142,7 @@ def predict_chunk(client: Client, records: Sequence[Record], patience: Patience)
 
 def _ask(client: Client, records: Sequence[Record], patience: Patience) -> list[Prediction]:
     sequences = [record.sequence for record in records]
-    for attempt in range(1, patience.attempts):
-        try:
-            return client.predict(sequences)
-        except ServiceError as error:
-            if error.status != Overloaded.status or patience.ended.is_set():
-                raise
-            patience.wait(attempt, error)
-    return client.predict(sequences)
+    return patience.ask(lambda: client.predict(sequences))
 
 
 def _at_fault(items: Iterable[ItemError], size: int) -> dict[int, ItemError]:

@@ -13,9 +13,11 @@ from app.commands.haplotypes import haplotypes
 from app.commands.individual import individual
 from app.commands.keys import keys
 from app.commands.models import models
+from app.commands.mutagenesis import mutagenesis
 from app.commands.predict import predict
 from app.commands.serve import serve
 from app.commands.terminal import messages, say
+from app.commands.variants import variants
 from app.commands.worker import worker
 from app.errors import BasecastError
 
@@ -31,6 +33,8 @@ basecast.command()(worker)
 basecast.command()(predict)
 basecast.command()(individual)
 basecast.command()(haplotypes)
+basecast.command()(variants)
+basecast.command()(mutagenesis)
 basecast.add_typer(models, name="models")
 basecast.add_typer(keys, name="keys")
 basecast.add_typer(config, name="config")

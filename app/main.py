@@ -22,17 +22,21 @@ from app.api.deadlines import DeadlineLimits
 from app.api.health import HealthRoutes
 from app.api.individual import IndividualRoute
 from app.api.models import ModelRoutes
+from app.api.mutagenesis import MUTAGENESIS, MutagenesisRoute
 from app.api.openapi import (
     describe,
     individual_documentation,
+    mutagenesis_documentation,
     predict_documentation,
     problem_responses,
     require_keys,
     unready,
+    variants_documentation,
 )
 from app.api.predict import PredictRoute
 from app.api.problems import handle_http_exception, handle_service_error
 from app.api.schemas import Health, ModelList
+from app.api.variants import VARIANTS, VariantsRoute
 from app.backend import Backend, backend_for, tracing_for
 from app.bundle import Bundle
 from app.checks import Check, always_ok, every_model_served, fuse_is_whole, in_reach, not_draining
@@ -160,6 +164,9 @@ def _http(
     deadlines = DeadlineLimits(settings.default_deadline_ms, settings.max_deadline_ms)
     predict = PredictRoute(predictor, bodies, deadlines)
     individual = IndividualRoute(people, bodies, deadlines)
+    genomes = None if people is None else people.genomes
+    variants = VariantsRoute(predictor, genomes, bodies, deadlines)
+    mutagenesis = MutagenesisRoute(predictor, genomes, bodies, deadlines)
     models = ModelRoutes(predictor)
     health = HealthRoutes({"compute": fuse_is_whole(backend.fuse)}, _ready(predictor, backend), metrics)
     api = FastAPI(
@@ -178,6 +185,10 @@ def _http(
     if people is not None:
         documented = individual_documentation(settings.max_deadline_ms)
         api.add_api_route(INDIVIDUAL, individual.predict, methods=["POST"], **documented)
+        documented = variants_documentation(settings.max_deadline_ms)
+        api.add_api_route(VARIANTS, variants.variants, methods=["POST"], **documented)
+    documented = mutagenesis_documentation(settings.max_deadline_ms)
+    api.add_api_route(MUTAGENESIS, mutagenesis.mutagenesis, methods=["POST"], **documented)
     api.add_api_route("/models", models.list_models, response_model=ModelList, tags=["models"])
     api.add_api_route("/models/{name}", models.show_model, responses=problem_responses(404), tags=["models"])
     api.add_api_route("/livez", health.livez, response_model=Health, tags=["operation"])
@@ -188,7 +199,12 @@ def _http(
     guard = _guard(settings, backend.limiter)
     if guard is not None:
         require_keys(api, guard.open_paths)
-    hot = {("POST", "/predict"): predict.predict, ("POST", INDIVIDUAL): individual.predict}
+    hot = {
+        ("POST", "/predict"): predict.predict,
+        ("POST", INDIVIDUAL): individual.predict,
+        ("POST", VARIANTS): variants.variants,
+        ("POST", MUTAGENESIS): mutagenesis.mutagenesis,
+    }
     paces = {INDIVIDUAL: BodyPace(max(settings.body_timeout_ms, UPLOAD_TIMEOUT_MS))}
     return Boundary(api, hot, metrics, BodyPace(settings.body_timeout_ms), guard, tracing, paces)
 

@@ -87,7 +87,7 @@ class Predictor:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.models = tuple(models)
-        self._limits, self._in_flight, self._metrics, self._clock = limits, in_flight, metrics, clock
+        self.limits, self._in_flight, self._metrics, self._clock = limits, in_flight, metrics, clock
         self._by_name = {model.manifest.name: model for model in reversed(models)}
         self._by_name |= {model.manifest.versioned_name: model for model in models}
         self._flights = {model.sha256: Flights(model, clock) for model in models}
@@ -107,6 +107,19 @@ class Predictor:
         if name not in self._by_name:
             raise UnknownModel(f"No model of that name or version is loaded; there is {self._names()}.")
         return self._by_name[name]
+
+    def sequence_model(self, name: str | None) -> ServedModel:
+        """The same, which must be one that reads sequences.
+
+        Raises:
+            UnknownModel: as `model`.
+            Unprocessable: it reads genotypes.
+        """
+        model = self.model(name)
+        if not model.manifest.input.reads_sequences:
+            detail = "This model reads genotypes and no sequences; ask POST /predict/individual."
+            raise Unprocessable(detail, items=[ItemError("/model", "needs_genotypes", detail)])
+        return model
 
     def _names(self) -> str:
         return ", ".join(model.manifest.versioned_name for model in self.models)
@@ -130,8 +143,17 @@ class Predictor:
             ServiceError: the request as a whole cannot be answered.
         """
         self.refuse_while_draining()
-        model = self.model(name)
-        _refuse_model_of_genotypes(model)
+        return await self.predict_part(name, sequences, deadline, priority, traceparent)
+
+    async def predict_part(
+        self, name: str | None, sequences: Sequence[str], deadline: float, priority: Priority, traceparent: str | None
+    ) -> Predictions:
+        """Predict for some of the sequences of a request that was let in, which ends even while the process drains.
+
+        Raises:
+            ServiceError: they cannot be predicted.
+        """
+        model = self.sequence_model(name)
         bases = self._check_size(sequences)
         with self._in_flight.room(len(sequences), bases):
             flights = self._flights[model.sha256]
@@ -236,12 +258,12 @@ class Predictor:
         """How many bases there are in all."""
         if not sequences:
             raise _refuse("empty", "The list of sequences is empty; send at least one.")
-        if len(sequences) > self._limits.max_sequences:
-            limit = self._limits.max_sequences
+        if len(sequences) > self.limits.max_sequences:
+            limit = self.limits.max_sequences
             raise _refuse("too_many", f"{len(sequences)} sequences; one request takes at most {limit}. Send several.")
         bases = sum(map(len, sequences))
-        if bases > self._limits.max_total_bases:
-            limit = self._limits.max_total_bases
+        if bases > self.limits.max_total_bases:
+            limit = self.limits.max_total_bases
             raise _refuse("too_long", f"{bases} bases in all; one request takes at most {limit}. Send several.")
         return bases
 
@@ -415,12 +437,6 @@ def _located(error: ServiceError, index: int) -> ServiceError:
         return error
     item = ItemError(f"/sequences/{index}", error.code, error.detail)
     return type(error)(error.detail, items=[item])
-
-
-def _refuse_model_of_genotypes(model: ServedModel) -> None:
-    if not model.manifest.input.reads_sequences:
-        detail = "This model reads genotypes and no sequences; ask POST /predict/individual."
-        raise Unprocessable(detail, items=[ItemError("/model", "needs_genotypes", detail)])
 
 
 def _refuse(code: str, detail: str) -> Unprocessable:

@@ -26,7 +26,7 @@ import httpx
 import pysam
 import pytest
 
-from tests.genome.vcfs import vcf
+from tests.genome.vcfs import sites, vcf
 from tests.people import HEADER as CONTIGS
 from tests.people import REGION, write_genomes
 from tests.toy import write_fragile_bundle, write_token_bundle, write_toy_bundle
@@ -92,6 +92,20 @@ def fasta(body: str | bytes, query: str = "model=gc") -> bytes:
     return request(f"/predict?{query}", body, content_type=FASTA)
 
 
+def variants(**document: object) -> bytes:
+    """A request about variants in ten bases of the reference."""
+    return request("/predict/variants", json.dumps({"model": "gc", "window": "chr1:41-50"} | document))
+
+
+def sited(record: str) -> bytes:
+    """The same of a VCF."""
+    return variants(vcf=sites(record, header=CONTIGS).decode())
+
+
+def mutagenesis(**document: object) -> bytes:
+    return request("/predict/mutagenesis", json.dumps({"model": "gc"} | document))
+
+
 def people(*, alternate: str = f"A{SEQUENCE}", accept: str = JSON, **document: object) -> bytes:
     """A question about somebody whose name and allele are marked."""
     text = vcf(f"chr1 45 {NAME} A {alternate} . PASS . GT 0|1", samples=SAMPLE, header=CONTIGS).decode()
@@ -130,6 +144,17 @@ ROWS: dict[str, tuple[bytes, set[int]]] = {
     "bad priority": (predict(priority=NAME), {422}),
     "bad deadline": (predict(deadline_ms=NAME), {422}),
     "deadline passed": (predict(model="mean-id", deadline_ms=10, sequences=[SEQUENCE * 9] * 150), {200, 504}),
+    "substitutions": (mutagenesis(sequence=SEQUENCE), {200}),
+    "substitutions of no sequence": (mutagenesis(sequence=f"{SEQUENCE}X"), {422}),
+    "substitutions of no interval": (mutagenesis(interval=f"{NAME}:1-10"), {422}),
+    "substitutions of no gene": (mutagenesis(gene=NAME), {422}),
+    "variant": (variants(variants=[f"chr1:45:A>{SEQUENCE}"]), {200}),
+    "variant on no contig": (variants(variants=[f"{NAME}:45:A>{SEQUENCE}"]), {422}),
+    "variant of other bases": (variants(variants=[f"chr1:45:{SEQUENCE}>A"]), {422}),
+    "variant that is none": (variants(variants=[f"chr1:45:{NAME}"]), {422}),
+    "variants of a VCF": (sited(f"chr1 45 {NAME} A {SEQUENCE} . . {NAME}"), {200}),
+    "variants of a VCF of other bases": (sited(f"chr1 45 {NAME} {SEQUENCE} A . . ."), {422}),
+    "variants of no VCF": (variants(vcf=f"{NAME}\t{SEQUENCE}"), {422}),
     "not JSON": (request("/predict", f'{{"{NAME}": {SEQUENCE}'), {400}),
     "key twice": (request("/predict", f'{{"{NAME}": 1, "{NAME}": "{SEQUENCE}"}}'), {400}),
     "not UTF-8": (request("/predict", b"\xff" + SEQUENCE.encode()), {400}),

@@ -54,6 +54,18 @@ def test_predictions_come_in_order_with_lengths(token_client: Client) -> None:
     ]
 
 
+def test_any_route_of_one_document_can_be_asked(token_client: Client) -> None:
+    told = token_client.ask("/predict/mutagenesis", {"sequence": "G"})  # (3 + id) / 3
+    assert told["values"]["mean_id"] == [[2.333333, 2.666667, 3.0, 3.333333]]
+
+
+def test_a_route_s_refusal_is_the_error_that_it_is_in_the_service(token_client: Client) -> None:
+    with pytest.raises(Unprocessable) as refused:
+        token_client.ask("/predict/mutagenesis", {"sequence": "G!"})
+    (item,) = refused.value.items
+    assert (item.pointer, item.code, item.position) == ("/sequence", "invalid_base", 1)
+
+
 def test_a_refusal_points_at_each_sequence_at_fault(token_client: Client) -> None:
     with pytest.raises(Unprocessable) as refused:
         token_client.predict(["AC", "A!", "", "G"])

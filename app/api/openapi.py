@@ -12,8 +12,10 @@ from app.api.bodies import FASTA, JSON
 from app.api.events import EVENT_STREAM
 from app.api.individual_schemas import IndividualRequest, IndividualResponse, TiledResponse
 from app.api.multipart import MULTIPART
+from app.api.mutagenesis_schemas import MutagenesisRequest, MutagenesisResponse
 from app.api.replies import CSV, NDJSON
 from app.api.schemas import MIN_DEADLINE_MS, Health, PredictRequest, PredictResponse, Problem
+from app.api.variants_schemas import VariantsRequest, VariantsResponse
 from app.errors import PROBLEM_JSON
 
 REFERENCE = "#/components/schemas/{model}"
@@ -38,6 +40,7 @@ TITLES = {
 }
 DOCUMENTED = (
     PredictRequest, PredictResponse, IndividualRequest, IndividualResponse, TiledResponse, Problem, Health,
+    VariantsRequest, VariantsResponse, MutagenesisRequest, MutagenesisResponse,
 )  # fmt: skip
 FASTA_PATTERN = r"^(>[!-~]{1,256}( [ -~]*)?\n[ACGTUacgtu]+\n)+$"
 FASTA_EXAMPLE = ">S0_M_T1\nTGTCCCCGGGTCTTCCAACGGACTGGCGTTGCCCCGGTTCACTGGGGACTGCCCTTGGGG\n"
@@ -77,6 +80,32 @@ def individual_documentation(max_deadline_ms: int) -> dict[str, Any]:
     }
 
 
+def variants_documentation(max_deadline_ms: int) -> dict[str, Any]:
+    """Arguments of `add_api_route` that describe POST /predict/variants."""
+    return _json_route("Predict what each variant does", VariantsRequest, VariantsResponse, max_deadline_ms)
+
+
+def mutagenesis_documentation(max_deadline_ms: int) -> dict[str, Any]:
+    """Arguments of `add_api_route` that describe POST /predict/mutagenesis."""
+    summary = "Predict every substitution of a part of a sequence"
+    return _json_route(summary, MutagenesisRequest, MutagenesisResponse, max_deadline_ms)
+
+
+def _json_route(summary: str, request: type, response: type, max_deadline_ms: int) -> dict[str, Any]:
+    text = {"schema": {"type": "string"}}
+    answers = {JSON: {"schema": _reference(response)}, CSV: text, NDJSON: text}
+    return {
+        "summary": summary,
+        "tags": ["predict"],
+        "responses": {200: {"description": "The request's items in its order.", "content": answers}}
+        | problem_responses(*PREDICT_PROBLEMS),
+        "openapi_extra": {
+            "requestBody": {"required": True, "content": {JSON: {"schema": _reference(request)}}},
+            "parameters": _parameters(max_deadline_ms)[:2],
+        },
+    }
+
+
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that can end in these problems."""
     content = {PROBLEM_JSON: {"schema": _reference(Problem)}}
@@ -100,7 +129,9 @@ def describe(api: FastAPI, max_sequences: int, max_deadline_ms: int) -> None:
         )
         fields = definitions["$defs"]["PredictRequest"]["properties"]
         fields["sequences"]["maxItems"] = max_sequences
-        fields["deadline_ms"]["anyOf"][0]["maximum"] = max_deadline_ms
+        for model in (PredictRequest, VariantsRequest, MutagenesisRequest):
+            deadline = definitions["$defs"][model.__name__]["properties"]["deadline_ms"]
+            deadline["anyOf"][0]["maximum"] = max_deadline_ms
         document.setdefault("components", {}).setdefault("schemas", {}).update(definitions["$defs"])
         return document
 

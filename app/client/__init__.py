@@ -55,3 +55,17 @@ class Client(Protocol):
             ServiceError: the request is refused.
             ServerError: the service cannot be reached.
         """
+
+    def ask(self, route: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Send a request to a route that takes and answers one JSON document.
+
+        Args:
+            request: without the model.
+
+        Returns:
+            The document that the service answers.
+
+        Raises:
+            ServiceError: the request is refused.
+            ServerError: the service cannot be reached.
+        """

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +15,8 @@ from app.api.individual_replies import document
 from app.api.individual_schemas import parse_individual_request, question_of
 from app.api.replies import shortest
 from app.client import Client, Prediction, Progress
+from app.client.in_process import post
+from app.client.problems import refusal
 from app.errors import SettingsError
 from app.genome.file_source import open_file
 from app.individual.prediction import Errand
@@ -56,6 +59,12 @@ class LocalClient:
 
     def predict_people(self, request: Mapping[str, Any], vcf: Path, progress: Progress) -> dict[str, Any]:
         return self._in_loop(self._predict_people(request, vcf, progress))
+
+    def ask(self, route: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        status, told = self._in_loop(post(self._service.app, route, {**request, "model": self.model}))
+        if status != HTTPStatus.OK:
+            raise refusal(self.model, status, told, told.get("retry_after_ms"))
+        return told
 
     def close(self) -> None:
         """Stop the workers and give up what is still being computed."""

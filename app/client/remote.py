@@ -11,36 +11,17 @@ from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 from app import __version__
 from app.client import Client, Prediction, Progress
+from app.client.address import checked_key, checked_url
 from app.client.people import read_events, upload
-from app.errors import (
-    BodyTooLarge,
-    DeadlineExceeded,
-    ItemError,
-    NonFiniteOutput,
-    Overloaded,
-    ServerError,
-    ServiceError,
-    UnknownModel,
-    Unprocessable,
-)
+from app.client.problems import refusal
+from app.errors import ServerError, UnknownModel, Unprocessable
 
 DEADLINE_MS = 120_000
 NETWORK_GRACE_SECONDS = 30.0
 FIELDS = {"accept": "application/json", "user-agent": f"basecast/{__version__}"}
-
-ERRORS_BY_CODE: dict[str, type[ServiceError]] = {"non_finite_output": NonFiniteOutput}
-ERRORS_BY_STATUS: dict[int, type[ServiceError]] = {
-    404: UnknownModel,
-    413: BodyTooLarge,
-    422: Unprocessable,
-    429: Overloaded,
-    503: Overloaded,
-    504: DeadlineExceeded,
-}
 
 
 @contextmanager
@@ -68,8 +49,8 @@ class HttpClient:
     """
 
     def __init__(self, url: str, key: str | None = None) -> None:
-        self._url = _checked_url(url)
-        self._fields = FIELDS if key is None else FIELDS | {"authorization": f"Bearer {_checked_key(key)}"}
+        self._url = checked_url(url)
+        self._fields = FIELDS if key is None else FIELDS | {"authorization": f"Bearer {checked_key(key)}"}
         self._of_thread = threading.local()
         self._connections: list[http.client.HTTPConnection] = []
         self._deadline_ms: int | None = DEADLINE_MS
@@ -83,25 +64,16 @@ class HttpClient:
             ServerError: the service cannot be reached, or something else answers there.
             UnknownModel: it does not serve that model.
         """
-        info = _chosen(self._list("GET", "/models", "models"), model)
+        info = _chosen(self._document("GET", "/models", "models")["models"], model)
         self.model = f"{info['name']}@{info['version']}"  # pinned: a run never mixes two versions
         self.targets = tuple(str(target["name"]) for target in info["targets"])
 
     def predict(self, sequences: Sequence[str]) -> list[Prediction]:
-        try:
-            rows = self._predict(sequences)
-        except Unprocessable as error:
-            if self._deadline_ms is None or all(item.pointer != "/deadline_ms" for item in error.items):
-                raise
-            self._deadline_ms = None  # more than this service allows; its own default it is, then
-            rows = self._predict(sequences)
-        return [self._prediction(row) for row in rows]
+        request = {"sequences": list(sequences), "priority": "bulk"}
+        return [self._prediction(row) for row in self._ask("/predict", request, "predictions")["predictions"]]
 
-    def _predict(self, sequences: Sequence[str]) -> list[dict[str, Any]]:
-        request: dict[str, Any] = {"model": self.model, "sequences": list(sequences), "priority": "bulk"}
-        if self._deadline_ms is not None:
-            request["deadline_ms"] = self._deadline_ms
-        return self._list("POST", "/predict", "predictions", json.dumps(request).encode())
+    def ask(self, route: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        return self._ask(route, request, "model")
 
     def predict_people(self, request: Mapping[str, Any], vcf: Path, progress: Progress) -> dict[str, Any]:
         asked = {**request, "model": self.model}
@@ -134,7 +106,7 @@ class HttpClient:
             elif name == "result":
                 return told
             elif name == "error":
-                raise _refusal(self._url.geturl(), int(told["status"]), told, told.get("retry_after_ms"))
+                raise refusal(self._url.geturl(), int(told["status"]), told, told.get("retry_after_ms"))
         raise ServerError(f"{self._url.geturl()}: the connection ended before the answer was there")
 
     def close(self) -> None:
@@ -149,8 +121,20 @@ class HttpClient:
     def _prediction(self, row: Mapping[str, Any]) -> Prediction:
         return Prediction(row["bases"], row["tokens"], tuple(row["values"][target] for target in self.targets))
 
-    def _list(self, method: str, path: str, key: str, body: bytes | None = None) -> list[dict[str, Any]]:
-        """Ask, and take the list that the answer holds under `key`."""
+    def _ask(self, route: str, request: Mapping[str, Any], key: str) -> dict[str, Any]:
+        asked = {**request, "model": self.model}
+        if self._deadline_ms is not None:
+            try:
+                timed = asked | {"deadline_ms": self._deadline_ms}
+                return self._document("POST", route, key, json.dumps(timed).encode())
+            except Unprocessable as error:
+                if all(item.pointer != "/deadline_ms" for item in error.items):
+                    raise
+                self._deadline_ms = None  # more than this service allows; its own default it is, then
+        return self._document("POST", route, key, json.dumps(asked).encode())
+
+    def _document(self, method: str, path: str, key: str, body: bytes | None = None) -> dict[str, Any]:
+        """Ask, and take the answer, which must hold something under `key`."""
         try:
             response, content = self._exchange(method, self._url.path.rstrip("/") + path, body)
         except (OSError, http.client.HTTPException) as error:
@@ -158,7 +142,7 @@ class HttpClient:
         document = _parsed(content)
         if response.status != HTTPStatus.OK or not document.get(key):
             raise _error(self._url.geturl(), response, document)
-        return list(document[key])
+        return document
 
     def _exchange(self, method: str, path: str, body: bytes | None) -> tuple[http.client.HTTPResponse, bytes]:
         connection = self._connection()
@@ -227,18 +211,7 @@ def _error(url: str, response: http.client.HTTPResponse, problem: Mapping[str, A
     """What the service's problem document says, as the error that the service raised."""
     if "code" not in problem:
         return ServerError(f"{url}: answered {response.status} {response.reason}, but not as a Basecast service does")
-    return _refusal(url, response.status, problem, _retry_after_ms(response, problem))
-
-
-def _refusal(url: str, status: int, problem: Mapping[str, Any], retry_after_ms: int | None) -> Exception:
-    form = ERRORS_BY_CODE.get(problem["code"]) or ERRORS_BY_STATUS.get(status)
-    if form is None:
-        return ServerError(f"{url}: {problem['detail']}")
-    items = [
-        ItemError(item["pointer"], item["code"], item["detail"], item.get("position"))
-        for item in problem.get("errors", ())
-    ]
-    return form(problem["detail"], retry_after_ms=retry_after_ms, items=items)
+    return refusal(url, response.status, problem, _retry_after_ms(response, problem))
 
 
 def _retry_after_ms(response: http.client.HTTPResponse, problem: Mapping[str, Any]) -> int | None:
@@ -263,29 +236,6 @@ def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
     return getattr(error, "strerror", None) or "the connection ended before the answer was there"
-
-
-def _checked_url(url: str) -> SplitResult:
-    parts = urlsplit(url)
-    try:
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.username and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid:
-        raise ServerError("the URL must look like http://127.0.0.1:8000")
-    return parts
-
-
-def _checked_key(key: str) -> str:
-    """The key, without the line end that a file of it has.
-
-    Raises:
-        ServerError: no header can hold it; the message does not show it.
-    """
-    stripped = key.strip()
-    if not (stripped.isascii() and stripped.isprintable() and stripped):
-        raise ServerError("the API key must look like bc_<id>_<secret>")
-    return stripped
 
 
 def _chosen(models: Sequence[dict[str, Any]], name: str | None) -> dict[str, Any]:

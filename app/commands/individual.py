@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,23 +13,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app.client import Client
-from app.client.local import open_local
-from app.client.remote import connect
-from app.commands.bundles import choose_bundle, models_folder
-from app.commands.genome_options import Samples, Vcf, split
-from app.commands.options import KEY_VARIABLE, Device, Model, Models, Output, Quiet, Url
+from app.commands.genome_client import Answering, open_client
+from app.commands.genome_options import Gene, Genes, Reference, Samples, Vcf, split
+from app.commands.options import Device, Model, Models, Output, Quiet, Url
 from app.commands.terminal import end_on_sigterm, messages, say
-from app.fuse import exit_at_once
 from app.individual_table import columns, rows
 from app.logs import configure_logging
-from app.main import create_service
-from app.settings import MEMORY_QUEUE, load_settings
 from app.tables import open_writer
 
 Region = Annotated[str | None, typer.Option(help="contig:first-last, 1-based and inclusive.")]
-Gene = Annotated[str | None, typer.Option(help="Name or id in the gene table, for a model with a window.")]
-Genes = Annotated[Path | None, typer.Option(help="GTF or BED with the gene.")]
-Reference = Annotated[Path | None, typer.Option(help="FASTA of the VCF's reference, plain or bgzip.")]
 Strand = Annotated[str | None, typer.Option(help="+ or -, of a region.  [default: +]")]
 Unphased = Annotated[str | None, typer.Option(help="as_listed, error, iupac or random.  [default: as_listed]")]
 Missing = Annotated[str | None, typer.Option(help="reference, n or error.  [default: reference]")]
@@ -67,7 +58,8 @@ def individual(
         basecast individual people.vcf.gz --reference hg38.fa.gz --region chr22:39,349,925-39,349,984 --model my-model
         basecast individual people.vcf.gz --url http://127.0.0.1:8000 --gene SYNGR1 --model my-model -o people.csv
     """
-    _check_place(url, (reference, genes, models, device), reference)
+    answering = Answering(url, model, models, device, reference, genes)
+    answering.check(needs_reference=True)
     if (region is None) == (gene is None):
         raise typer.BadParameter("give one of --region and --gene")
     configure_logging("warning")
@@ -79,35 +71,11 @@ def individual(
     }  # fmt: skip
     request = {name: value for name, value in asked.items() if value is not None}
     shown = console.is_terminal and not quiet and not (output is None and sys.stdout.isatty())
-    with _client(url, model, models, device, reference, genes) as client, _progress(console, client, shown) as bar:
+    with open_client(answering) as client, _progress(console, client, shown) as bar:
         told = client.predict_people(request, vcf, lambda done, total: _show(bar, done, total))
     _write(told, output)
     if not quiet:
         _tell(told, client, console)
-
-
-def _check_place(url: str | None, local: tuple[object, ...], reference: Path | None) -> None:
-    if url is not None and any(option is not None for option in local):
-        raise typer.BadParameter("--reference, --genes, --models and --device are for predicting here, without --url")
-    if url is None and reference is None:
-        raise typer.BadParameter("--reference names the FASTA that the VCF is about; a service at --url has its own")
-
-
-@contextmanager
-def _client(
-    url: str | None, model: str | None, models: Path | None, device: str | None, reference: Path | None,
-    genes: Path | None,
-) -> Iterator[Client]:  # fmt: skip
-    if url is not None:
-        with connect(url, model, os.environ.get(KEY_VARIABLE)) as client:
-            yield client
-        return
-    bundle = choose_bundle(models_folder(models), model)
-    genomes: dict[str, object] = {"reference": reference, "genes": genes, "cohorts": {}}
-    service = create_service(load_settings(models=bundle, device=device, queue=MEMORY_QUEUE, **genomes))
-    service.backend.fuse.then(exit_at_once)
-    with open_local(service) as client:
-        yield client
 
 
 def _write(told: dict[str, Any], output: Path | None) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from app.pictures.canvas import PICTURES
 from app.tables import WRITERS
 
 KEY_VARIABLE = "BASECAST_API_KEY"  # not an option, which every user of the machine could see in the list of processes
@@ -25,10 +26,20 @@ def _writable(path: Path | None) -> Path | None:
     return in_a_folder(path)
 
 
+def _drawable(path: Path | None) -> Path | None:
+    if path is not None and path.suffix.lower() not in PICTURES:
+        raise typer.BadParameter(f"the ending must be one of {', '.join(PICTURES)}")
+    return in_a_folder(path)
+
+
 Model = Annotated[str | None, typer.Option(help="Name or name@version; not needed where there is one.")]
 Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", help=f"Table to write: {', '.join(WRITERS)}.", callback=_writable),
+]
+Plot = Annotated[
+    Path | None,
+    typer.Option(help=f"Picture to draw: {', '.join(PICTURES)} (extra `plot`).", callback=_drawable),
 ]
 Url = Annotated[str | None, typer.Option(help="Ask the service that runs there instead of predicting here.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")]

@@ -48,6 +48,11 @@ class Reference:
         pieces = self._pieces[contig]
         return pieces[0].end if len(pieces) == 1 and pieces[0].name == contig else None
 
+    def bases_by_any_name(self, contig: str) -> int | None:
+        """The same by any name of the contig; None too where there is no such contig."""
+        known = resolve(contig, self._pieces)
+        return None if known is None else self.contig_bases(known)
+
     def contig(self, name: str, pointer: str = "/region") -> str:
         """The reference's own name of a contig, which may be given with or without `chr`.
 
@@ -60,18 +65,20 @@ class Reference:
             raise Unprocessable(detail, items=[ItemError(pointer, "invalid_value", detail)])
         return known
 
-    def stretch(self, interval: Interval, pointer: str = "/region") -> Stretch:
+    def stretch(self, interval: Interval, pointer: str = "/region", margin_bases: int = 0) -> Stretch:
         """The bases of an interval as the FASTA writes them, or those of them that it has.
 
         Args:
             interval: its contig may have any of its names.
+            margin_bases: so many more at either side.
 
         Raises:
             Unprocessable: there is no such contig, or nothing of the interval on it.
         """
         contig = self.contig(interval.contig, pointer)
         piece = self._piece(contig, interval, pointer)
-        start, end = max(interval.start, piece.start), min(interval.end, piece.end)
+        start = max(interval.start - margin_bases, piece.start)
+        end = min(interval.end + margin_bases, piece.end)
         bases = self._read(piece, start, end)
         return Stretch(contig, start, bases, piece.start, piece.end)
 

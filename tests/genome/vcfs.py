@@ -23,9 +23,9 @@ def vcf(*records: str, samples: str = "a b", header: str = "##contig=<ID=chr1,le
     return "\n".join(["##fileformat=VCFv4.2", *lines, ""]).encode()
 
 
-def sites(*records: str) -> bytes:
+def sites(*records: str, header: str = "##contig=<ID=chr1,length=1000>") -> bytes:
     """A VCF without samples."""
-    return vcf(*records, samples="").replace(b"\tFORMAT", b"")
+    return vcf(*records, samples="", header=header).replace(b"\tFORMAT", b"")
 
 
 def read(text: bytes, query: GenotypeQuery = FIRST_KILOBASE, limits: VcfLimits = LIMITS) -> Genotypes:

@@ -119,26 +119,7 @@ def edits_of(rows: Sequence[Edit], row_of: Codes, spanning: Flags) -> Edits:
     )
 
 
-def _edit_of(genotypes: Genotypes, record: int, alternate: bytes, stretch: Stretch, policies: Policies) -> Edit | None:
-    reference = genotypes.references[record]
-    position = int(genotypes.positions[record]) - 1
-    end = int(genotypes.ends[record])
-    if alternate in UNCHANGED_ALLELES or alternate.upper() == reference.upper():
-        return None
-    if _is_masked(Interval(stretch.contig, position, max(end, position + len(reference))), policies):
-        return _never(record, position, reference, alternate, "masked")
-    if alternate == SPANNING_DELETION:
-        written = policies.spanning_deletion == "written"
-        return _substitution(record, position, reference, alternate) if written else None
-    if alternate.startswith((b"<DEL>", b"<DEL:")):
-        return _symbolic_deletion(record, position, end, reference, alternate)
-    if not is_sequence(alternate):
-        return _never(record, position, reference, alternate, "unsupported_allele")
-    bases = _in_letters(alternate, position, stretch, policies)
-    return _substitution(record, position, reference, bases)._replace(alternate=alternate)
-
-
-def _substitution(record: int, position: int, reference: bytes, alternate: bytes) -> Edit:
+def substitution(record: int, position: int, reference: bytes, alternate: bytes) -> Edit:
     """An allele written out; where its length differs, a first base that both share is only the place to stand on."""
     end = position + len(reference)
     anchored = len(reference) != len(alternate) and reference[:1].upper() == alternate[:1].upper()
@@ -153,6 +134,25 @@ def _substitution(record: int, position: int, reference: bytes, alternate: bytes
         reference=reference,
         alternate=alternate,
     )
+
+
+def _edit_of(genotypes: Genotypes, record: int, alternate: bytes, stretch: Stretch, policies: Policies) -> Edit | None:
+    reference = genotypes.references[record]
+    position = int(genotypes.positions[record]) - 1
+    end = int(genotypes.ends[record])
+    if alternate in UNCHANGED_ALLELES or alternate.upper() == reference.upper():
+        return None
+    if _is_masked(Interval(stretch.contig, position, max(end, position + len(reference))), policies):
+        return _never(record, position, reference, alternate, "masked")
+    if alternate == SPANNING_DELETION:
+        written = policies.spanning_deletion == "written"
+        return substitution(record, position, reference, alternate) if written else None
+    if alternate.startswith((b"<DEL>", b"<DEL:")):
+        return _symbolic_deletion(record, position, end, reference, alternate)
+    if not is_sequence(alternate):
+        return _never(record, position, reference, alternate, "unsupported_allele")
+    bases = _in_letters(alternate, position, stretch, policies)
+    return substitution(record, position, reference, bases)._replace(alternate=alternate)
 
 
 def _symbolic_deletion(record: int, position: int, end: int, reference: bytes, alternate: bytes) -> Edit:

@@ -55,7 +55,7 @@ def read_vcf(lines: Iterable[bytes], query: GenotypeQuery, limits: VcfLimits) ->
     check_assembly(header, query)
     columns = choose_samples(header.samples, query.samples)
     seen: set[str] = set()
-    records = _of_contig(_numbered(remaining, header, limits), query, seen)
+    records = _of_contig(numbered_records(remaining, header, limits), query, seen)
     genotypes = read_records(records, query.contig, query, columns, limits)
     return replace(genotypes, contig=_contig_in_file(header, seen, query))
 
@@ -80,6 +80,25 @@ def read_records(
             raise _too_many_genotypes(limits)
         calls.append(_calls(batch, columns))
     return _assembled(kept, calls, contig, columns)
+
+
+def numbered_records(lines: Iterable[bytes], header: VcfHeader, limits: VcfLimits) -> Iterator[Record]:
+    """Every record of a file, the header having been read; empty lines may stand at its end, and nowhere else.
+
+    Raises:
+        VcfRefused: a line breaks the format, or there are more than the limit.
+    """
+    blank = 0
+    last = header.lines + limits.max_vcf_records
+    for number, text in enumerate(lines, start=header.lines + 1):
+        if not text:
+            blank = blank or number
+            continue
+        if blank:
+            raise at_line("vcf_columns", blank, "an empty line between records.")
+        if number > last:
+            raise at_line("vcf_too_many", number, f"a VCF has at most {limits.max_vcf_records} records; send a part.")
+        yield read_record(text, number, header, limits)
 
 
 def choose_samples(present: Sequence[str], wanted: Sequence[str] | None) -> SampleColumns:
@@ -119,21 +138,6 @@ def _unknown_sample(index: int) -> ItemError:
 def _too_many_genotypes(limits: VcfLimits) -> VcfRefused:
     detail = f"The region holds more than {limits.max_genotypes} genotypes; ask for fewer samples or a shorter region."
     return VcfRefused("vcf_too_many", detail)
-
-
-def _numbered(lines: Iterable[bytes], header: VcfHeader, limits: VcfLimits) -> Iterator[Record]:
-    """Every record of the file; empty lines may stand at its end, and nowhere else."""
-    blank = 0
-    last = header.lines + limits.max_vcf_records
-    for number, text in enumerate(lines, start=header.lines + 1):
-        if not text:
-            blank = blank or number
-            continue
-        if blank:
-            raise at_line("vcf_columns", blank, "an empty line between records.")
-        if number > last:
-            raise at_line("vcf_too_many", number, f"a VCF has at most {limits.max_vcf_records} records; send a part.")
-        yield read_record(text, number, header, limits)
 
 
 def _of_contig(records: Iterable[Record], query: GenotypeQuery, seen: set[str]) -> Iterator[Record]:

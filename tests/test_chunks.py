@@ -1,0 +1,88 @@
+"""Many sequences in bounded chunks: nothing lost, nothing doubled, and what fails is pointed at."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.chunks import CHUNK_BASES, CHUNK_SEQUENCES, Errand, chunks, predict_in_chunks
+from app.errors import DeadlineExceeded, Unprocessable
+from app.main import Service, create_service
+from app.predictor import RequestLimits
+from app.settings import Settings
+from tests.toy import write_dosage_bundle
+
+
+def errand(seconds: float = 60) -> Errand:
+    return Errand("gc", time.monotonic() + seconds, "bulk", None, lambda index: f"/made/{index}")
+
+
+@given(st.lists(st.integers(0, CHUNK_BASES + 1), max_size=40))
+def test_chunks_hold_everything_in_order_and_no_more_than_they_may(lengths: list[int]) -> None:
+    sequences = ["A" * length for length in lengths]
+    found = list(chunks(sequences, RequestLimits()))
+    assert [sequence for chunk in found for sequence in chunk] == sequences
+    assert all(len(chunk) == 1 or sum(map(len, chunk)) <= CHUNK_BASES for chunk in found)
+
+
+def test_a_chunk_is_full_with_its_number_of_sequences() -> None:
+    assert [len(chunk) for chunk in chunks(["A"] * (2 * CHUNK_SEQUENCES + 1), RequestLimits())] == [
+        CHUNK_SEQUENCES
+    ] * 2 + [1]
+
+
+def test_a_chunk_is_never_more_than_a_request_may_be() -> None:
+    limits = RequestLimits(max_sequences=3, max_total_bases=10)
+    assert list(map(len, chunks(["AA"] * 5, limits))) == [3, 2]
+    assert list(map(len, chunks(["AAAA"] * 5, limits))) == [2, 2, 1]
+
+
+async def test_values_of_many_chunks_are_in_order(service: Service) -> None:
+    sequences = ["G" * (index % 7) + "A" * (7 - index % 7) for index in range(1000)]
+    async with service.running():
+        found = await predict_in_chunks(service.predictor, sequences, errand())
+    assert [round(value * 7) for (value,) in found.values] == [index % 7 for index in range(1000)]
+    assert found.tokens == 7000
+    assert set(found.seconds) == {"tokenize", "queue", "compute"}
+
+
+async def test_nothing_takes_no_time(service: Service) -> None:
+    async with service.running():
+        found = await predict_in_chunks(service.predictor, [], errand())
+    assert (found.values, found.tokens, found.seconds) == ([], 0, {"tokenize": 0, "queue": 0, "compute": 0})
+
+
+async def test_a_refused_sequence_of_a_later_chunk_is_pointed_at(service: Service) -> None:
+    sequences = ["GA"] * CHUNK_SEQUENCES + ["GA", "G!", *["GA"] * 600]
+    async with service.running():
+        with pytest.raises(Unprocessable) as refused:
+            await predict_in_chunks(service.predictor, sequences, errand())
+    (item,) = refused.value.items
+    assert (item.pointer, item.code, item.position) == (f"/made/{CHUNK_SEQUENCES + 1}", "invalid_base", 1)
+
+
+async def test_the_deadline_is_that_of_all_chunks(service: Service) -> None:
+    async with service.running():
+        with pytest.raises(DeadlineExceeded):
+            await predict_in_chunks(service.predictor, ["GA"], errand(seconds=-1))
+
+
+async def test_what_is_wrong_with_the_model_is_pointed_at_there(tmp_path: Path) -> None:
+    write_dosage_bundle(tmp_path)
+    service = create_service(Settings(models=tmp_path, threads=1))
+    async with service.running():
+        with pytest.raises(Unprocessable) as refused:
+            await predict_in_chunks(service.predictor, ["GA"], replace(errand(), model=None))
+    assert [(item.pointer, item.code) for item in refused.value.items] == [("/model", "needs_genotypes")]
+
+
+async def test_what_was_let_in_ends_while_the_process_drains(service: Service) -> None:
+    async with service.running():
+        service.predictor.draining = True
+        found = await predict_in_chunks(service.predictor, ["GA"], errand())
+    assert found.values == [[0.5]]
