@@ -137,9 +137,11 @@ async def at_work(workers: Collection[Worker], compute: Compute) -> AsyncIterato
 
 @asynccontextmanager
 async def _connected(side: ApiSide) -> AsyncIterator[None]:
-    await side.start()
-    yield
-    await side.close()
+    try:
+        await side.start()
+        yield
+    finally:
+        await side.close()
 
 
 async def _nothing() -> None:
