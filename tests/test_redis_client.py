@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 import redis
+import uvloop
 
 from app.errors import Overloaded, QueueUnavailable, ServiceError, SettingsError
 from app.metrics import REDIS_ERRORS, Metrics
@@ -24,6 +25,7 @@ from app.queue.redis.faults import Unavailability, code_of, reason_of
 from app.queue.redis.scripts import WORKERS
 from app.queue.redis.worker_side import WorkerSide
 from app.queue.redis.writer import Writer
+from tests.proxy import Proxy
 from tests.queue_forms import SHA256, RedisForm, job, model_metrics
 from tests.redis_server import RedisServer, running
 from tests.test_redis_queue import Letterbox, count, eventually, redis_form, serving
@@ -78,6 +80,23 @@ async def test_a_connection_that_died_unnoticed_costs_nobody_anything(redis_serv
             client.client_kill_filter(_type="normal", skipme=True)
         assert await writer.command("PING") == b"PONG"
         assert count(metrics, "redis_errors_total", reason="connection") == 0
+
+
+def test_a_connection_that_was_seen_to_die_is_opened_again_on_the_loop_of_the_service(
+    redis_server: RedisServer,
+) -> None:
+    async def die_and_go_on(proxy: Proxy) -> bytes:
+        async with writing(proxy.url) as (writer, _):
+            await writer.command("PING")
+            proxy.reset()
+            await asyncio.sleep(0.1)
+            return await writer.command("ECHO", "again")
+
+    with (
+        Proxy(redis_server.socket).running() as proxy,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        assert runner.run(die_and_go_on(proxy)) == b"again"
 
 
 async def test_a_script_that_redis_forgot_is_sent_again(redis_server: RedisServer) -> None:

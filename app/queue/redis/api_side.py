@@ -88,7 +88,7 @@ class ApiSide:
     @property
     def alive(self) -> bool:
         """Whether everything that runs beside the requests still does."""
-        return bool(self._tasks) and not any(task.done() for task in self._tasks)
+        return bool(self._tasks) and self.writer.alive and not any(task.done() for task in self._tasks)
 
     def workers(self, sha256: str) -> Sequence[Heartbeat]:
         """The live workers of a bundle, as of half a second ago."""

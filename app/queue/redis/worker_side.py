@@ -115,7 +115,7 @@ class WorkerSide:
     @property
     def alive(self) -> bool:
         """Whether everything that runs beside the batches still does."""
-        return bool(self._tasks) and not any(task.done() for task in self._tasks)
+        return bool(self._tasks) and self._writer.alive and not any(task.done() for task in self._tasks)
 
     async def stop_reading(self) -> None:
         """Take nothing more from Redis; what was taken can still be settled."""
