@@ -238,7 +238,7 @@ async def test_of_two_workers_that_compute_the_same_the_first_answers(redis_serv
 
 
 async def test_what_a_worker_gives_back_at_its_end_is_taken_at_once_and_not_counted(redis_server: RedisServer) -> None:
-    async with redis_form(redis_server, lease_ms=60_000) as form:
+    async with redis_form(redis_server, lease_ms=30_000) as form:
         jobs, box = [job(form, tokens) for tokens in (1, 2, 3)], Letterbox()
         await form.queue.submit(jobs, box)
         await form.source.take(BatchLimits(max_sequences=1))
