@@ -82,7 +82,7 @@ async def test_a_connection_that_died_unnoticed_costs_nobody_anything(redis_serv
         assert count(metrics, "redis_errors_total", reason="connection") == 0
 
 
-def test_a_connection_that_was_seen_to_die_is_opened_again_on_the_loop_of_the_service(
+def test_a_connection_that_was_seen_to_die_is_opened_again_on_uvloop_too(
     redis_server: RedisServer,
 ) -> None:
     async def die_and_go_on(proxy: Proxy) -> bytes:
