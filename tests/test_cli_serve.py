@@ -25,7 +25,8 @@ def test_serve_says_where_answers_and_stops_on_sigterm(toy_models: Path) -> None
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=20)
     assert process.returncode == 0
-    assert [json.loads(line)["event"] for line in errors.splitlines()] == ["request", "draining"]
+    events = [json.loads(line)["event"] for line in errors.splitlines()]
+    assert [event for event in events if event != "batch"] == ["request", "draining"]  # a slow batch has a line too
 
 
 def test_a_terminal_sees_a_banner_with_an_example_that_works(toy_models: Path) -> None:
