@@ -282,4 +282,5 @@ class RedisSource:
         """Wait until something was taken or settled, at most for so long."""
         self._change.clear()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._change.wait(), seconds)
+            async with asyncio.timeout(seconds):  # before Python 3.12 wait_for can swallow a cancellation
+                await self._change.wait()
