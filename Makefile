@@ -21,7 +21,7 @@ SOURCES := app training tests benchmarks examples
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test lint format bench train train-checks report clean
+.PHONY: help install serve test lint format bench bench-redis soak train train-checks report clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,13 @@ format: $(VENV)/.test ## Format the code and mend what can be mended
 
 bench: $(VENV)/.test ## Measure the service against raw ONNX Runtime and write benchmarks/README.md
 	$(BIN)/python -m benchmarks
+
+bench-redis: $(VENV)/.test ## Measure the queue through Redis beside that in the process and write benchmarks/redis.md
+	$(BIN)/python -m benchmarks.redis_queue
+
+SECONDS ?= 600
+soak: $(VENV)/.test ## Break processes and Redis at random under load (SECONDS=600); fails if an answer is lost or doubled
+	$(BIN)/python -m tests.soak --seconds $(SECONDS)
 
 # One thread, so that the sums have the same order, and the weights are the same, on every run.
 train: $(VENV)/.test ## Train the shipped bundles again (BASECAST_DATA=folder of data sets; an hour on one core)

@@ -17,6 +17,7 @@ from app.limits.memory import MemoryRateLimiter
 from app.limits.redis import TAKE, RedisRateLimiter
 from app.loading import Compute, Records, hire, load
 from app.metrics import Metrics, ModelMetrics
+from app.pulse import pulse
 from app.queue import JobQueue
 from app.queue.memory import MemoryQueue
 from app.queue.redis.api_side import ApiSide
@@ -110,13 +111,14 @@ def behind_redis(
         side.open_queue(it.sha256, len(it.manifest.targets), settings.max_queue_tokens, counters)
         for it, counters in zip(bundles, counted, strict=True)
     ]
+    fuse = Fuse()
     return Backend(
         queues,
         "",
         lambda digest: len(side.workers(digest)),
         partial(preflight, settings.queue),
-        partial(_connected, side),
-        Fuse(),
+        partial(_connected, side, fuse),
+        fuse,
         RedisRateLimiter(partial(side.writer.run, script_of(TAKE)), settings.namespace),
     )
 
@@ -136,10 +138,13 @@ async def at_work(workers: Collection[Worker], compute: Compute) -> AsyncIterato
 
 
 @asynccontextmanager
-async def _connected(side: ApiSide) -> AsyncIterator[None]:
-    await side.start()
-    yield
-    await side.close()
+async def _connected(side: ApiSide, fuse: Fuse) -> AsyncIterator[None]:
+    try:
+        await side.start()
+        async with pulse(None, lambda: side.alive, partial(fuse.blow, "what serves the queue has stopped")):
+            yield
+    finally:
+        await side.close()
 
 
 async def _nothing() -> None:

@@ -12,7 +12,7 @@ from app.batch_record import BatchRecord
 from app.batching import CPU_LIMITS, GPU_LIMITS, BatchLimits
 from app.bundle import Bundle, Manifest, find_bundles, read_bundle
 from app.engine import OnnxModel
-from app.errors import BundleError
+from app.errors import BundleError, DeviceLost
 from app.fuse import Fuse
 from app.metrics import Metrics, ModelMetrics
 from app.queue import JobSource
@@ -118,7 +118,7 @@ def load(
         seconds_per_token=model.seconds_per_token,
         watchdog_seconds=watchdog.limit_seconds,
     )
-    longest_seconds = model.time_longest() if time_longest else math.inf
+    longest_seconds = _longest_seconds(model) if time_longest else math.inf
     return LoadedModel(model, limits, Speed(model.seconds_per_token, longest_seconds))
 
 
@@ -157,3 +157,12 @@ def _label(manifest: Manifest, *, unique: bool) -> str:
 
 def _parsed(version: str) -> tuple[int, ...]:
     return tuple(map(int, version.split(".")))
+
+
+def _longest_seconds(model: OnnxModel) -> float:
+    try:
+        return model.time_longest()
+    except DeviceLost:
+        raise
+    except Exception:  # noqa: BLE001 - whoever sends such an input is told so; others need not suffer
+        return model.seconds_per_token * model.manifest.input.max_tokens

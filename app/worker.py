@@ -107,8 +107,15 @@ class Worker:
             if results is None:
                 await self._queue.release(batches)
                 return
+            self._note_pressure(batches, results)
             for batch, outcomes in zip(batches, await self._outcomes(batches, results), strict=True):
                 await self._queue.settle(batch, outcomes)
+
+    def _note_pressure(self, batches: Sequence[Batch], results: Sequence[Result]) -> None:
+        """Once for each batch, as it was taken: that a half of it does not fit either is no second misfortune."""
+        for batch, result in zip(batches, results, strict=True):
+            if isinstance(result, OutOfMemory):
+                self._pressure.exceeded(batch)
 
     async def _take(self) -> Sequence[Batch]:
         """The next round; this, and only this, is cut short by draining."""
@@ -145,7 +152,6 @@ class Worker:
             raise error
         if isinstance(error, OutOfMemory):
             self._metrics.out_of_memory.inc()
-            self._pressure.exceeded(batch)
         if len(batch.jobs) == 1:
             return [_failure(error, batch.tokens)]
         halves = batch.halves()

@@ -59,8 +59,8 @@ class WorkerProcess:
             SettingsError: the queue loses requests, or is too old.
         """
         await preflight(self.settings.queue)
-        await self.side.start()
         try:
+            await self.side.start()
             async with at_work(self.workers, self.compute):
                 yield
         finally:

@@ -28,16 +28,21 @@ class Tally:
 
     Attributes:
         latencies: seconds from when a request was due to its whole reply.
+        refused: the same of those that were turned away.
+        errors: how many were not answered, for whatever reason.
     """
 
     latencies: list[float] = field(default_factory=list)
+    refused: list[float] = field(default_factory=list)
     errors: int = 0
 
     def add(self, status: int, seconds: float) -> None:
         if status == 200:
             self.latencies.append(seconds)
-        else:
-            self.errors += 1
+            return
+        self.errors += 1
+        if status == 503:
+            self.refused.append(seconds)
 
 
 class Connection(asyncio.Protocol):
@@ -127,7 +132,8 @@ async def _run(given: dict[str, Any]) -> dict[str, Any]:
         tally = await closed_loop(given["port"], requests, given["concurrency"], given["seconds"])
     wall = time.perf_counter() - started
     busy = (time.process_time() - cpu) / wall
-    return {"latencies": tally.latencies, "errors": tally.errors, "seconds": wall, "generator_busy": busy}
+    counted = {"latencies": tally.latencies, "refused": tally.refused, "errors": tally.errors}
+    return counted | {"seconds": wall, "generator_busy": busy}
 
 
 if __name__ == "__main__":

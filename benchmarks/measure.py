@@ -64,31 +64,33 @@ def measure(workload: Workload, plan: Plan) -> list[Row]:
         for _ in range(plan.rounds):
             raws.append(_raw(workload, plan.seconds))
             for kind, (concurrency, size) in closed.items():
-                runs[kind].append(_load(workload, port, size, plan.seconds, concurrency=concurrency))
+                runs[kind].append(load(workload, port, size, plan.seconds, concurrency=concurrency))
         raw = statistics.median(max(run["alone_per_second"], run["packed_per_second"]) for run in raws)
         rows = [_raw_row(raws)]
         rows += [_row(f"closed, {kind}", runs[kind], size, raw) for kind, (_, size) in closed.items()]
         capacity = statistics.median(len(run["latencies"]) / run["seconds"] for run in runs["64"])
         for share in (0.5, 0.8):
-            run = _load(workload, port, 1, plan.open_seconds, rate=capacity * share)
+            run = load(workload, port, 1, plan.open_seconds, rate=capacity * share)
             rows.append(_row(f"open, {share:.0%} of capacity", [run], 1, raw))
     return rows
 
 
 def _raw(workload: Workload, seconds: float) -> dict[str, float]:
     given = {"bundle": str(workload.bundle), "sequences": workload.sequences, "seconds": seconds, "core": SERVER_CORE}
-    return _run("benchmarks.raw", given)
+    return run_module("benchmarks.raw", given)
 
 
-def _load(
+def load(
     workload: Workload, port: int, size: int, seconds: float, concurrency: int = 0, rate: float = 0
 ) -> dict[str, Any]:
+    """Run the load generator: so many callers, or requests that arrive at this rate."""
     requests = [request.decode() for request in workload.requests(size)]
     given = {"port": port, "requests": requests, "seconds": seconds, "core": LOAD_CORE}
-    return _run("benchmarks.load", given | {"concurrency": concurrency, "rate": rate})
+    return run_module("benchmarks.load", given | {"concurrency": concurrency, "rate": rate})
 
 
-def _run(module: str, given: dict[str, Any]) -> dict[str, Any]:
+def run_module(module: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Run a module as a program that reads JSON and prints JSON."""
     done = subprocess.run(
         [sys.executable, "-m", module], input=json.dumps(given), capture_output=True, text=True, check=True
     )

@@ -20,7 +20,7 @@ def page(measured: Mapping[Workload, Sequence[Row]], plan: Plan) -> str:
     sections = "\n".join(_section(workload, rows) for workload, rows in measured.items())
     return f"""# Benchmark: the service beside raw ONNX Runtime
 
-Written by `make bench`. {_machine()}
+Written by `make bench`. {machine()}
 
 The server has one core, the load generator the other; raw runs are on the server's core while the server idles. Raw is
 a bare loop around `session.run` on sequences that are encoded already, in the better of two packings: one by one, or
@@ -52,7 +52,8 @@ def _line(row: Row) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
-def _machine() -> str:
+def machine() -> str:
+    """The machine, the libraries and the commit, in one sentence."""
     commit = _output("git", "rev-parse", "--short", "HEAD")
     changed = " with uncommitted changes" if _output("git", "status", "--porcelain", "--", "app") else ""
     libraries = ", ".join(f"{name} {version(name)}" for name in ("onnxruntime", "uvicorn", "fastapi"))

@@ -47,7 +47,7 @@ class LiveWorker:
         environment = os.environ | {f"BASECAST_{name.upper()}": str(value) for name, value in given.items()}
         handle, log = tempfile.mkstemp(prefix="worker-", suffix=".log")
         program = [sys.executable, "-c", "from app.cli import main; main()", "worker"]
-        process = subprocess.Popen(program, env=environment, stdin=subprocess.DEVNULL, stderr=handle)
+        process = subprocess.Popen(program, env=environment, stdin=subprocess.DEVNULL, stdout=handle, stderr=handle)
         os.close(handle)
         return cls(process, Path(log), port)
 

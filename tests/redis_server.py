@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -70,13 +71,21 @@ class RedisServer:
 
     def start(self, *options: str) -> None:
         """Start it and wait until it answers."""
+        self.launch(*options)
+        self.wait()
+
+    def launch(self, *options: str) -> None:
+        """Start it; it may still have to load what it kept."""
         places = ["--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder)]
         kept = ["--save", "", "--appendonly", "no", "--loglevel", "warning"]
         command = [self.binary, *places, *kept, *options]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+    def wait(self) -> None:
+        """Return when it answers."""
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
-            if time.monotonic() > deadline or self.process.poll() is not None:
+            if time.monotonic() > deadline or self.process is None or self.process.poll() is not None:
                 raise RuntimeError(f"{self.binary} does not start")
             time.sleep(0.01)
 
@@ -91,6 +100,11 @@ class RedisServer:
             self.process.kill()
             self.process.wait()
             self.process = None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal, such as SIGSTOP."""
+        assert self.process is not None
+        self.process.send_signal(number)
 
     def client(self) -> redis.Redis:
         """A plain client, for tests to look and to meddle."""

@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,10 +25,13 @@ from pathlib import Path
 import httpx
 import pysam
 import pytest
+import redis
 
+from tests.fleet import LiveWorker
 from tests.genome.vcfs import sites, vcf
 from tests.people import HEADER as CONTIGS
 from tests.people import REGION, write_genomes
+from tests.redis_server import binaries, running
 from tests.toy import write_fragile_bundle, write_token_bundle, write_toy_bundle
 
 SEQUENCE = "GATTACACATGATTACACATTAGACCATTAGGACCATTAGA"
@@ -65,13 +68,45 @@ class Form:
     Attributes:
         settings: of the process, as environment variables.
         left: what it leaves behind elsewhere, once it has stopped.
+        lines: what others than the service itself have logged.
     """
 
     settings: Mapping[str, str] = field(default_factory=dict)
     left: Callable[[], bytes] = bytes
+    lines: Callable[[], list[dict[str, object]]] = list
 
 
-FORMS = {"memory": Form()}
+@contextmanager
+def in_memory(models: Path) -> Iterator[Form]:
+    yield Form()
+
+
+@contextmanager
+def through_redis(models: Path) -> Iterator[Form]:
+    """A worker computes; it has also been given a marked entry that it cannot read."""
+    settings = {"log_level": "debug", "log_batches_from_ms": 0}
+    with (
+        running(next(iter(binaries().values()))) as server,
+        server.client() as client,
+        LiveWorker.start(models, server.url, **settings) as worker,
+    ):
+        for stream in list(client.scan_iter("{basecast}:q:*")):
+            client.xadd(stream, {"j": SEQUENCE, NAME: NAME})
+
+        def left() -> bytes:
+            assert client.xlen("{basecast}:dead") == 3
+            metrics = httpx.get(f"http://127.0.0.1:{worker.metrics_port}/metrics").content
+            return _everything_in(client) + worker.log.read_bytes() + metrics
+
+        yield Form({"BASECAST_QUEUE": server.url}, left, worker.lines)
+
+
+def _everything_in(client: redis.Redis) -> bytes:
+    read = {b"stream": client.xrange, b"string": client.get, b"set": client.smembers}
+    return repr([(key, read[client.type(key)](key)) for key in client.scan_iter()]).encode()
+
+
+FORMS = {"memory": in_memory, "redis": through_redis}
 
 
 def request(target: str, body: bytes | str, method: str = "POST", **headers: str) -> bytes:
@@ -325,8 +360,16 @@ def genomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def test_no_canary_is_found_where_it_does_not_belong(
-    form: Form, canary_models: Path, genomes: dict[str, str], tmp_path: Path
+    form: Callable[[Path], AbstractContextManager[Form]],
+    canary_models: Path,
+    genomes: dict[str, str],
+    tmp_path: Path,
 ) -> None:
+    with form(canary_models) as form_at_work:
+        _no_canary_is_found(form_at_work, canary_models, genomes, tmp_path)
+
+
+def _no_canary_is_found(form: Form, canary_models: Path, genomes: dict[str, str], tmp_path: Path) -> None:
     settings = {
         "BASECAST_MAX_BODY_BYTES": "100000",
         "BASECAST_BODY_TIMEOUT_MS": "300",
@@ -342,7 +385,7 @@ def test_no_canary_is_found_where_it_does_not_belong(
             assert {name: it for name, it in statuses.items() if it not in ROWS[name][1]} == {}
             metrics = httpx.get(url.join("/metrics")).content
             assert service.stop() == 0
-        lines = service.lines()
+        lines = service.lines() + form.lines()
 
     # The service did hear the canaries, and what is searched does tell of the requests.
     assert NAME.encode() in replies["json"]

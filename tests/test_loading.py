@@ -13,6 +13,7 @@ from app.fuse import Fuse
 from app.loading import batch_limits, load
 from app.watchdog import Speed, Watchdog
 from app.worker_process import lease_for
+from tests.toy import write_fragile_bundle
 
 limits = partial(batch_limits, watchdog_seconds=1.5)
 
@@ -44,6 +45,12 @@ def test_the_longest_input_is_timed_where_others_wait_for_it(toy_models: Path) -
     bundle, watchdog = read_bundle(toy_models / "mean-id"), Watchdog(Fuse(), 1.5)
     assert load(bundle, "cpu", True, watchdog).speed.longest_seconds == math.inf
     assert 0 < load(bundle, "cpu", True, watchdog, time_longest=True).speed.longest_seconds < 1
+
+
+def test_a_model_that_fails_at_its_longest_input_is_served_all_the_same(tmp_path: Path) -> None:
+    bundle = read_bundle(write_fragile_bundle(tmp_path))
+    loaded = load(bundle, "cpu", True, Watchdog(Fuse(), 60), time_longest=True)
+    assert loaded.speed.longest_seconds == pytest.approx(1000 * loaded.speed.seconds_per_token)
 
 
 def test_a_batch_should_take_as_long_as_its_tokens_or_the_longest_input_take() -> None:

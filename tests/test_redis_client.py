@@ -12,19 +12,23 @@ from contextlib import asynccontextmanager
 
 import pytest
 import redis
+import uvloop
 
 from app.errors import Overloaded, QueueUnavailable, ServiceError, SettingsError
 from app.metrics import REDIS_ERRORS, Metrics
+from app.queue.redis import checks
 from app.queue.redis.api_side import ApiSide
 from app.queue.redis.channel import Channel
 from app.queue.redis.checks import check_server
 from app.queue.redis.connection import Connector
 from app.queue.redis.faults import Unavailability, code_of, reason_of
 from app.queue.redis.scripts import WORKERS
+from app.queue.redis.worker_side import WorkerSide
 from app.queue.redis.writer import Writer
-from tests.queue_forms import RedisForm, job
+from tests.proxy import Proxy
+from tests.queue_forms import SHA256, RedisForm, job, model_metrics
 from tests.redis_server import RedisServer, running
-from tests.test_redis_queue import Letterbox, count, redis_form, serving
+from tests.test_redis_queue import Letterbox, count, eventually, redis_form, serving
 
 API_COMMANDS = (
     "eval evalsha xadd xlen xrange xrevrange xtrim xread xinfo time sadd pttl pexpire exists get del ping info"
@@ -76,6 +80,23 @@ async def test_a_connection_that_died_unnoticed_costs_nobody_anything(redis_serv
             client.client_kill_filter(_type="normal", skipme=True)
         assert await writer.command("PING") == b"PONG"
         assert count(metrics, "redis_errors_total", reason="connection") == 0
+
+
+def test_a_connection_that_was_seen_to_die_is_opened_again_on_uvloop_too(
+    redis_server: RedisServer,
+) -> None:
+    async def die_and_go_on(proxy: Proxy) -> bytes:
+        async with writing(proxy.url) as (writer, _):
+            await writer.command("PING")
+            proxy.reset()
+            await asyncio.sleep(0.1)
+            return await writer.command("ECHO", "again")
+
+    with (
+        Proxy(redis_server.socket).running() as proxy,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        assert runner.run(die_and_go_on(proxy)) == b"again"
 
 
 async def test_a_script_that_redis_forgot_is_sent_again(redis_server: RedisServer) -> None:
@@ -164,10 +185,27 @@ async def test_after_the_end_nothing_is_sent(redis_server: RedisServer) -> None:
 
 
 async def test_a_server_that_throws_requests_away_is_refused(own_server: RedisServer) -> None:
+    worker = WorkerSide(own_server.url, "test", Metrics(), "CPU", "1")
+    worker.open_source(SHA256, 1, model_metrics())
     with own_server.client() as client:
         client.config_set("maxmemory-policy", "allkeys-lru")
-    with pytest.raises(SettingsError, match="maxmemory-policy is allkeys-lru"):
-        await ApiSide(own_server.url, "test", Metrics()).start()
+        for side in (ApiSide(own_server.url, "test", Metrics()), worker):
+            with pytest.raises(SettingsError, match="maxmemory-policy is allkeys-lru"):
+                await side.start()
+            async with asyncio.timeout(2):
+                await side.close()
+        await eventually(lambda: len(client.client_list()) == 1)  # this one
+
+
+async def test_a_server_that_begins_to_throw_requests_away_is_told_of(
+    own_server: RedisServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "INSPECTION_SECONDS", 0.05)
+    async with redis_form(own_server):
+        with own_server.client() as client:
+            client.config_set("maxmemory-policy", "allkeys-lru")
+        await eventually(lambda: bool(caplog.records))
+    assert caplog.records[0].__dict__["reason"].startswith("maxmemory-policy is allkeys-lru")
 
 
 class OldServer:

@@ -238,7 +238,7 @@ async def test_of_two_workers_that_compute_the_same_the_first_answers(redis_serv
 
 
 async def test_what_a_worker_gives_back_at_its_end_is_taken_at_once_and_not_counted(redis_server: RedisServer) -> None:
-    async with redis_form(redis_server, lease_ms=60_000) as form:
+    async with redis_form(redis_server, lease_ms=30_000) as form:
         jobs, box = [job(form, tokens) for tokens in (1, 2, 3)], Letterbox()
         await form.queue.submit(jobs, box)
         await form.source.take(BatchLimits(max_sequences=1))
@@ -247,6 +247,37 @@ async def test_what_a_worker_gives_back_at_its_end_is_taken_at_once_and_not_coun
             batches: list[list[int]] = []
             async with serving(source, batches):
                 assert [await box.value(it) for it in jobs] == [1, 2, 3]
+
+
+async def test_under_load_the_old_is_taken_over_before_all_the_new_is_done(redis_server: RedisServer) -> None:
+    async with redis_form(redis_server, lease_ms=LEASE_MS) as form:
+        old, box = job(form, 1), Letterbox()
+        async with worker_beside(redis_server) as (doomed, source):
+            taking = asyncio.create_task(source.take(LIMITS))
+            await asyncio.sleep(0.1)
+            await form.queue.submit([old], box)
+            await taking
+            await kill(doomed)
+        new = [job(form, 2) for _ in range(400)]
+        await form.queue.submit(new, box)
+        async with serving_slowly(form.source, seconds_per_batch=0.02):
+            assert await box.value(old) == 1
+            assert new[-1] not in box.outcomes
+
+
+@asynccontextmanager
+async def serving_slowly(source: RedisSource, seconds_per_batch: float) -> AsyncIterator[None]:
+    async def serve_slowly() -> None:
+        while True:
+            for batch in await source.take(LIMITS):
+                await asyncio.sleep(seconds_per_batch)
+                await source.settle(batch, [answer(it.tokens) for it in batch.jobs])
+
+    task = asyncio.create_task(serve_slowly())
+    try:
+        yield
+    finally:
+        task.cancel()
 
 
 async def test_a_worker_that_leaves_takes_its_name_away(redis_server: RedisServer) -> None:

@@ -181,11 +181,24 @@ async def test_after_running_out_of_memory_twice_batches_are_taken_smaller() -> 
 
     model = FakeModel(two_at_most)
     async with _working(model) as (queue, _):
-        await _outcomes(queue, range(8))  # eight, then four of one token did not fit
-        await _outcomes(queue, range(8))  # the other loop had begun to take before that
+        for _ in range(6):  # each loop takes once by the limits that held before
+            await _outcomes(queue, range(8))
         model.batches.clear()
         assert _values(await _outcomes(queue, range(8))) == list(range(8))
     assert model.batches == [2, 2, 2, 2]
+
+
+async def test_a_batch_whose_halves_do_not_fit_either_has_run_out_of_memory_once() -> None:
+    def two_at_most(rows: Sequence[Ids]) -> Values:
+        if len(rows) > 2:
+            raise OutOfMemory
+        return _first_ids(rows)
+
+    model = FakeModel(two_at_most)
+    async with _working(model) as (queue, _):
+        await _outcomes(queue, range(8))
+        await _outcomes(queue, range(8))
+    assert model.batches == 2 * [8, 4, 4, 2, 2, 2, 2]
 
 
 async def test_a_lost_device_blows_the_fuse_and_answers_nobody() -> None:

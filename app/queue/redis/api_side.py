@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from app.errors import ServiceError
 from app.metrics import Metrics, ModelMetrics
 from app.queue.redis.channel import Channel
-from app.queue.redis.checks import check_server
+from app.queue.redis.checks import check_server, inspect_forever
 from app.queue.redis.connection import Connector
 from app.queue.redis.faults import FAILURES, Unavailability, cancelled
 from app.queue.redis.heartbeat import Heartbeat, read_heartbeat, total_speed
@@ -74,19 +74,21 @@ class ApiSide:
         Raises:
             SettingsError: this server loses requests, or is too old.
         """
-        with contextlib.suppress(*FAILURES):
-            await check_server(self._reading)
-            await self._inbox.open()
+        try:
+            with contextlib.suppress(*FAILURES):
+                await check_server(self._reading)
+                await self._inbox.open()
+        except BaseException:
+            await self.close()
+            raise
         self.writer.start()
-        self._tasks = [
-            asyncio.create_task(self._inbox.read_forever()),
-            asyncio.create_task(self._look_forever()),
-        ]
+        loops = [self._inbox.read_forever(), self._look_forever(), inspect_forever(self.writer)]
+        self._tasks = [asyncio.create_task(loop) for loop in loops]
 
     @property
     def alive(self) -> bool:
         """Whether everything that runs beside the requests still does."""
-        return bool(self._tasks) and not any(task.done() for task in self._tasks)
+        return bool(self._tasks) and self.writer.alive and not any(task.done() for task in self._tasks)
 
     def workers(self, sha256: str) -> Sequence[Heartbeat]:
         """The live workers of a bundle, as of half a second ago."""

@@ -46,7 +46,7 @@ class Channel:
             async with asyncio.timeout(seconds):
                 connection = self._connection or await self._connect()
                 packed = [pack_command(tuple(command)) for command in commands]  # type: ignore[arg-type]
-                await connection.send_packed_command(packed, check_health=False)
+                await _send(connection, packed)
                 for _ in commands:
                     receive(await _reply(connection))
         except BaseException:  # a cancelled read too: its reply would be taken for the next command's
@@ -77,6 +77,13 @@ class Channel:
         self._connection = self._connector.connection()
         await self._connection.connect()  # type: ignore[no-untyped-call]
         return self._connection
+
+
+async def _send(connection: AbstractConnection, packed: list[Any]) -> None:
+    try:
+        await connection.send_packed_command(packed, check_health=False)
+    except RuntimeError as closed:  # so uvloop calls a connection that was reset while nobody used it
+        raise ConnectionResetError("the connection was closed by the other side") from closed
 
 
 async def _reply(connection: AbstractConnection) -> Any:  # noqa: ANN401 - whatever the command answers

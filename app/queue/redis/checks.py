@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
+import random
 
 from redis.exceptions import NoPermissionError
 
-from app.errors import SettingsError
+from app.errors import ServiceError, SettingsError
 from app.queue.redis.channel import Channel
 from app.queue.redis.connection import Connector
 from app.queue.redis.faults import FAILURES
+from app.queue.redis.writer import Writer
 
 log = logging.getLogger(__name__)
 
 OLDEST = (6, 2)
+INSPECTION_SECONDS = 30.0
 
 
 async def preflight(url: str) -> None:
@@ -43,10 +47,29 @@ async def check_server(channel: Channel) -> None:
     except NoPermissionError:
         log.warning("this Redis user may not ask for INFO; version and maxmemory-policy are not checked")
         return
-    info = dict(line.split(":", 1) for line in reply.decode().splitlines() if ":" in line)
-    version = info.get("redis_version", "0")
+    if fault := fault_of(reply):
+        raise SettingsError(f"queue: {fault}")
+
+
+async def inspect_forever(writer: Writer) -> None:
+    """Look again now and then, until cancelled: a server can be replaced, and its settings changed, while it is used.
+
+    What is found is logged and no more: those that already depend on the server are better served badly than not.
+    """
+    while True:
+        await asyncio.sleep(INSPECTION_SECONDS * random.uniform(0.5, 1))  # noqa: S311
+        with contextlib.suppress(ServiceError):
+            if fault := fault_of(await writer.command("INFO")):
+                log.error("the queue is not safe", extra={"reason": fault})
+
+
+def fault_of(info: bytes) -> str | None:
+    """What is wrong with a server, by its reply to INFO; none if nothing is."""
+    said = dict(line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
+    version = said.get("redis_version", "0")
     if tuple(map(int, version.split(".")[:2])) < OLDEST:
-        raise SettingsError(f"queue: Redis {version} is too old; use 6.2 or newer")
-    policy = info.get("maxmemory_policy", "noeviction")
+        return f"Redis {version} is too old; use 6.2 or newer"
+    policy = said.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
-        raise SettingsError(f"queue: maxmemory-policy is {policy}, which loses requests; set it to noeviction")
+        return f"maxmemory-policy is {policy}, which loses requests; set it to noeviction"
+    return None

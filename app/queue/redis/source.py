@@ -30,6 +30,8 @@ LONGEST_PAUSE_SECONDS = 1.0
 BUSY_PAUSE_SECONDS = 0.005
 SMOOTHING = 0.05
 RENEWED_LEASES = 2
+# For how long what is given back seems to have been silent: longer than the lease of any worker, theirs may differ.
+FREE_FOR_MS = 24 * 3600 * 1000
 GROUP_IS_GONE = ("NOGROUP", "UNBLOCKED")
 EXPIRED = DeadlineExceeded("The deadline passed while the sequence waited.")
 
@@ -156,7 +158,7 @@ class RedisSource:
         await self._release([])
 
     async def _release(self, which: list[Argument]) -> None:
-        await self._writer.run(RELEASE, self.streams, [self._worker, self._lease_ms, *which])
+        await self._writer.run(RELEASE, self.streams, [self._worker, FREE_FOR_MS, *which])
 
     # Entries that are taken over from others.
 
@@ -166,8 +168,12 @@ class RedisSource:
 
     @property
     def may_take_over(self) -> bool:
-        """Whether there is room, and no other suspect in hand: of two, one could make the other look guilty."""
-        return self._limits is not None and not self._has_suspect and len(self._waiting) < self._spare_jobs
+        """Whether there is room, and no other suspect in hand: of two, one could make the other look guilty.
+
+        The room is more than what reading can fill, or under load the oldest entries of all would wait for ever.
+        """
+        room = (len(PRIORITIES) + 1) * self._spare_jobs
+        return self._limits is not None and not self._has_suspect and len(self._waiting) < room
 
     def take_over(self, entry: Entry, server_ms: int, *, suspect: bool) -> None:
         """Take an entry that another worker has had; a suspect is computed alone."""
@@ -276,4 +282,5 @@ class RedisSource:
         """Wait until something was taken or settled, at most for so long."""
         self._change.clear()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._change.wait(), seconds)
+            async with asyncio.timeout(seconds):  # before Python 3.12 wait_for can swallow a cancellation
+                await self._change.wait()

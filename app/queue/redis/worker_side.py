@@ -99,9 +99,11 @@ class WorkerSide:
             SettingsError: this server loses requests, or is too old.
         """
         checking = Channel(self._connector)
-        with contextlib.suppress(*FAILURES):
-            await check_server(checking)
-        await checking.close()
+        try:
+            with contextlib.suppress(*FAILURES):
+                await check_server(checking)
+        finally:
+            await checking.close()
         self._writer.start()
         with contextlib.suppress(ServiceError):
             await self.beat()
@@ -113,7 +115,7 @@ class WorkerSide:
     @property
     def alive(self) -> bool:
         """Whether everything that runs beside the batches still does."""
-        return bool(self._tasks) and not any(task.done() for task in self._tasks)
+        return bool(self._tasks) and self._writer.alive and not any(task.done() for task in self._tasks)
 
     async def stop_reading(self) -> None:
         """Take nothing more from Redis; what was taken can still be settled."""
@@ -124,10 +126,11 @@ class WorkerSide:
         """Give back what was not settled, leave, and disconnect."""
         for task in self._tasks:
             await cancelled(task)
-        with contextlib.suppress(ServiceError):
-            for source in self._sources:
-                await source.release_all()
-            await self._writer.command("DEL", self._keys.worker(self.name))
+        if self._tasks:  # else nothing was ever taken, and nobody would send what is said here
+            with contextlib.suppress(ServiceError):
+                for source in self._sources:
+                    await source.release_all()
+                await self._writer.command("DEL", self._keys.worker(self.name))
         await self._writer.close()
 
     async def beat(self) -> None:

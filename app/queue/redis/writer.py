@@ -59,6 +59,11 @@ class Writer:
         """Begin to send; needs a running event loop."""
         self._task = asyncio.create_task(self._send_forever())
 
+    @property
+    def alive(self) -> bool:
+        """Whether what is given will be sent."""
+        return self._task is not None and not self._task.done()
+
     def command(self, *arguments: Argument) -> asyncio.Future[Any]:
         """Send a command; its reply, or the `ServiceError` that its failure means."""
         return self._post(arguments, None)
@@ -75,7 +80,7 @@ class Writer:
 
     async def close(self) -> None:
         """Send what was given so far, then end."""
-        if self._task is not None and not self._task.done():
+        if self.alive:
             with contextlib.suppress(ServiceError):
                 await self.command("PING")
         self._closed = True

@@ -1,8 +1,8 @@
 -- Gives entries back as if they had not been delivered: at once free to be taken over, and not counted.
 --
 -- KEYS  streams
--- ARGV  the worker, the lease (ms), then for each entry: which stream, entry id; without entries, all that the worker
---       has, and it leaves the group where it has nothing
+-- ARGV  the worker, for how long they shall seem to have been silent (ms), then for each entry: which stream, entry id;
+--       without entries, all that the worker has, and it leaves the group where it has nothing
 -- Returns how many were given back.
 
 local released = 0
