@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.linear_model import enet_path
 
 from training.baselines.kmers import Matrix
 from training.errors import ConfigError
@@ -123,6 +122,8 @@ def _penalties(dosages: Matrix, values: Vector, config: ElasticNetConfig) -> Vec
 
 def _path(dosages: Matrix, values: Vector, penalties: Sequence[float] | Vector, l1_ratio: float) -> Iterator[LinearFit]:
     """A fit for each penalty, each started from the one before."""
+    from sklearn.linear_model import enet_path  # noqa: PLC0415 - half a second that other commands need not wait
+
     scaled, mean, deviation = _scaled(dosages)
     _, weights, _ = enet_path(
         scaled,
