@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import math
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -131,7 +132,8 @@ def parse_json(body: bytes) -> Any:  # noqa: ANN401 - JSON is any value
     """
     try:
         text = body.decode("utf-8")
-        document = _DECODER.decode(text)
+        decoder = _COUNTING_DECODER if _MANY_DIGITS.search(text) else _DECODER
+        document = decoder.decode(text)
     except UnicodeDecodeError:
         raise MalformedJson("The body is not UTF-8.") from None
     except json.JSONDecodeError as error:
@@ -209,9 +211,15 @@ def _refuse_number(_: str = "") -> NoReturn:
     raise Unprocessable(detail, items=[ItemError("", "invalid_value", detail)])
 
 
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_int=_whole, parse_float=_fraction, parse_constant=_refuse_number
-)
+def _decoder(parse_int: Callable[[str], int]) -> json.JSONDecoder:
+    return json.JSONDecoder(
+        object_pairs_hook=_unique, parse_int=parse_int, parse_float=_fraction, parse_constant=_refuse_number
+    )
+
+
+# A body may hold millions of numbers, so each is looked at by itself only where one of them might be too long.
+_DECODER, _COUNTING_DECODER = _decoder(int), _decoder(_whole)
+_MANY_DIGITS = re.compile(rf"[0-9]{{{MAX_DIGITS + 1}}}")
 
 
 @dataclass(frozen=True, slots=True)
