@@ -80,7 +80,7 @@ class Boundary:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = Exchange.begin(_header(scope, b"x-request-id"))
+        exchange = scope.get(SCOPE_KEY) or Exchange.begin(_header(scope, b"x-request-id"))
         exchange.trace = self._trace(scope, exchange.started)
         scope[SCOPE_KEY] = exchange
         reply = Reply(exchange, send, NOT_STORED if scope["path"].startswith(PERSONAL) else ())
@@ -115,6 +115,8 @@ class Boundary:
         return UNTRACED if scope["path"] in PROBES else self._tracing.begin(_header(scope, b"traceparent"), started)
 
     def _record(self, route: str, exchange: Exchange, status: int) -> None:
+        if exchange.refusal is not None:
+            status, exchange.code = exchange.refusal.status, exchange.refusal.problem_code
         facts = exchange.facts(route, status)
         self._count(route, exchange, status)
         exchange.trace.end(facts, exchange.seconds, exchange.phases_began)
