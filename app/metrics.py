@@ -5,9 +5,7 @@ Labels are route templates, codes, model names, outcomes, reasons, phases and pr
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -21,11 +19,10 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
-from prometheus_client.core import HistogramMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from app import __version__
 from app.bundle import Manifest, Target
+from app.histograms import Histograms
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which no dashboard of ours reads
 
@@ -39,7 +36,6 @@ PHASES = ("parse", "tokenize", "queue", "compute", "total")
 SHED_REASONS = ("in_flight", "queue_full", "deadline", "draining")
 OUTCOMES = ("ok", "refused", "error")
 REDIS_ERRORS = ("connection", "timeout", "authentication", "read_only", "full", "refused", "malformed")
-PENDING_VALUES = 4096
 VALUE_EDGES = np.arange(-4, 4.5, 0.5)  # in standard deviations around the mean of the training targets
 
 
@@ -222,76 +218,3 @@ def _reading(load: Callable[[], tuple[int, int, float]], position: int) -> float
 def _value_edges(target: Target) -> npt.NDArray[np.float64]:
     """Edges around the training targets, so that drift shows as counts that move between them."""
     return target.mean + VALUE_EDGES * target.standard_deviation
-
-
-class Histogram:
-    """Counts values by bucket; cheap to feed, for it sorts them many at a time.
-
-    The Prometheus client's own histogram searches and locks for each value, which costs a request more than reading it.
-
-    Args:
-        edges: upper edges of the buckets, without the last, which is infinite.
-    """
-
-    def __init__(self, edges: npt.NDArray[np.float64]) -> None:
-        self._edges = edges
-        self._counts = np.zeros(len(edges) + 1, dtype=np.int64)
-        self._sum = 0.0
-        self._pending: deque[float] = deque()  # its methods are atomic: threads feed it, a scrape empties it
-        self._sorting = threading.Lock()
-
-    def observe(self, value: float) -> None:
-        """Add a value."""
-        self._pending.append(value)
-        if len(self._pending) >= PENDING_VALUES:
-            self._sort()
-
-    def observe_all(self, values: Iterable[float]) -> None:
-        """Add several."""
-        self._pending.extend(values)
-        if len(self._pending) >= PENDING_VALUES:
-            self._sort()
-
-    def _sort(self) -> None:
-        with self._sorting:
-            values = np.array([self._pending.popleft() for _ in range(len(self._pending))])
-            places = np.searchsorted(self._edges, values)  # a value on an edge belongs below it
-            self._counts += np.bincount(places, minlength=len(self._counts))
-            self._sum += float(values.sum())
-
-    def buckets(self) -> tuple[list[tuple[str, float]], float]:
-        """Cumulative counts by upper edge, as Prometheus wants them, and the sum of all values."""
-        self._sort()
-        edges = [*(f"{edge:.6g}" for edge in self._edges), "+Inf"]
-        return list(zip(edges, self._counts.cumsum().astype(float), strict=True)), self._sum
-
-
-class Histograms(Collector):
-    """One metric with a histogram for each combination of its labels.
-
-    Args:
-        name, documentation: of the metric.
-        labels: names of its labels.
-        edges: of the buckets, unless a histogram has its own.
-        registry: where it is registered.
-    """
-
-    def __init__(
-        self, name: str, documentation: str, labels: Sequence[str], edges: Sequence[float], registry: CollectorRegistry
-    ) -> None:
-        self._name, self._documentation, self._labels = name, documentation, labels
-        self._edges = np.array(edges)
-        self._histograms: dict[tuple[str, ...], Histogram] = {}
-        registry.register(self)
-
-    def labels(self, *labels: str, edges: npt.NDArray[np.float64] | None = None) -> Histogram:
-        """The histogram of these labels."""
-        if labels not in self._histograms:
-            self._histograms[labels] = Histogram(self._edges if edges is None else edges)
-        return self._histograms[labels]
-
-    def collect(self) -> Iterable[Metric]:
-        family = HistogramMetricFamily(self._name, self._documentation, labels=self._labels)
-        for labels, histogram in list(self._histograms.items()):
-            family.add_metric(labels, *histogram.buckets())
-        yield family

@@ -8,7 +8,8 @@ import numpy as np
 from prometheus_client import generate_latest
 
 from app.bundle import Manifest, Target
-from app.metrics import LATENCY_SECONDS, PENDING_VALUES, Histogram, Metrics, ModelMetrics, _value_edges
+from app.histograms import PENDING_VALUES, Histogram
+from app.metrics import LATENCY_SECONDS, Metrics, ModelMetrics, _value_edges
 from tests.toy import gc_manifest
 
 # The names of the wire contract that this version feeds.
