@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
 
 from app import __version__
 from app.backend import at_work, tracing_for
@@ -13,6 +15,7 @@ from app.bundle import Manifest
 from app.errors import SettingsError
 from app.fuse import Fuse
 from app.loading import Compute, Records, count_each, hire, load, read_bundles
+from app.loop_lag import measured_lag
 from app.metrics import Metrics
 from app.queue.redis.checks import preflight
 from app.queue.redis.worker_side import WorkerSide
@@ -61,7 +64,7 @@ class WorkerProcess:
         await preflight(self.settings.queue)
         try:
             await self.side.start()
-            async with at_work(self.workers, self.compute):
+            async with measured_lag(self.metrics.loop_lag), at_work(self.workers, self.compute):
                 yield
         finally:
             await self.side.close()
@@ -87,7 +90,7 @@ def create_worker_process(settings: Settings) -> WorkerProcess:
     """
     if settings.computes_here:
         raise SettingsError("a worker needs a queue that others can reach; set queue to redis://, rediss:// or unix://")
-    metrics = Metrics()
+    metrics = Metrics(asks=False)
     bundles = read_bundles(settings.models)
     counted = count_each(bundles, metrics)
     compute = Compute.of(settings.compute_threads, settings.watchdog_ms / 1000)
@@ -101,7 +104,8 @@ def create_worker_process(settings: Settings) -> WorkerProcess:
         hire(model, side.open_source(model.model.sha256, compute.threads, counters), compute, counters, records)
         for model, counters in zip(loaded, counted, strict=True)
     ]
-    metrics.workers_ready.set_function(lambda: sum(worker.alive for worker in workers))
+    for worker, counters in zip(workers, counted, strict=True):
+        counters.watch_workers(partial(attrgetter("alive"), worker))
     manifests = [it.manifest for it in bundles]
     return WorkerProcess(manifests, provider, workers, compute, side, metrics, tracing, settings)
 
