@@ -17,7 +17,7 @@ CHECKED := utrseq-random-dnabert2 utrseq-random-morph-d utrseq-random-morph-o ut
 CHECKED_FOLDED := yeast-promoter
 COMPARED := utrseq-decay human-promoter-expression pf-expression utrseq-random-convolution \
   ecoli-promoter siegel-beas2b siegel-jurkat yeast-promoter
-SOURCES := app training tests benchmarks examples
+SOURCES := app training tests benchmarks examples deploy
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
