@@ -32,11 +32,12 @@ LATENCY_SECONDS = (
 )
 BATCH_ROWS = tuple(float(2**power) for power in range(11))  # 1 to 1,024
 TOKENS = tuple(float(2**power) for power in range(4, 21))  # 16 to 1,048,576
-EXPECTED_CODES = ("200", "422", "500", "503", "504")
+EXPECTED_CODES = ("200", "400", "404", "422", "429", "499", "500", "503", "504")
 PHASES = ("parse", "tokenize", "queue", "compute", "total")
 SHED_REASONS = ("in_flight", "queue_full", "deadline", "draining")
 OUTCOMES = ("ok", "refused", "error")
 REDIS_ERRORS = ("connection", "timeout", "authentication", "read_only", "full", "refused", "malformed")
+TIMER_SECONDS = 0.001  # by which an event loop may be early
 VALUE_EDGES = np.arange(-4, 4.5, 0.5)  # in standard deviations around the mean of the training targets
 
 
@@ -120,8 +121,8 @@ class Metrics:
         self.queue_jobs = gauge("basecast_queue_jobs", "Sequences that wait.")
         self.queue_tokens = gauge("basecast_queue_tokens", "Tokens that wait.")
         self.queue_oldest = gauge("basecast_queue_oldest_seconds", "Age of the oldest waiting sequence.")
-        self.expired = counter("basecast_expired", "Sequences whose deadline passed in the queue.")
-        self.cancelled = counter("basecast_cancelled", "Sequences nobody waited for any more.")
+        self.expired = counter("basecast_expired", "Sequences whose deadline passed before they were answered.")
+        self.cancelled = counter("basecast_cancelled", "Sequences whose caller left before that.")
 
     def _declare_redis(self) -> None:
         counter = partial(Counter, labelnames=("model",), registry=self._computing_redis)
@@ -258,6 +259,12 @@ class ModelMetrics:
     def variant_skipped(self, reason: str) -> None:
         """Count a variant of a haplotype that was not applied."""
         self._variants_skipped.labels(reason).inc()
+
+    def left(self, deadlines: Sequence[float], now: float) -> None:
+        """Count sequences that nobody waits for any more: their deadline has passed, or their caller has gone."""
+        expired = sum(deadline <= now + TIMER_SECONDS for deadline in deadlines)
+        self.expired.inc(expired)
+        self.cancelled.inc(len(deadlines) - expired)
 
     def batch(self, rows: int, tokens: int, padded_tokens: int, seconds: float) -> None:
         """Record one batch that the model has run."""

@@ -55,7 +55,7 @@ WAITING = Row(
         ),
         Panel(
             "Left without an answer",
-            "Sequences whose deadline passed in the queue, and those whose caller hung up.",
+            "Sequences whose deadline passed first, and those whose caller hung up.",
             [
                 Query(rate(f"basecast_expired_total{{{MODEL}}}", "model"), "{{model}} expired"),
                 Query(rate(f"basecast_cancelled_total{{{MODEL}}}", "model"), "{{model}} cancelled"),
