@@ -37,6 +37,7 @@ PHASES = ("parse", "tokenize", "queue", "compute", "total")
 SHED_REASONS = ("in_flight", "queue_full", "deadline", "draining")
 OUTCOMES = ("ok", "refused", "error")
 REDIS_ERRORS = ("connection", "timeout", "authentication", "read_only", "full", "refused", "malformed")
+SKIP_REASONS = ("overlap", "unsupported_allele", "unknown_length", "reference_mismatch", "masked")
 TIMER_SECONDS = 0.001  # by which an event loop may be early
 VALUE_EDGES = np.arange(-4, 4.5, 0.5)  # in standard deviations around the mean of the training targets
 
@@ -142,6 +143,8 @@ class Metrics:
         self.variants_skipped = counter(
             "basecast_variants_skipped", "Variants of haplotypes that were not applied.", ("reason",)
         )
+        for reason in SKIP_REASONS:
+            self.variants_skipped.labels(reason)
 
     def _declare_models(self) -> None:
         gauge = partial(Gauge, labelnames=("model", "target"), registry=self._asking)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
+from typing import get_args
 
 import numpy as np
 import pytest
 from prometheus_client import generate_latest
 
 from app.bundle import Manifest, Target
+from app.genome.haplotypes.edits import Reason
 from app.histograms import PENDING_VALUES, Histogram
-from app.metrics import LATENCY_SECONDS, Metrics, ModelMetrics, _value_edges
+from app.metrics import LATENCY_SECONDS, SKIP_REASONS, Metrics, ModelMetrics, _value_edges
 from tests.toy import gc_manifest
 
 # Names of the wire contract that this version feeds, and a few more, by the process that feeds them.
@@ -83,6 +85,12 @@ def test_a_route_is_counted_from_zero() -> None:
     assert value("basecast_request_seconds_count", {"route": "/predict"}) == 0
     metrics.request("/predict", "503", 0.1)
     assert value("basecast_requests_total", {"route": "/predict", "code": "503"}) == 1
+
+
+def test_each_reason_for_skipping_a_variant_is_counted_from_zero() -> None:
+    assert set(SKIP_REASONS) == set(get_args(Reason))
+    metrics, _ = _metrics()
+    assert metrics.registry.get_sample_value("basecast_variants_skipped_total", {"reason": "masked"}) == 0
 
 
 def test_what_the_model_was_trained_on_stands_beside_what_it_predicts() -> None:
