@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import tempfile
 from pathlib import Path
+
+from matplotlib.figure import Figure
+from PIL import Image
 
 from tests.monitoring.looking import seen
 
@@ -14,7 +18,14 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as models, seen(Path(models)) as view:
         for uid, figure in view.pictures():
-            figure.savefig(folder / f"{uid}.png", metadata={"Software": None})
+            _save(figure, folder / f"{uid}.png")
+
+
+def _save(figure: Figure, path: Path) -> None:
+    """With few colours, so that the file is small."""
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png")
+    Image.open(drawn).convert("RGB").quantize(48).save(path, optimize=True)
 
 
 if __name__ == "__main__":

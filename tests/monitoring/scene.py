@@ -15,7 +15,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,28 +102,16 @@ class Stage:
             client.config_set("maxmemory", MAX_MEMORY_BYTES)
         people = {"reference": COHORT / "reference.fa.gz", "cohorts": f'{{"example": "{COHORT}/cohort.vcf.gz"}}'}
         settings = {"queue": self.redis.url, "log_level": "error"}
-        fallen = {"device": "cuda:0", "allow_cpu": "true"}
-        with ThreadPoolExecutor(3) as starters:  # each needs seconds
-            api = starters.submit(self._api, models, settings | people)
-            workers = [starters.submit(self._worker, models, settings | more) for more in ({}, fallen)]
-            self.api = api.result()
-            self.workers = [worker.result() for worker in workers]
+        fallen: dict[str, object] = {"device": "cuda:0", "allow_cpu": "true"}
+        self.api = LiveServer._launch(models, settings | people | {"max_queue_tokens": MAX_QUEUE_TOKENS})
         stack.callback(self.api.stop)
+        self.workers = [LiveWorker.launch(models, **settings | more) for more in ({}, fallen)]
         for worker in self.workers:
             stack.callback(worker.stop)
         self.exporter_port = free_port()
         stack.enter_context(_exporter(self.redis, self.exporter_port))
         self.http = stack.enter_context(httpx.Client(base_url=self.api.url, timeout=60))
         self.digest = read_bundle(models / "gc").sha256
-        until(lambda: self.http.get("/readyz").status_code == 200)
-
-    @staticmethod
-    def _api(models: Path, settings: dict[str, object]) -> LiveServer:
-        return LiveServer._launch(models, settings | {"max_queue_tokens": MAX_QUEUE_TOKENS})
-
-    @staticmethod
-    def _worker(models: Path, settings: dict[str, object]) -> LiveWorker:
-        return LiveWorker.launch(models, **settings)  # type: ignore[arg-type]
 
     def targets(self) -> dict[str, list[str]]:
         """Addresses for Prometheus."""
@@ -155,7 +142,9 @@ def scene(models: Path) -> Iterator[Scene]:
     facts = Facts()
     with ExitStack() as stack:
         stage = Stage(stack, models, facts)
-        prometheus = stack.enter_context(Prometheus.start(stage.targets()))
+        prometheus = stack.enter_context(Prometheus.start(stage.targets()))  # needs seconds to begin, as they all do
+        until(lambda: stage.http.get("/readyz").status_code == 200)
+        until(lambda: len(prometheus.now('up{job=~"basecast-.*"} == 1')) == len(stage.workers) + 2)
         facts.began = time.time()
         facts.api = f"127.0.0.1:{stage.api.port}"
         facts.workers = [f"127.0.0.1:{worker.metrics_port}" for worker in stage.workers]
@@ -233,6 +222,7 @@ def _vcf() -> str:
 def _what_does_not_fit(stage: Stage) -> None:
     rows = ["".join(bases) for bases in itertools.islice(itertools.product("ACGT", repeat=4), 8)]
     assert stage.predict(rows, "hungry").status_code == 200
+    _pause()
 
 
 SHED = 3

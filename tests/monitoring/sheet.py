@@ -22,7 +22,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#aa4499", "#e69f00", "#56b4e9", "#8
 LEVELS = {"green": "#2b9f5f", "orange": "#e6921e", "red": "#cc3311"}
 INK, GREY = "#222222", "#8a8a8a"
 COLUMNS, COLUMN_INCHES, ROW_INCHES = 24, 0.52, 0.21
-DOTS_PER_INCH = 60
+DOTS_PER_INCH = 75
 MOST_NAMES = 6
 
 
@@ -38,6 +38,7 @@ def draw(panels: Sequence[Drawn], answers: Answers, title: str, began: float) ->
     rows = max(it.json["gridPos"]["y"] + it.json["gridPos"]["h"] for it in panels) + 2
     figure = Figure(figsize=(COLUMNS * COLUMN_INCHES, rows * ROW_INCHES), dpi=DOTS_PER_INCH, facecolor="white")
     figure.text(0.01, 1 - 0.8 / rows, title, size=15, weight="bold", color=INK, va="center")
+    figure.text(0.99, 1 - 0.8 / rows, "time in seconds", size=8, color=GREY, va="center", ha="right")
     for panel in panels:
         _panel(_place(figure, panel, rows), panel, answers[str(panel)], began)
     return figure
@@ -46,7 +47,7 @@ def draw(panels: Sequence[Drawn], answers: Answers, title: str, began: float) ->
 def _place(figure: Figure, panel: Drawn, rows: int) -> Axes:
     grid = panel.json["gridPos"]
     left, width = (grid["x"] + 1.3) / COLUMNS, (grid["w"] - 1.7) / COLUMNS
-    top, height = 2 + grid["y"] + 1.3, grid["h"] - 2.6
+    top, height = 2 + grid["y"] + 1.3, grid["h"] - 3.6
     return figure.add_axes((left, 1 - (top + height) / rows, width, height / rows))
 
 
@@ -79,10 +80,15 @@ def _timeseries(axes: Axes, panel: Drawn, answers: Sequence[tuple[str, list[Seri
     _thresholds(axes, field)
     axes.yaxis.set_major_formatter(lambda value, _: spelled(value, field["unit"]))
     axes.locator_params(axis="y", nbins=4)
+    _legend(axes)
+
+
+def _legend(axes: Axes) -> None:
     handles, labels = axes.get_legend_handles_labels()
     if len(labels) > MOST_NAMES:
         handles, labels = handles[:MOST_NAMES], [*labels[: MOST_NAMES - 1], f"and {len(labels) - MOST_NAMES + 1} more"]
-    axes.legend(handles, labels, fontsize=6.5, loc="upper right", framealpha=0.75, edgecolor="none", handlelength=1)
+    axes.legend(handles, labels, fontsize=6.5, loc="upper left", bbox_to_anchor=(-0.02, -0.16), ncols=3, frameon=False,
+                handlelength=1, columnspacing=1, handletextpad=0.4, borderaxespad=0, labelspacing=0.2)  # fmt: skip
 
 
 def _colours(count: int) -> list[str]:
@@ -92,7 +98,8 @@ def _colours(count: int) -> list[str]:
 def _limits(axes: Axes, field: Mapping[str, Any]) -> None:
     low, high = axes.get_ylim()
     low = field.get("min", low)
-    axes.set_ylim(low, field.get("max", high if high > low else low + 1))
+    high = field.get("max", high if high > low else low + 1)
+    axes.set_ylim(low - 0.03 * (high - low), high)  # so that a line at the lowest is seen
 
 
 def _thresholds(axes: Axes, field: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.monitoring.dashboards import PANELS, Drawn
-from tests.monitoring.known_values import FIRE, KNOWN, Known
+from tests.monitoring.known_values import FIRE, KNOWN, Known, last
 from tests.monitoring.looking import Seen, seen
 from tests.monitoring.places import RULES
 from tests.monitoring.prometheus import Series
@@ -47,6 +47,11 @@ def test_every_query_of_a_panel_finds_a_series(panel: Drawn, view: Seen) -> None
 def test_a_panel_shows_the_known_value(known: Known, view: Seen) -> None:
     value = known.read(_find(known, view), view.facts)
     assert known.low(view.facts) <= value <= known.high(view.facts)
+
+
+def test_a_batch_that_does_not_fit_is_seen(view: Seen) -> None:
+    ((_, workers),) = view.answers["queue: Batches that did not fit"]
+    assert sum(last(it, view.facts) for it in workers) >= 0.9
 
 
 def _find(known: Known, view: Seen) -> Series:

@@ -20,6 +20,7 @@ from deploy.grafana.generate.panels import (
 from deploy.grafana.generate.promql import PREDICTIONS, WINDOW, buckets, mean, quantile, rate, share
 
 REQUESTS_TOTAL = f"basecast_requests_total{{{PREDICTIONS}}}"
+NO_PROBE = 'route!~"/livez|/readyz|/metrics"'
 FAILED_TOTAL = f'basecast_requests_total{{{PREDICTIONS}, code=~"5.."}}'
 OURS = 'job=~"basecast-(api|worker)"'
 ALL_OURS = 'job=~"basecast-.*"'
@@ -93,8 +94,9 @@ TRAFFIC = Row(
         ),
         Panel(
             "Errors by code",
-            "Answers of 4xx, the caller's doing, and 5xx, ours: 500 broken, 503 shed or no queue, 504 too late.",
-            [Query(rate('basecast_requests_total{code=~"[45].."}', "code"), "{{code}}")],
+            "4xx is the caller's doing, 499 that he left; 5xx ours: 500 broken, 503 shed or no queue, 504 too late. "
+            "Probes are not counted.",
+            [Query(rate(f'basecast_requests_total{{{NO_PROBE}, code=~"[45].."}}', "code"), "{{code}}")],
             unit=REQUESTS,
             stacked=True,
         ),
