@@ -12,8 +12,10 @@ from operator import attrgetter
 from app import __version__
 from app.backend import at_work, tracing_for
 from app.bundle import Manifest
+from app.engine import CUDA
 from app.errors import SettingsError
 from app.fuse import Fuse
+from app.gpu import watch_gpu
 from app.loading import Compute, Records, count_each, hire, load, read_bundles
 from app.loop_lag import measured_lag
 from app.metrics import Metrics
@@ -96,6 +98,8 @@ def create_worker_process(settings: Settings) -> WorkerProcess:
     compute = Compute.of(settings.compute_threads, settings.watchdog_ms / 1000)
     loaded = [load(it, settings.device, settings.cpu_allowed, compute.watchdog, time_longest=True) for it in bundles]
     provider = loaded[0].model.provider
+    if provider == CUDA:
+        watch_gpu(metrics.registry, settings.device)
     lease_ms = lease_for([it.speed for it in loaded], settings.lease_ms)
     side = WorkerSide(settings.queue, settings.namespace, metrics, provider, __version__, lease_ms)
     tracing = tracing_for(settings)
