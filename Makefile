@@ -21,10 +21,10 @@ SOURCES := app training tests benchmarks examples deploy
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test programs lint format bench bench-redis soak train train-checks report clean
+.PHONY: help install serve test programs lint format bench bench-redis dashboards monitoring-pictures soak train train-checks report clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.serve ## Create .venv with everything that serving needs
 
@@ -53,6 +53,12 @@ bench: $(VENV)/.test ## Measure the service against raw ONNX Runtime and write b
 
 bench-redis: $(VENV)/.test ## Measure the queue through Redis beside that in the process and write benchmarks/redis.md
 	$(BIN)/python -m benchmarks.redis_queue
+
+dashboards: $(VENV)/.test ## Write deploy/grafana/dashboards from deploy/grafana/generate
+	$(BIN)/python -m deploy.grafana.generate
+
+monitoring-pictures: $(VENV)/.test programs ## Play load and faults before Prometheus and draw docs/monitoring
+	$(BIN)/python -m tests.monitoring docs/monitoring
 
 SECONDS ?= 600
 soak: $(VENV)/.test ## Break processes and Redis at random under load (SECONDS=600); fails if an answer is lost or doubled

@@ -31,7 +31,7 @@ class Seen:
         """Each dashboard, by its uid."""
         for uid, file in FILES.items():
             panels = [it for it in PANELS if it.dashboard == uid]
-            yield uid, draw(panels, self.answers, file["title"], self.facts.began)
+            yield uid, draw(file, panels, self.answers, self.facts.began)
 
 
 @contextmanager

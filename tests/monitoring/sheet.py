@@ -7,14 +7,16 @@ whether each panel says something.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tests.monitoring.dashboards import Drawn
-from tests.monitoring.prometheus import Series
+from tests.monitoring.prometheus import SCRAPE_SECONDS, Series
 
 Answers = Mapping[str, Sequence[tuple[str, list[Series]]]]  # panel → for each query its legend and series
 
@@ -26,19 +28,22 @@ DOTS_PER_INCH = 75
 MOST_NAMES = 6
 
 
-def draw(panels: Sequence[Drawn], answers: Answers, title: str, began: float) -> Figure:
+def draw(file: Mapping[str, Any], panels: Sequence[Drawn], answers: Answers, began: float) -> Figure:
     """One dashboard's panels at their places.
 
     Args:
-        panels: of one dashboard.
+        file: the dashboard.
+        panels: its panels.
         answers: to their queries, by panel.
-        title: of the dashboard.
         began: what the time axis counts from.
     """
     rows = max(it.json["gridPos"]["y"] + it.json["gridPos"]["h"] for it in panels) + 2
     figure = Figure(figsize=(COLUMNS * COLUMN_INCHES, rows * ROW_INCHES), dpi=DOTS_PER_INCH, facecolor="white")
-    figure.text(0.01, 1 - 0.8 / rows, title, size=15, weight="bold", color=INK, va="center")
+    figure.text(0.01, 1 - 0.8 / rows, file["title"], size=15, weight="bold", color=INK, va="center")
     figure.text(0.99, 1 - 0.8 / rows, "time in seconds", size=8, color=GREY, va="center", ha="right")
+    for heading in (it for it in file["panels"] if it["type"] == "row"):
+        y = 1 - (2 + heading["gridPos"]["y"] + 0.5) / rows
+        figure.text(0.01, y, heading["title"], size=10, weight="bold", color=GREY, va="center")
     for panel in panels:
         _panel(_place(figure, panel, rows), panel, answers[str(panel)], began)
     return figure
@@ -47,7 +52,7 @@ def draw(panels: Sequence[Drawn], answers: Answers, title: str, began: float) ->
 def _place(figure: Figure, panel: Drawn, rows: int) -> Axes:
     grid = panel.json["gridPos"]
     left, width = (grid["x"] + 1.3) / COLUMNS, (grid["w"] - 1.7) / COLUMNS
-    top, height = 2 + grid["y"] + 1.3, grid["h"] - 3.6
+    top, height = 2 + grid["y"] + 1.3, grid["h"] - (3.6 if panel.kind == "timeseries" else 2.6)
     return figure.add_axes((left, 1 - (top + height) / rows, width, height / rows))
 
 
@@ -68,7 +73,7 @@ def _timeseries(axes: Axes, panel: Drawn, answers: Sequence[tuple[str, list[Seri
     named.sort(key=lambda it: -float(np.nansum(it[1].values)))
     below: dict[float, float] = {}
     for (label, series), colour in zip(named, _colours(len(named)), strict=True):
-        seconds, values = series.times - began, series.values
+        seconds, values = series.times - began, _with_gaps(series)
         if stacked:
             floor = np.array([below.get(time, 0.0) for time in series.times])
             values = np.nan_to_num(values) + floor
@@ -91,6 +96,12 @@ def _legend(axes: Axes) -> None:
                 handlelength=1, columnspacing=1, handletextpad=0.4, borderaxespad=0, labelspacing=0.2)  # fmt: skip
 
 
+def _with_gaps(series: Series) -> npt.NDArray[np.float64]:
+    """The values; where one is missing the next is left out too, so that no line is drawn over what nobody measured."""
+    follows_gap = np.diff(series.times, prepend=series.times[:1]) > 1.5 * SCRAPE_SECONDS
+    return np.where(follows_gap, np.nan, series.values)
+
+
 def _colours(count: int) -> list[str]:
     return [COLOURS[index % len(COLOURS)] for index in range(count)]
 
@@ -105,9 +116,10 @@ def _limits(axes: Axes, field: Mapping[str, Any]) -> None:
 def _thresholds(axes: Axes, field: Mapping[str, Any]) -> None:
     low, high = axes.get_ylim()
     steps = field["thresholds"]["steps"]
-    for step in steps[1:]:
+    for before, step in pairwise(steps):
         if low < step["value"] < high:
-            axes.axhline(step["value"], color=LEVELS[step["color"]], linewidth=0.9, linestyle=(0, (4, 3)))
+            colour = max(before["color"], step["color"], key=list(LEVELS).index)  # of its worse side
+            axes.axhline(step["value"], color=LEVELS[colour], linewidth=0.9, linestyle=(0, (4, 3)))
 
 
 def _stat(axes: Axes, panel: Drawn, answers: Sequence[tuple[str, list[Series]]], _: float) -> None:
@@ -120,9 +132,10 @@ def _stat(axes: Axes, panel: Drawn, answers: Sequence[tuple[str, list[Series]]],
         assert value is not None
         y = 1 - (index + 0.5) / len(shown)
         colour = LEVELS[level(value, field["thresholds"]["steps"])]
-        size = 19 if len(shown) == 1 else 8
+        size = 15 if len(shown) == 1 else 8
         box = {"boxstyle": "round,pad=0.35", "facecolor": colour, "edgecolor": "none"}
-        axes.text(0.5, y, spelled(value, field["unit"]), ha="left", va="center", size=size, color="white", bbox=box)
+        x = 0.08 if len(shown) == 1 else 0.5
+        axes.text(x, y, spelled(value, field["unit"]), ha="left", va="center", size=size, color="white", bbox=box)
         axes.text(0.44, y, label if len(shown) > 1 else "", ha="right", va="center", size=7, color=INK)
 
 

@@ -89,10 +89,10 @@ ITSELF = Row(
         ),
         Panel(
             "Time in commands",
-            "Share of a second that Redis spends in commands, by the busiest; together they cannot exceed 1.",
+            "Share of its one core that Redis spends in each command. `info` and `config|get` are the exporter's.",
             [
                 Query(
-                    f"topk(5, sum by (cmd) (rate(redis_commands_duration_seconds_total[{WINDOW}])))",
+                    rate("redis_commands_duration_seconds_total", "cmd"),
                     "{{cmd}}",
                 )
             ],
