@@ -17,10 +17,12 @@ from app.access.key_ring import KeyRing
 from app.api.access import DOCUMENTATION, INDIVIDUAL, PROBES, Guard
 from app.api.bodies import BodyLimits
 from app.api.body_pace import BodyPace
-from app.api.boundary import Boundary
+from app.api.boundary import Boundary, Handler
 from app.api.deadlines import DeadlineLimits
 from app.api.health import HealthRoutes
 from app.api.individual import IndividualRoute
+from app.api.inference.registration import register
+from app.api.inference.routes import InferenceRoutes
 from app.api.models import ModelRoutes
 from app.api.mutagenesis import MUTAGENESIS, MutagenesisRoute
 from app.api.openapi import (
@@ -195,18 +197,23 @@ def _http(
     api.add_api_route("/readyz", health.readyz, response_model=Health, responses=unready(), tags=["operation"])
     if settings.metrics_port is None:
         api.add_api_route("/metrics", health.metrics, response_class=PlainTextResponse, tags=["operation"])
+    inference = InferenceRoutes(predictor, health.readyz, bodies, deadlines)
+    register(api, inference, health, settings.max_deadline_ms)
     describe(api, settings.max_sequences, settings.max_deadline_ms)
     guard = _guard(settings, backend.limiter)
     if guard is not None:
         require_keys(api, guard.open_paths)
-    hot = {
+    hot: dict[tuple[str, str], Handler] = {
         ("POST", "/predict"): predict.predict,
         ("POST", INDIVIDUAL): individual.predict,
         ("POST", VARIANTS): variants.variants,
         ("POST", MUTAGENESIS): mutagenesis.mutagenesis,
     }
+    infer = inference.hot()
+    hot |= {("POST", path): each.handler for path, each in infer.items()}
+    templates = {path: each.template for path, each in infer.items()}
     paces = {INDIVIDUAL: BodyPace(max(settings.body_timeout_ms, UPLOAD_TIMEOUT_MS))}
-    return Boundary(api, hot, metrics, BodyPace(settings.body_timeout_ms), guard, tracing, paces)
+    return Boundary(api, hot, metrics, BodyPace(settings.body_timeout_ms), guard, tracing, paces, templates)
 
 
 def _guard(settings: Settings, limiter: RateLimiter) -> Guard | None:
