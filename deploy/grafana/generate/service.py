@@ -20,7 +20,7 @@ from deploy.grafana.generate.panels import (
 from deploy.grafana.generate.promql import PREDICTIONS, WINDOW, buckets, mean, quantile, rate, share
 
 REQUESTS_TOTAL = f"basecast_requests_total{{{PREDICTIONS}}}"
-NO_PROBE = 'route!~"/livez|/readyz|/metrics"'
+NO_PROBE = 'route!~"/livez|/readyz|/metrics|/v2/.*/(live|ready)"'
 FAILED_TOTAL = f'basecast_requests_total{{{PREDICTIONS}, code=~"5.."}}'
 OURS = 'job=~"basecast-(api|worker)"'
 ALL_OURS = 'job=~"basecast-.*"'
