@@ -37,9 +37,9 @@ def _answered(good: str, failed: str) -> Series:
     return {series.format(200): good, series.format(503): failed}
 
 
-def _timed(all_requests: str, within_a_second: str) -> Series:
+def _timed(all_requests: str, within_a_second: str, le: str = "1") -> Series:
     name = 'basecast_request_seconds_{}{{job="basecast-api", route="/predict"{}}}'
-    return {name.format("count", ""): all_requests, name.format("bucket", ', le="1"'): within_a_second}
+    return {name.format("count", ""): all_requests, name.format("bucket", f', le="{le}"'): within_a_second}
 
 
 def _one(name: str, values: str, **labels: str) -> Series:
@@ -47,7 +47,7 @@ def _one(name: str, values: str, **labels: str) -> Series:
     return {f"{name}{{{text}}}": values}
 
 
-STEPS_MINUTES = {"6h": 5, "3d": 60, "BasecastPredictionDrift": 5}
+STEPS_MINUTES = {"1h": 2, "6h": 5, "3d": 60, "BasecastPredictionDrift": 5}
 ERRORS, LATENCY = "BasecastErrorBudgetBurn", "BasecastLatencyBudgetBurn"
 FAST, SLOW, LASTING = "1h", "6h", "3d"
 API = {"job": "basecast-api", "instance": "api:9100"}
@@ -68,28 +68,29 @@ def _predictions(mean: float, a_step: int = 50) -> Series:
 
 CASES = [
     # 2 % is more than 14.4 times the 0.1 % of the objective, 1 % is more than 6 times, 0.2 % more than once.
-    Case(ERRORS, 1, 60, _answered("0+98x60", "0+2x60"), FAST),
-    Case(ERRORS, 0, 60, _answered("0+99x60", "0+1x60"), FAST),
+    Case(ERRORS, 1, 30, _answered("0+98x30", "0+2x30"), FAST),
+    Case(ERRORS, 0, 30, _answered("0+99x30", "0+1x30"), FAST),
     Case(ERRORS, 1, 72, _answered("0+99x72", "0+1x72"), SLOW),
     Case(ERRORS, 0, 72, _answered("0+998x72", "0+2x72"), SLOW),
     Case(ERRORS, 1, 72, _answered("0+998x72", "0+2x72"), LASTING),
     Case(ERRORS, 0, 72, _answered("0+9995x72", "0+5x72"), LASTING),
     # It was bad, and has been well for ten minutes.
-    Case(ERRORS, 0, 60, _answered("0+98x60", "0+2x50 100x10"), FAST),
+    Case(ERRORS, 0, 30, _answered("0+98x30", "0+4x24 96x6"), FAST),
     # Half of all requests fail, but these are eight.
-    Case(ERRORS, 0, 60, _answered("0x30 1+1x7 8x30", "0x30 1+1x7 8x30"), FAST),
+    Case(ERRORS, 0, 30, _answered("0x15 1+1x7 8x15", "0x15 1+1x7 8x15"), FAST),
     # 429 and 422 are the callers' doing.
-    Case(ERRORS, 0, 60, _one("basecast_requests_total", "0+9x60", route="/predict", code="429"), FAST),
+    Case(ERRORS, 0, 30, _one("basecast_requests_total", "0+9x30", route="/predict", code="429"), FAST),
     # Probes are no predictions.
-    Case(ERRORS, 0, 60, _one("basecast_requests_total", "0+9x60", route="/readyz", code="503"), FAST),
+    Case(ERRORS, 0, 30, _one("basecast_requests_total", "0+9x30", route="/readyz", code="503"), FAST),
     # 20 % is more than 14.4 times 1 %, 10 % more than 6 times, 2 % more than once.
-    Case(LATENCY, 1, 60, _timed("0+100x60", "0+80x60"), FAST),
-    Case(LATENCY, 0, 60, _timed("0+100x60", "0+90x60"), FAST),
+    Case(LATENCY, 1, 30, _timed("0+100x30", "0+80x30"), FAST),
+    Case(LATENCY, 1, 30, _timed("0+100x30", "0+80x30", le="1.0"), FAST),  # as Prometheus 3 has it
+    Case(LATENCY, 0, 30, _timed("0+100x30", "0+90x30"), FAST),
     Case(LATENCY, 1, 72, _timed("0+100x72", "0+90x72"), SLOW),
     Case(LATENCY, 0, 72, _timed("0+100x72", "0+95x72"), SLOW),
     Case(LATENCY, 1, 72, _timed("0+100x72", "0+98x72"), LASTING),
     Case(LATENCY, 0, 72, _timed("0+1000x72", "0+995x72"), LASTING),
-    Case(LATENCY, 0, 60, _timed("0x60", "0x60"), FAST),
+    Case(LATENCY, 0, 30, _timed("0x30", "0x30"), FAST),
     Case("BasecastApiGone", 1, 2, {}),
     Case("BasecastApiGone", 1, 2, _one("up", "0x2", **API)),
     Case("BasecastApiGone", 0, 2, _one("up", "1x2", **API)),

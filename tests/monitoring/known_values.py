@@ -131,7 +131,7 @@ KNOWN = [
     exactly("service: Restarts", "basecast-api {api}", peak, 0),
     exactly("queue: Sequences that wait", "gc", stopped, QUEUED_JOBS),
     exactly("queue: Tokens that wait", "gc", stopped, QUEUED_TOKENS),
-    between("queue: Oldest sequence", "gc", stopped, STOPPED_SECONDS - 1.5, STOPPED_SECONDS + 3),
+    between("queue: Oldest sequence", "gc", stopped, STOPPED_SECONDS - 3, STOPPED_SECONDS + 3),
     exactly("queue: Sequences that wait", "mean-id", peak, 0),
     between("queue: Wait of batches", "gc p99", peak, STOPPED_SECONDS, 10),
     about("queue: Left without an answer", "gc expired", times, lambda _: 1, ONCE),

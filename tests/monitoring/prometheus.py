@@ -22,7 +22,7 @@ from tests.live import free_port
 from tests.monitoring.places import PROMETHEUS
 
 START_SECONDS = 60
-SCRAPE_SECONDS = 0.5
+SCRAPE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,10 @@ def configuration(targets: Mapping[str, list[str]], port: int) -> dict[str, Any]
         {"job_name": job["job_name"], "static_configs": [{"targets": addresses[job["job_name"]]}]}
         for job in committed["scrape_configs"]
     ]
-    times = {"scrape_interval": f"{round(SCRAPE_SECONDS * 1000)}ms", "scrape_timeout": "450ms"}
+    times = {
+        "scrape_interval": f"{round(SCRAPE_SECONDS * 1000)}ms",
+        "scrape_timeout": f"{round(SCRAPE_SECONDS * 900)}ms",
+    }
     rules = [str(PROMETHEUS / path) for path in committed["rule_files"]]
     return {"global": times | {"evaluation_interval": "1s"}, "rule_files": rules, "scrape_configs": jobs}
 

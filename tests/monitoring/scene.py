@@ -34,7 +34,7 @@ from tests.monitoring.prometheus import SCRAPE_SECONDS, Prometheus
 from tests.redis_server import RedisServer, binaries, running
 
 COHORT = REPOSITORY / "examples" / "cohort"
-STEADY_SECONDS, STOPPED_SECONDS, STALL_SECONDS = 8.0, 5.0, 1.5
+STEADY_SECONDS, STOPPED_SECONDS, STALL_SECONDS = 8.0, 7.0, 1.5
 WINDOW_SECONDS = 5  # of rates
 MAX_QUEUE_TOKENS = 2000
 MAX_MEMORY_BYTES = 64 * 1024 * 1024
@@ -272,7 +272,7 @@ def _redis_hangs_up(stage: Stage) -> None:
 
 def _pause() -> None:
     """Until Prometheus has seen what happened, and that nothing more does."""
-    time.sleep(3 * SCRAPE_SECONDS)
+    time.sleep(2 * SCRAPE_SECONDS)
 
 
 def _resident_bytes(worker: LiveWorker) -> int:
