@@ -93,5 +93,17 @@ def test_each_alert_has_a_page_that_says_what_to_do(name: str) -> None:
     assert re.findall("^## .*", text, re.MULTILINE) == HEADINGS
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_each_alert_stands_in_the_list_of_docs_monitoring(name: str) -> None:
+    listed = (RUNBOOKS.parent / "monitoring.md").read_text()
+    assert f"](runbooks/{name}.md)" in listed or name in ALWAYS
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in (RUNBOOKS.parent / "monitoring.md", *RUNBOOKS.glob("*.md")):
+        for link in re.findall(r"\]\(([^)#]+)", page.read_text()):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
 def test_no_page_is_left_of_an_alert_that_is_gone() -> None:
     assert sorted(path.stem for path in RUNBOOKS.glob("Basecast*.md")) == NAMES
