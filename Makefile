@@ -17,22 +17,26 @@ CHECKED := utrseq-random-dnabert2 utrseq-random-morph-d utrseq-random-morph-o ut
 CHECKED_FOLDED := yeast-promoter
 COMPARED := utrseq-decay human-promoter-expression pf-expression utrseq-random-convolution \
   ecoli-promoter siegel-beas2b siegel-jurkat yeast-promoter
-SOURCES := app training tests benchmarks examples
+SOURCES := app training tests benchmarks examples deploy
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test lint format bench bench-redis bench-peers soak train train-checks report clean
+.PHONY: help install serve test programs lint format bench bench-redis bench-peers dashboards monitoring-pictures soak train train-checks report clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.serve ## Create .venv with everything that serving needs
 
 serve: install ## Serve the bundles in models/ and the example cohort (PORT=8000 HOST=127.0.0.1 DEVICE=cpu|gpu)
 	BASECAST_CONFIG=$${BASECAST_CONFIG-examples/serve.toml} $(BIN)/basecast serve --host $(HOST) --port $(PORT)
 
-test: $(VENV)/.test ## Install what testing needs and run every test
+test: $(VENV)/.test programs ## Install what testing needs and run every test
 	$(BIN)/pytest --cov --cov-report=term
+
+# Debian's packages, unpacked into .venv; without apt or a network the tests that need them are skipped.
+programs: $(VENV)/.test
+	@$(BIN)/python -m tests.debian
 
 lint: $(VENV)/.test ## Check style, types and the direction of imports
 	$(BIN)/ruff format --check $(SOURCES)
@@ -52,6 +56,12 @@ bench-redis: $(VENV)/.test ## Measure the queue through Redis beside that in the
 
 bench-peers: $(VENV)/.test ## Measure the service beside five other servers and write benchmarks/peers.md (an hour)
 	$(BIN)/python -m benchmarks.peers
+
+dashboards: $(VENV)/.test ## Write deploy/grafana/dashboards from deploy/grafana/generate
+	$(BIN)/python -m deploy.grafana.generate
+
+monitoring-pictures: $(VENV)/.test programs ## Play load and faults before Prometheus and draw docs/monitoring
+	$(BIN)/python -m tests.monitoring docs/monitoring
 
 SECONDS ?= 600
 soak: $(VENV)/.test ## Break processes and Redis at random under load (SECONDS=600); fails if an answer is lost or doubled

@@ -11,7 +11,9 @@ from functools import partial
 from typing import Any
 
 from app.bundle import Bundle
+from app.engine import CUDA
 from app.fuse import Fuse
+from app.gpu import watch_gpu
 from app.limits import RateLimiter
 from app.limits.memory import MemoryRateLimiter
 from app.limits.redis import TAKE, RedisRateLimiter
@@ -74,7 +76,10 @@ def backend_for(
         SettingsError: the queue's URL cannot be read.
     """
     if settings.computes_here:
-        return in_this_process(bundles, counted, settings, tracing)
+        backend = in_this_process(bundles, counted, settings, tracing)
+        if backend.provider == CUDA:
+            watch_gpu(metrics.registry, settings.device)
+        return backend
     return behind_redis(bundles, counted, settings, metrics)
 
 

@@ -61,6 +61,7 @@ class OnnxModel:
             read_variants(self.manifest, bundle.files)
         self._encoder = SequenceEncoder(bundle.manifest, bundle.files)
         self._open = partial(_open_session, bundle, device, threads, allow_cpu)
+        self._wants_gpu = device != "cpu" and (device != "auto" or CUDA in ort.get_available_providers())
         self._session: ort.InferenceSession | None = self._open()
         _check_graph(self._session, self.manifest)
         self.provider: str = self._session.get_providers()[0]
@@ -69,6 +70,11 @@ class OnnxModel:
     @property
     def on_cpu(self) -> bool:
         return self.provider == CPU
+
+    @property
+    def fell_back(self) -> bool:
+        """Whether the CPU stands in for a GPU that was asked for, or that this ONNX Runtime is made for."""
+        return self._wants_gpu and self.on_cpu
 
     def verify(self) -> float:
         """Predict the golden examples.
@@ -99,6 +105,7 @@ class OnnxModel:
         """
         self._session = None
         self._session = self._open()
+        self.provider = self._session.get_providers()[0]
         self.verify()
 
     def predict(self, rows: Sequence[Ids]) -> Values:

@@ -124,6 +124,7 @@ def load(
 
 def hire(loaded: LoadedModel, source: JobSource, compute: Compute, counted: ModelMetrics, records: Records) -> Worker:
     """A worker that serves a source of jobs with a model."""
+    counted.watch_device(compute.threads, lambda: loaded.model.fell_back)
     return Worker(
         source,
         RecoveringModel(loaded.model),

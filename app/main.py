@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -31,6 +31,7 @@ from app.in_flight import InFlight
 from app.individual.people import PeoplePredictor
 from app.limits import RateLimiter
 from app.loading import count_each, read_bundles
+from app.loop_lag import measured_lag
 from app.metrics import Metrics, ModelMetrics
 from app.predictor import Predictor, RequestLimits, ServedModel
 from app.queue import JobQueue
@@ -38,7 +39,6 @@ from app.routes import add_health, add_inference, add_models, add_predictions
 from app.settings import Settings, is_loopback
 from app.tracing import NO_TRACING, Tracing
 
-LAG_PERIOD_SECONDS = 0.5
 UPLOAD_TIMEOUT_MS = 75_000  # the reader of uploads gives up after 60 s, and says why
 
 
@@ -94,7 +94,7 @@ def create_service(settings: Settings, tracing: Tracing | None = None) -> Servic
         SettingsError: the queue's URL, or a file of genomes, cannot be read.
         KeyFileError: the file of API keys cannot be.
     """
-    metrics = Metrics()
+    metrics = Metrics(computes=settings.computes_here, redis=not settings.computes_here)
     tracing = tracing_for(settings) if tracing is None else tracing
     bundles = read_bundles(settings.models)
     counted = count_each(bundles, metrics)
@@ -197,19 +197,9 @@ async def _running(predictor: Predictor, backend: Backend, metrics: Metrics, tra
     def workers() -> list[int]:
         return [backend.workers_of(model.sha256) for model in predictor.models]
 
-    metrics.workers_ready.set_function(lambda: sum(workers()))
+    for model in predictor.models:
+        model.metrics.watch_workers(partial(backend.workers_of, model.sha256))
     metrics.ready.set_function(lambda: all(workers()) and not predictor.draining)
-    lag = asyncio.create_task(_measure_lag(metrics))
-    async with backend.running():
+    async with measured_lag(metrics.loop_lag), backend.running():
         yield
-    lag.cancel()
-    with suppress(asyncio.CancelledError):
-        await lag
     await asyncio.to_thread(tracing.close)
-
-
-async def _measure_lag(metrics: Metrics) -> None:
-    while True:
-        due = time.monotonic() + LAG_PERIOD_SECONDS
-        await asyncio.sleep(LAG_PERIOD_SECONDS)
-        metrics.loop_lag.set(max(0.0, time.monotonic() - due))

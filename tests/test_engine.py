@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 
 from app.bundle import MANIFEST, digests, read_bundle
@@ -128,6 +129,14 @@ def test_a_golden_example_the_model_refuses_is_refused(tmp_path: Path) -> None:
     _set_golden(folder, "XX", 0.5)
     with pytest.raises(BundleError, match="refuses one of its own golden examples"):
         OnnxModel(read_bundle(folder))
+
+
+def test_a_cpu_that_stands_in_for_a_gpu_says_so(tmp_path: Path) -> None:
+    bundle = read_bundle(write_toy_bundle(tmp_path))
+    if "CUDAExecutionProvider" in ort.get_available_providers():
+        pytest.skip("this ONNX Runtime has CUDA")
+    devices = ("cpu", "auto", "cuda:0")
+    assert [OnnxModel(bundle, device).fell_back for device in devices] == [False, False, True]
 
 
 def test_cuda_without_cuda_is_refused_unless_the_cpu_is_allowed(tmp_path: Path) -> None:

@@ -122,6 +122,16 @@ async def test_a_cancelled_job_is_neither_taken_nor_delivered(form: Form) -> Non
     assert gone not in box.outcomes
 
 
+async def test_who_gives_up_at_the_deadline_is_counted_apart_from_who_leaves(form: Form) -> None:
+    late, gone = job(form, seconds=0.05), job(form)
+    await form.queue.submit([late, gone], Letterbox())
+    await form.pass_seconds(0.1)
+    form.queue.cancel([late, gone])
+    form.queue.cancel([late, gone])  # once
+    value = form.metrics.registry.get_sample_value
+    assert [value(f"basecast_{it}_total", {"model": "gc"}) for it in ("expired", "cancelled")] == [1, 1]
+
+
 async def test_a_job_cancelled_while_it_is_computed_is_not_delivered(form: Form) -> None:
     gone, next_one, box = job(form), job(form, tokens=6), Letterbox()
     await form.queue.submit([gone], box)

@@ -50,9 +50,9 @@ class MemoryQueue:
         self._arrival.set()
 
     def cancel(self, jobs: Sequence[Job]) -> None:
+        left = [job for job in jobs if self._deliver.pop(job, None) is not None]
+        self._metrics.left([job.deadline for job in left], self._clock())
         for job in jobs:
-            if self._deliver.pop(job, None) is not None:
-                self._metrics.cancelled.inc()
             self._waiting.discard(job)
 
     async def take(self, limits: BatchLimits) -> Sequence[Batch]:

@@ -116,9 +116,9 @@ class RedisQueue:
         return Overloaded("The queue is full.", retry_after_ms=retry_after_ms(self._wait_seconds))
 
     def cancel(self, jobs: Sequence[Job]) -> None:
-        marks = self._forget(jobs)
-        self._metrics.cancelled.inc(len(marks))
-        self._mark_cancelled(marks)
+        left = [job for job in jobs if job in self._ids]
+        self._metrics.left([job.deadline for job in left], self._clock())
+        self._mark_cancelled(self._forget(left))
 
     def _mark_cancelled(self, ids: Sequence[bytes]) -> None:
         if ids:
