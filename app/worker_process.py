@@ -58,7 +58,7 @@ class WorkerProcess:
         Raises:
             SettingsError: the queue loses requests, or is too old.
         """
-        await preflight(self.settings.queue)
+        await preflight(self.settings.queue_url)
         try:
             await self.side.start()
             async with at_work(self.workers, self.compute):
@@ -94,7 +94,7 @@ def create_worker_process(settings: Settings) -> WorkerProcess:
     loaded = [load(it, settings.device, settings.cpu_allowed, compute.watchdog, time_longest=True) for it in bundles]
     provider = loaded[0].model.provider
     lease_ms = lease_for([it.speed for it in loaded], settings.lease_ms)
-    side = WorkerSide(settings.queue, settings.namespace, metrics, provider, __version__, lease_ms)
+    side = WorkerSide(settings.queue_url, settings.namespace, metrics, provider, __version__, lease_ms)
     tracing = tracing_for(settings)
     records = Records(side.name, settings.log_batches_from_ms, tracing)
     workers = [
