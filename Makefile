@@ -21,7 +21,7 @@ SOURCES := app training tests benchmarks examples
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test lint format bench bench-redis soak train train-checks report clean
+.PHONY: help install serve test programs lint format bench bench-redis soak train train-checks report clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,8 +31,12 @@ install: $(VENV)/.serve ## Create .venv with everything that serving needs
 serve: install ## Serve the bundles in models/ and the example cohort (PORT=8000 HOST=127.0.0.1 DEVICE=cpu|gpu)
 	BASECAST_CONFIG=$${BASECAST_CONFIG-examples/serve.toml} $(BIN)/basecast serve --host $(HOST) --port $(PORT)
 
-test: $(VENV)/.test ## Install what testing needs and run every test
+test: $(VENV)/.test programs ## Install what testing needs and run every test
 	$(BIN)/pytest --cov --cov-report=term
+
+# Debian's packages, unpacked into .venv; without apt or a network the tests that need them are skipped.
+programs: $(VENV)/.test
+	@$(BIN)/python -m tests.debian
 
 lint: $(VENV)/.test ## Check style, types and the direction of imports
 	$(BIN)/ruff format --check $(SOURCES)
