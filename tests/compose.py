@@ -159,8 +159,10 @@ class Services:
     def _mounted_folders(self) -> Iterator[tuple[str, Path]]:
         for service in self.file["services"].values():
             for source, target, *_ in (it.split(":") for it in service.get("volumes", [])):
-                if (REPOSITORY / source).is_dir():
-                    yield target, REPOSITORY / source
+                if source in self.file["volumes"]:
+                    yield target, self._folder / f"volume-{source}"
+                elif (REPOSITORY / source).is_dir():
+                    yield target, (REPOSITORY / source).resolve()
 
     def _copy(self, source: Path, service: str) -> Path:
         copied = self._folder / f"{service}-{source.name}"
@@ -169,7 +171,7 @@ class Services:
 
     def _here(self, service: str, text: str) -> str:
         for place, path in self._places.items():
-            text = re.sub(rf"{re.escape(place)}\b", str(path), text)
+            text = re.sub(rf"(?<![\w/]){re.escape(place)}\b", str(path), text)
         hosts = "|".join(sorted(self.file["services"], key=len, reverse=True))
         text = re.sub(rf"\b({hosts}):(\d+)\b", lambda it: f"127.0.0.1:{self.port(it[1], int(it[2]))}", text)
         text = text.replace("0.0.0.0", "127.0.0.1").replace("bind :", "bind 127.0.0.1:")

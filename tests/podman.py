@@ -27,7 +27,7 @@ DEBIAN = "bookworm"
 ARCHIVE = Path(sys.prefix) / "python-slim.tar"
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
 # What a machine's own pip is told of the network, which a build has to be told as well.
-PIP_OPTIONS = ("cert", "index-url", "extra-index-url", "proxy", "timeout", "trusted-host")
+PIP_OPTIONS = ("cert", "index-url", "extra-index-url", "proxy", "timeout", "default-timeout", "trusted-host")
 # No higher than ours: not every root may raise them.
 RUN = ("--pull=never", "--runtime=runc", "--ulimit=nofile=1024:1024", "--ulimit=nproc=512:512")
 CONFINED = (

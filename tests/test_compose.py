@@ -155,12 +155,23 @@ def test_the_exporter_of_redis_is_let_in(running: Services) -> None:
     assert re.search(r"^redis_memory_max_bytes 5\.36870912e\+08$", shown, re.MULTILINE)
 
 
+def test_prometheus_starts_with_its_configuration_and_rules(running: Services) -> None:
+    prometheus = fetched("prometheus")
+    if prometheus is None or not (REPOSITORY / "deploy" / "prometheus").exists():
+        pytest.skip("needs prometheus; `make test` fetches it")
+    running.start("prometheus", prometheus)
+    url = running.url("prometheus", 9090)
+    assert "Ready" in eventually(lambda: httpx.get(f"{url}/-/ready").raise_for_status().text)
+    groups = httpx.get(f"{url}/api/v1/rules").json()["data"]["groups"]
+    assert any(rule["type"] == "alerting" for group in groups for rule in group["rules"])
+
+
 def eventually(ask: Callable[[], Any]) -> Any:
     """What is answered as soon as something answers."""
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
             return ask()
-        except httpx.TransportError:
+        except httpx.HTTPError:
             assert time.monotonic() < deadline
             time.sleep(0.1)
