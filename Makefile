@@ -78,13 +78,13 @@ report: $(VENV)/.test ## Write docs/accuracy from the runs that are there (after
 
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' app/__init__.py)
 REVISION = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
-BUILD = docker build --file docker/Dockerfile --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) --build-arg DEVICE=$(DEVICE)
+BUILD = docker build --file docker/Dockerfile --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION)
 
 image: ## Build the container image basecast:cpu or basecast:gpu (DEVICE=cpu|gpu)
 	$(BUILD) --target $(DEVICE) --tag basecast:$(DEVICE) --tag basecast:$(VERSION)-$(DEVICE) .
 
 sbom: ## Write sbom.cdx.json, the list of what is in the image (DEVICE=cpu|gpu)
-	$(BUILD) --target sbom --output type=local,dest=. .
+	$(BUILD) --target sbom-$(DEVICE) --output type=local,dest=. .
 
 up: ## Start api, workers, Redis, Prometheus and Grafana with docker compose (DEVICE=cpu|gpu PORT=8000)
 	docker/secrets.sh

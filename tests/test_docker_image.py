@@ -110,7 +110,7 @@ def _wait_until_ready(podman: Podman, name: str, port: int) -> None:
 
 
 def test_the_sbom_lists_what_is_installed(podman: Podman, image: str, tmp_path: Path) -> None:
-    podman.build("sbom", f"--output=type=local,dest={tmp_path}")
+    podman.build("sbom-cpu", f"--output=type=local,dest={tmp_path}")
     document = json.loads((tmp_path / "sbom.cdx.json").read_text())
     assert document["bomFormat"] == "CycloneDX"
     listed = {canonicalize_name(it["name"]): it["version"] for it in document["components"]}
