@@ -95,8 +95,9 @@ def podman_with_base() -> Iterator[Podman]:
         podman("import", "--quiet", ARCHIVE, BASE)
         yield podman
     finally:
-        podman("system", "reset", "--force", check=False)
-        shutil.rmtree(folder, ignore_errors=True)
+        # Not `system reset`, which takes more with it than this folder; podman mounts the one below on itself.
+        subprocess.run(["umount", folder / "store" / "overlay"], check=False, capture_output=True)
+        shutil.rmtree(folder)
 
 
 def _make_archive() -> None:
