@@ -21,7 +21,10 @@ SOURCES := app training tests benchmarks examples deploy
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test programs lint format bench bench-redis bench-peers dashboards monitoring-pictures soak train train-checks report clean
+.PHONY: help install serve test programs lint format bench bench-redis bench-peers dashboards monitoring-pictures soak train train-checks report clean >>
+=======
+.PHONY: help install serve test programs lint format bench bench-redis bench-peers soak train train-checks report image sbom requirements up down clean
+>>>>>>> containers
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +40,7 @@ test: $(VENV)/.test programs ## Install what testing needs and run every test
 # Debian's packages, unpacked into .venv; without apt or a network the tests that need them are skipped.
 programs: $(VENV)/.test
 	@$(BIN)/python -m tests.debian
+	@$(BIN)/python -m tests.apt
 
 lint: $(VENV)/.test ## Check style, types and the direction of imports
 	$(BIN)/ruff format --check $(SOURCES)
@@ -80,6 +84,32 @@ train-checks: $(VENV)/.test ## Train what stands only in docs/accuracy, after `m
 
 report: $(VENV)/.test ## Write docs/accuracy from the runs that are there (after `make train train-checks`)
 	$(TRAINING) report $(COMPARED:%=$(CONFIGS)/%.toml)
+
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' app/__init__.py)
+REVISION = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+BUILD = docker build --file docker/Dockerfile --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION)
+
+image: ## Build the container image basecast:cpu or basecast:gpu (DEVICE=cpu|gpu)
+	$(BUILD) --target $(DEVICE) --tag basecast:$(DEVICE) --tag basecast:$(VERSION)-$(DEVICE) .
+
+sbom: ## Write sbom.cdx.json, the list of what is in the image (DEVICE=cpu|gpu)
+	$(BUILD) --target sbom-$(DEVICE) --output type=local,dest=. .
+
+up: ## Start api, workers, Redis, Prometheus and Grafana with docker compose (DEVICE=cpu|gpu PORT=8000)
+	docker/secrets.sh
+	PORT=$(PORT) docker compose --profile $(DEVICE) up --build --detach --wait
+
+down: ## Stop what `make up` has started
+	docker compose --profile cpu --profile gpu down
+
+# In an environment of its own, so that what compiles does not choose versions of what is compiled.
+COMPILE = build/compile/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 \
+  --python-platform x86_64-manylinux_2_28 --system-certs --custom-compile-command 'make requirements'
+requirements: ## Compile docker/requirements from pyproject.toml again; --upgrade what is there with UPGRADE=--upgrade
+	$(PYTHON) -m venv build/compile
+	build/compile/bin/pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
+	for device in cpu gpu; do $(COMPILE) $(UPGRADE) --extra $$device --extra otel --output-file docker/requirements/$$device.txt pyproject.toml || exit 1; done
+	for name in build sbom; do $(COMPILE) $(UPGRADE) --output-file docker/requirements/$$name.txt docker/requirements/$$name.in || exit 1; done
 
 clean: ## Remove .venv, caches and runs
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage runs

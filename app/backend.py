@@ -111,7 +111,7 @@ def behind_redis(
     bundles: Sequence[Bundle], counted: Sequence[ModelMetrics], settings: Settings, metrics: Metrics
 ) -> Backend:
     """Workers wherever they are; a bundle's digest says which of them serve it, so that versions never mix."""
-    side = ApiSide(settings.queue, settings.namespace, metrics)
+    side = ApiSide(settings.queue_url, settings.namespace, metrics)
     queues = [
         side.open_queue(it.sha256, len(it.manifest.targets), settings.max_queue_tokens, counters)
         for it, counters in zip(bundles, counted, strict=True)
@@ -121,7 +121,7 @@ def behind_redis(
         queues,
         "",
         lambda digest: len(side.workers(digest)),
-        partial(preflight, settings.queue),
+        partial(preflight, settings.queue_url),
         partial(_connected, side, fuse),
         fuse,
         RedisRateLimiter(partial(side.writer.run, script_of(TAKE)), settings.namespace),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,9 @@ from app.dosage import read_variants
 from app.encoding import EncodedSequence, Ids, SequenceEncoder
 from app.errors import BundleError, DeviceLost, InferenceFailed, OutOfMemory
 
+# From 1.29 on ONNX Runtime tells its makers which models run where, and keeps an id of the machine in the home folder,
+# unless this is set before it starts.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 try:
     import onnxruntime as ort
 except ImportError as error:  # pragma: no cover - depends on the environment, not on the code

@@ -63,7 +63,7 @@ class WorkerProcess:
         Raises:
             SettingsError: the queue loses requests, or is too old.
         """
-        await preflight(self.settings.queue)
+        await preflight(self.settings.queue_url)
         try:
             await self.side.start()
             async with measured_lag(self.metrics.loop_lag), at_work(self.workers, self.compute):
@@ -101,7 +101,7 @@ def create_worker_process(settings: Settings) -> WorkerProcess:
     if provider == CUDA:
         watch_gpu(metrics.registry, settings.device)
     lease_ms = lease_for([it.speed for it in loaded], settings.lease_ms)
-    side = WorkerSide(settings.queue, settings.namespace, metrics, provider, __version__, lease_ms)
+    side = WorkerSide(settings.queue_url, settings.namespace, metrics, provider, __version__, lease_ms)
     tracing = tracing_for(settings)
     records = Records(side.name, settings.log_batches_from_ms, tracing)
     workers = [

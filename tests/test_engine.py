@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -146,6 +149,17 @@ def test_cuda_without_cuda_is_refused_unless_the_cpu_is_allowed(tmp_path: Path) 
         pytest.skip("this ONNX Runtime has CUDA")
     with pytest.raises(BundleError, match="CUDA did not start"):
         OnnxModel(bundle, "cuda:0", allow_cpu=False)
+
+
+def test_onnx_runtime_tells_nobody_what_it_runs(tmp_path: Path) -> None:
+    """Where it does, it leaves an id of the machine and a database of what it has yet to send in the home folder."""
+    bundle, home = write_toy_bundle(tmp_path / "models"), tmp_path / "home"
+    home.mkdir()
+    program = "import sys; from app.engine import ort; ort.InferenceSession(sys.argv[1])"
+    silencing = {"CI", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS", "XDG_CACHE_HOME"}
+    environment = {name: value for name, value in os.environ.items() if name not in silencing} | {"HOME": str(home)}
+    subprocess.run([sys.executable, "-c", program, bundle / "model.onnx"], env=environment, check=True)
+    assert not any(path.is_file() for path in home.rglob("*"))
 
 
 ARENA = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -73,8 +74,7 @@ def serve(
         listening_socket(settings.host, settings.metrics_port).close()
     with listening_socket(settings.host, settings.port) as listener:
         service = create_service(settings)
-        _announce(service, url_of(listener))
-        serve_until_stopped(service, [listener])
+        serve_until_stopped(service, [listener], serving=partial(_announce, service, url_of(listener)))
 
 
 def _announce(service: Service, url: str) -> None:
