@@ -69,7 +69,7 @@ def _manifest(rules: Input, files: dict[str, bytes], golden: Golden) -> Manifest
         standard_deviation=1,
     )
     provenance = Provenance(
-        architecture="DNABERT-2, 4 layers of 256, random weights.",
+        architecture="DNABERT-2's, random weights.",
         parameters=1,
         config={},
         data_sha256=hashlib.sha256(b"").hexdigest(),
