@@ -152,5 +152,5 @@ def test_redis_keeps_nothing_and_throws_nothing_away(key_and_secrets: tuple[str,
     assert container["command"][1] == f"{container['volumeMounts'][0]['mountPath']}/redis.conf"
     assert container["resources"]["limits"]["memory"] == "1536Mi"  # half as much again
     passwords = set(re.findall(r">(\S+)", key_and_secrets[1]["basecast-redis-users"]["users.acl"]))
-    assert len(passwords) == 2
+    assert len(passwords) >= 2
     assert all(re.fullmatch("[0-9a-f]{64}", it) for it in passwords)
