@@ -39,6 +39,14 @@ def _answered_since(tally: Tally) -> Callable[[], bool]:
     return lambda: tally.answered > before + 20
 
 
+def _take_out(server: LiveServer, ports: list[int], tally: Tally) -> None:
+    """As a load balancer does: nobody is sent there any more, then it ends."""
+    ports.remove(server.port)
+    until(_answered_since(tally))
+    server.terminate()
+    assert server.exit_status(60) == 0
+
+
 def test_a_release_replaces_another_and_is_rolled_back_without_losing_a_request(
     redis_servers: Callable[[str], RedisServer], tmp_path: Path
 ) -> None:
@@ -49,7 +57,7 @@ def test_a_release_replaces_another_and_is_rolled_back_without_losing_a_request(
         old_workers = running.enter_context(LiveWorker.start(first, **settings))
         old = running.enter_context(LiveServer.start(first, **settings))
         ports = [old.port]
-        with calling(ports, callers=3, deadline_ms=60_000) as tally:
+        with calling(ports, callers=3, deadline_ms=60_000, keep_alive=False) as tally:
             until(_answered_since(tally))
             new_workers = running.enter_context(LiveWorker.start(second, **settings))  # workers first
             old_workers.terminate()
@@ -58,13 +66,11 @@ def test_a_release_replaces_another_and_is_rolled_back_without_losing_a_request(
             new = running.enter_context(LiveServer.start(second, **settings))
             ports.append(new.port)
             assert (_newest(old), _newest(new)) == ("1.0.0", "2.0.0")
-            old.terminate()
-            assert old.exit_status(60) == 0
+            _take_out(old, ports, tally)
             until(_answered_since(tally))
             back = running.enter_context(LiveServer.start(first, **settings))  # serve first
             ports.append(back.port)
-            new.terminate()
-            assert new.exit_status(60) == 0
+            _take_out(new, ports, tally)
             until(_answered_since(tally))
             running.enter_context(LiveWorker.start(first, **settings))
             new_workers.terminate()
@@ -72,5 +78,4 @@ def test_a_release_replaces_another_and_is_rolled_back_without_losing_a_request(
             until(_answered_since(tally))
             assert _newest(back) == "1.0.0"
     assert tally.answered > 100
-    assert (tally.lost, tally.wrong, tally.doubled, tally.expired, tally.failed) == (0, 0, 0, 0, 0)
-    assert tally.ends.keys() <= {"answered", "draining"}  # told to come back by a serve that ends
+    assert (tally.answered, tally.wrong, tally.doubled) == (tally.sent, 0, 0)
