@@ -115,12 +115,13 @@ def test_behind_redis_they_only_ask(toy_models: Path, redis_servers: Callable[[s
 
 
 def test_ctrl_c_in_a_terminal_drains_once(toy_models: Path) -> None:
-    options = ["--port", "0", "--models", str(toy_models), "--metrics-port", str(free_ports_in_a_row(2))]
+    first = free_ports_in_a_row(2)
+    options = ["--port", "0", "--models", str(toy_models), "--metrics-port", str(first)]
     with Terminal() as terminal:
         command = [*PROGRAM, "--processes", "2", *options]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=terminal.end, process_group=0)
         try:
-            shown = terminal.shown_until("/docs  documentation")
+            shown = terminal.shown_until(f"on ports {first} to {first + 1}")
             (url,) = re.findall(r"http://127\.0\.0\.1:[1-9]\d*(?=  Ctrl-C stops)", shown)
             assert _predict(url, ["GC"]).status_code == 200
         finally:

@@ -145,7 +145,9 @@ def _announce_processes(settings: Settings, url: str) -> None:
     console = messages()
     if console.is_terminal:
         console.print(f"[bold]Basecast {__version__}[/]  in {settings.processes} processes\n")
-        console.print(f"  [bold]{url}[/]  Ctrl-C stops\n  {url}/docs  documentation\n")
+        console.print(f"  [bold]{url}[/]  Ctrl-C stops\n  {url}/docs  documentation")
+        ports = [share_of(settings, number).metrics_port for number in range(settings.processes)]
+        console.print(f"  /metrics of each  on ports {ports[0]} to {ports[-1]}\n")
         return
     log.info("serving", extra={"url": url, "processes": settings.processes, "version": __version__})
 
