@@ -6,6 +6,7 @@
     ├── KeyFileError                     the file of API keys cannot be trusted or read; start-up ends
     ├── TableError                       a file on the command line cannot be read or written
     ├── ServerError                      the service that the command line asks does not answer as one
+    ├── ProcessFailed                    one of several processes does not start or stop; all end
     ├── DeviceLost                       nothing can be computed here any more; the process ends
     └── ServiceError                     one request ends, the process goes on
         ├── MalformedJson           400  the body is not JSON
@@ -72,6 +73,10 @@ class TableError(BasecastError):
 
 class ServerError(BasecastError):
     """The service at a URL cannot be reached, or something else answers there."""
+
+
+class ProcessFailed(BasecastError):
+    """One of the processes of `basecast serve --processes` does not start, or does not stop."""
 
 
 class DeviceLost(BasecastError):

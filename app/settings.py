@@ -35,7 +35,8 @@ QUEUE_PATTERN = r"^(memory://|rediss?://[^/].*|unix:///?[^/].*)$"
 OTLP_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 Positive = Annotated[int, Field(ge=1)]
-Port = Annotated[int, Field(ge=0, le=65_535)]
+LAST_PORT = 65_535
+Port = Annotated[int, Field(ge=0, le=LAST_PORT)]
 CohortName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Sources = Annotated[tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)]
 Mebi = 1024 * 1024
@@ -57,6 +58,7 @@ class Settings(BaseSettings):
         allow_cpu: accept the CPU when CUDA does not start; by default only with `auto` and `cpu`.
         threads: batches computed at once on a CPU, each on one core; 0 takes the cores this process may use.
         metrics_port: a port of its own for /metrics; without one it is served beside the other routes.
+        processes: that serve one port; process k, from 0 on, has its metrics on `metrics_port` + k.
         max_sequences_in_flight, max_bases_in_flight: of all requests that one process answers at a time.
         max_vcf_upload_bytes: of a VCF as it arrives, compressed or not.
         max_vcf_bytes: of a VCF once inflated.
@@ -92,6 +94,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: Port = 8000
     metrics_port: Port | None = None
+    processes: Annotated[int, Field(ge=1, le=1024)] = 1
     allow_anonymous: bool = False
     api_keys_file: Path | None = None
     max_body_bytes: Positive = 8 * Mebi
@@ -165,7 +168,19 @@ class Settings(BaseSettings):
                 "set api_keys_file to ask, or allow_anonymous to accept that"
             )
         self._check_queue()
+        self._check_processes()
         return self
+
+    def _check_processes(self) -> None:
+        if self.processes == 1:
+            return
+        if not self.metrics_port:
+            raise ValueError(
+                f"{self.processes} processes share one port, where /metrics would be that of any one of them; "
+                "set metrics_port, which the first takes, and each other the next"
+            )
+        if self.metrics_port + self.processes - 1 > LAST_PORT:
+            raise ValueError(f"{self.processes} ports from metrics_port on do not exist; set a lower one")
 
     def _check_queue(self) -> None:
         if self.lease_ms < LEASES_PER_WATCHDOG * self.watchdog_ms:

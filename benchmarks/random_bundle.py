@@ -30,6 +30,7 @@ from training.tokenizers import PAD, train_bpe
 LONGEST_BASES = 1000
 VOCABULARY = 4096
 MODEL = ModelConfig(backbone="dnabert2", width=256, layers=4, heads=4, inner_width=1024)
+FULL = ModelConfig(backbone="dnabert2", width=768, layers=12, heads=12, inner_width=3072)  # as it is published
 
 
 def write_random_bundle(folder: Path, config: ModelConfig = MODEL) -> Path:
@@ -44,7 +45,7 @@ def write_random_bundle(folder: Path, config: ModelConfig = MODEL) -> Path:
     files = {GRAPH: export_graph(model, feeder), TOKENIZER: tokenizer}
     manifest = _manifest(rules, files, _golden(model, feeder))
     bundle = folder / "random"
-    bundle.mkdir()
+    bundle.mkdir(parents=True)
     for name, content in (files | {MANIFEST: manifest.to_json()}).items():
         (bundle / name).write_bytes(content)
     return bundle
