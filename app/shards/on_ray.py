@@ -1,0 +1,189 @@
+"""Shards computed by a Ray cluster: Ray Data hands them to one engine for each device.
+
+An engine that is lost, with its process or its whole machine, takes at most what it was computing with it: the shards
+that are not whole are handed out again to the engines that the cluster then has room for.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from app.errors import BasecastError, ShardError
+from app.shards.folder import WorkFolder
+from app.shards.in_process import SHARDS_AT_ONCE
+from app.shards.plan import Shard
+from app.shards.worker import Assignment, ShardWorker
+
+FRUITLESS_ROUNDS = 3
+FIRST_GPU = "cuda:0"  # of those that Ray lets an engine see, which is one
+
+Column = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """How many engines a cluster has room for, and what each of them takes of it."""
+
+    engines: int
+    cpus: int
+    gpus: int
+
+
+def run_on_ray(assignment: Assignment, shards: Sequence[Shard]) -> Iterator[Shard]:
+    """Compute shards on the cluster that Ray finds (`RAY_ADDRESS`, or one on this machine), else on one of its own.
+
+    Raises:
+        ShardError: Ray is not installed or no cluster answers, or one cannot be computed; those that are whole stay.
+    """
+    with _connected():
+        yield from _until_whole(assignment, shards)
+
+
+def engines_for(nodes: Sequence[Mapping[str, Any]], device: str) -> Engines:
+    """One engine for each GPU; without any, or with `cpu`, for as many cores as the least machine has.
+
+    Args:
+        nodes: as Ray lists them.
+        device: `auto`, `cpu` or `cuda:N`.
+
+    Raises:
+        ShardError: no machine of the cluster has such a device.
+    """
+    resources = [node["Resources"] for node in nodes if node["Alive"]]
+    gpus = sum(int(each.get("GPU", 0)) for each in resources)
+    cores = [int(each["CPU"]) for each in resources if each.get("CPU", 0) >= 1]
+    if gpus and device != "cpu":
+        return Engines(gpus, cpus=1, gpus=1)
+    if device.startswith("cuda"):
+        raise ShardError("the Ray cluster has no GPU; leave out --device, or say --device cpu")
+    if not cores:
+        raise ShardError("the Ray cluster has neither GPU nor CPU to compute with")
+    return Engines(sum(each // min(cores) for each in cores), cpus=min(cores), gpus=0)
+
+
+class RayShardWorker:
+    """A worker inside a Ray actor; what fails is told and not raised, since Ray would only repeat it.
+
+    Args:
+        threads: batches computed at once on a CPU.
+    """
+
+    def __init__(self, assignment: Assignment, threads: int) -> None:
+        self._assignment, self._threads = assignment, threads
+        self._worker: ShardWorker | None = None
+        self._opening = threading.Lock()
+
+    def __call__(self, batch: dict[str, Column]) -> dict[str, Column]:
+        """Compute the shards in the rows of a batch; `error` is empty for those that are whole."""
+        rows = zip(*(batch[field].tolist() for field in Shard._fields), strict=True)
+        errors = [self._error(Shard(*row)) for row in rows]
+        return batch | {"error": np.array(errors)}
+
+    def _error(self, shard: Shard) -> str:
+        try:
+            self._opened().work(shard)
+        except BasecastError as error:
+            return str(error)
+        except Exception as error:  # noqa: BLE001 - told where somebody reads it
+            return f"an engine failed ({type(error).__name__})"
+        return ""
+
+    def _opened(self) -> ShardWorker:
+        with self._opening:
+            if self._worker is None:
+                self._worker = ShardWorker(self._assignment, self._threads, _place())
+            return self._worker
+
+
+def _place() -> str:
+    """The machine and process of an actor; Ray's word for the machine, since several may share a host."""
+    import ray  # noqa: PLC0415 - an optional extra, that is there where this runs
+
+    return f"{ray.get_runtime_context().get_node_id()[:12]}/{os.getpid()}"
+
+
+def _nodes() -> list[dict[str, Any]]:
+    import ray  # noqa: PLC0415 - an optional extra
+
+    return list(ray.nodes())  # type: ignore[no-untyped-call]
+
+
+def _until_whole(assignment: Assignment, shards: Sequence[Shard]) -> Iterator[Shard]:
+    folder = WorkFolder(assignment.folder, assignment.ending)
+    pending, fruitless = list(shards), 0
+    while pending:
+        told = set[Shard]()
+        for shard in _round(assignment, pending, engines_for(_nodes(), assignment.device)):
+            told.add(shard)
+            yield shard
+        untold = [shard for shard in pending if shard not in told]
+        pending = [shard for shard in untold if not folder.is_done(shard)]
+        yield from (shard for shard in untold if shard not in pending)  # their engines did not live to tell
+        fruitless = 0 if len(pending) < len(told) + len(untold) else fruitless + 1
+        if fruitless == FRUITLESS_ROUNDS:
+            raise ShardError("the engines end before they have computed anything; Ray's logs say why")
+
+
+def _round(assignment: Assignment, shards: Sequence[Shard], engines: Engines) -> Iterator[Shard]:
+    """Hand out shards to as many engines as there are now; those of engines that are lost do not come back."""
+    import ray.data  # noqa: PLC0415 - an optional extra
+
+    assignment = replace(assignment, device=FIRST_GPU if engines.gpus else "cpu", allow_cpu=not engines.gpus)
+    waiting = ray.data.from_items([shard._asdict() for shard in shards], override_num_blocks=len(shards))
+    pool = ray.data.ActorPoolStrategy(
+        min_size=1,
+        max_size=engines.engines,
+        initial_size=engines.engines,
+        max_tasks_in_flight_per_actor=SHARDS_AT_ONCE + 1,
+        max_concurrent_calls_per_actor=SHARDS_AT_ONCE,
+        enable_true_multi_threading=True,
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`ray_remote_args`", DeprecationWarning)  # nothing else says max_restarts yet
+        computed = waiting.map_batches(
+            RayShardWorker,
+            fn_constructor_args=(assignment, engines.cpus),
+            batch_size=1,
+            compute=pool,
+            num_cpus=engines.cpus,
+            num_gpus=engines.gpus,
+            max_restarts=0,  # one that waits for room on a machine that is gone would keep its shards for ever
+        )
+    for batch in computed.iter_batches(batch_size=None, prefetch_batches=0, batch_format="numpy"):
+        for *shard, error in zip(*(batch[name].tolist() for name in (*Shard._fields, "error")), strict=True):
+            if error:
+                raise ShardError(error)
+            yield Shard(*shard)
+
+
+@contextmanager
+def _connected() -> Iterator[None]:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray  # noqa: PLC0415 - an optional extra
+        from ray.data import DataContext  # noqa: PLC0415
+    except ImportError:
+        raise ShardError("--engine ray needs Ray: pip install 'basecast[ray]'") from None
+    for name in ("ray", "ray.data"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    context = DataContext.get_current()
+    context.enable_progress_bars = False
+    context.max_errored_blocks = -1  # a lost engine's shards are handed out again
+    try:
+        ray.init(log_to_driver=False, configure_logging=False, include_dashboard=False)
+    except ConnectionError:
+        raise ShardError("no Ray cluster answers at RAY_ADDRESS; is `ray start` running there?") from None
+    try:
+        yield
+    finally:
+        ray.shutdown()

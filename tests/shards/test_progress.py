@@ -1,0 +1,40 @@
+"""How far a run over shards is, told now and then."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app.commands.shard_progress import Lines
+from app.shards.folder import WorkFolder
+from app.shards.plan import Shard
+from app.shards.run import Run
+from tests.shards.test_plan import PLAN
+
+SHARDS = tuple(Shard(part, 1 + 100 * part, 100, part, part + 1) for part in range(10))
+
+
+def told(done: int, seconds: list[float]) -> list[str]:
+    """The lines of a run of which so many shards were done, and the others after so many seconds each."""
+    plan = PLAN.model_copy(update={"shards": SHARDS})
+    lines: list[str] = []
+    ticks = iter([0.0, *seconds])
+    shown = Lines(
+        lines.append, Run(plan, WorkFolder(Path(), ".tsv"), SHARDS[:done], SHARDS[done:]), lambda: next(ticks)
+    )
+    for shard, _ in zip(SHARDS[done:], seconds, strict=False):
+        shown.show(shard)
+    return lines
+
+
+def test_a_line_every_ten_seconds_says_what_is_left() -> None:
+    assert told(0, [4, 8, 10, 12, 20]) == [
+        "3 of 10 shards, 300 of 1,000 sequences, 30/s, 0:00:23 left",
+        "5 of 10 shards, 500 of 1,000 sequences, 25/s, 0:00:20 left",
+    ]
+
+
+def test_what_was_there_before_does_not_count_for_the_speed() -> None:
+    assert told(6, [10]) == [
+        "going on: 6 of 10 shards are there",
+        "7 of 10 shards, 700 of 1,000 sequences, 10/s, 0:00:30 left",
+    ]
