@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,25 +43,27 @@ class Lines:
 
     def __init__(self, write: Callable[[str], None], run: Run, clock: Callable[[], float] = time.monotonic) -> None:
         self._write, self._clock = write, clock
-        self._shards, self._sequences = len(run.plan.shards), run.plan.records
-        self._whole, self._before = len(run.done), sum(shard.records for shard in run.done)
-        self._computed = 0
-        self._begun = self._told = clock()
+        self._shards, self._whole = len(run.plan.shards), len(run.done)
+        self._left = sum(shard.records for shard in run.pending)
+        self._sequences, self._computed = run.plan.records, 0
+        self._begun = self._told = math.nan
         if run.done:
             write(f"going on: {self._whole:,} of {self._shards:,} shards are there")
 
     def show(self, shard: Shard) -> None:
-        """One more shard is whole."""
-        self._whole, self._computed = self._whole + 1, self._computed + shard.records
+        """One more shard is whole; with the first the time begins, since until then engines were started too."""
         now = self._clock()
+        self._whole, self._left = self._whole + 1, self._left - shard.records
+        if math.isnan(self._begun):
+            self._begun = self._told = now
+            return
+        self._computed += shard.records
         if now - self._told >= LINE_SECONDS:
             self._told = now
-            self._write(self._line(now - self._begun))
+            self._write(self._line(self._computed / (now - self._begun)))
 
-    def _line(self, seconds: float) -> str:
-        done = self._before + self._computed
-        rate = self._computed / seconds
-        left = timedelta(seconds=round((self._sequences - done) / rate))
+    def _line(self, rate: float) -> str:
+        done, left = self._sequences - self._left, timedelta(seconds=round(self._left / rate))
         return (
             f"{self._whole:,} of {self._shards:,} shards, {done:,} of {self._sequences:,} sequences, "
             f"{rate:,.0f}/s, {left} left"

@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,9 +25,11 @@ from app.shards.plan import Shard
 from app.shards.worker import Assignment, ShardWorker
 
 FRUITLESS_ROUNDS = 3
+WAVE_SHARDS = 8192  # Ray holds an object for each shard that it is handed
 FIRST_GPU = "cuda:0"  # of those that Ray lets an engine see, which is one
 
 Column = npt.NDArray[Any]
+Round = Callable[[Sequence[Shard]], Iterator[Shard]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,37 @@ def run_on_ray(assignment: Assignment, shards: Sequence[Shard]) -> Iterator[Shar
     Raises:
         ShardError: Ray is not installed or no cluster answers, or one cannot be computed; those that are whole stay.
     """
+    folder = WorkFolder(assignment.folder, assignment.ending)
     with _connected():
-        yield from _until_whole(assignment, shards)
+        for start in range(0, len(shards), WAVE_SHARDS):
+            wave = shards[start : start + WAVE_SHARDS]
+            yield from until_whole(folder, wave, lambda pending: _round(assignment, pending))
+
+
+def until_whole(folder: WorkFolder, shards: Sequence[Shard], one_round: Round) -> Iterator[Shard]:
+    """Hand out what is not whole again and again, and tell each shard once.
+
+    Args:
+        one_round: tells those that it has made; the others were lost with their engines.
+
+    Raises:
+        ShardError: nothing comes of it.
+    """
+    pending, fruitless = list(shards), 0
+    while pending:
+        told = set[Shard]()
+        for shard in one_round(pending):
+            told.add(shard)
+            yield shard
+        before, pending = pending, []
+        for shard in before:
+            if shard not in told and folder.is_done(shard):
+                yield shard  # its engine did not live to tell
+            elif shard not in told:
+                pending.append(shard)
+        fruitless = fruitless + 1 if pending == before else 0
+        if fruitless == FRUITLESS_ROUNDS:
+            raise ShardError("the engines end before they have computed anything; Ray's logs say why")
 
 
 def engines_for(nodes: Sequence[Mapping[str, Any]], device: str) -> Engines:
@@ -76,10 +107,11 @@ class RayShardWorker:
 
     Args:
         threads: batches computed at once on a CPU.
+        place: where it runs.
     """
 
-    def __init__(self, assignment: Assignment, threads: int) -> None:
-        self._assignment, self._threads = assignment, threads
+    def __init__(self, assignment: Assignment, threads: int, place: Callable[[], str]) -> None:
+        self._assignment, self._threads, self._place = assignment, threads, place
         self._worker: ShardWorker | None = None
         self._opening = threading.Lock()
 
@@ -88,6 +120,11 @@ class RayShardWorker:
         rows = zip(*(batch[field].tolist() for field in Shard._fields), strict=True)
         errors = [self._error(Shard(*row)) for row in rows]
         return batch | {"error": np.array(errors)}
+
+    def close(self) -> None:
+        """Give up what has not been begun."""
+        if self._worker is not None:
+            self._worker.close()
 
     def _error(self, shard: Shard) -> str:
         try:
@@ -101,7 +138,7 @@ class RayShardWorker:
     def _opened(self) -> ShardWorker:
         with self._opening:
             if self._worker is None:
-                self._worker = ShardWorker(self._assignment, self._threads, _place())
+                self._worker = ShardWorker(self._assignment, self._threads, self._place())
             return self._worker
 
 
@@ -112,32 +149,11 @@ def _place() -> str:
     return f"{ray.get_runtime_context().get_node_id()[:12]}/{os.getpid()}"
 
 
-def _nodes() -> list[dict[str, Any]]:
-    import ray  # noqa: PLC0415 - an optional extra
-
-    return list(ray.nodes())  # type: ignore[no-untyped-call]
-
-
-def _until_whole(assignment: Assignment, shards: Sequence[Shard]) -> Iterator[Shard]:
-    folder = WorkFolder(assignment.folder, assignment.ending)
-    pending, fruitless = list(shards), 0
-    while pending:
-        told = set[Shard]()
-        for shard in _round(assignment, pending, engines_for(_nodes(), assignment.device)):
-            told.add(shard)
-            yield shard
-        untold = [shard for shard in pending if shard not in told]
-        pending = [shard for shard in untold if not folder.is_done(shard)]
-        yield from (shard for shard in untold if shard not in pending)  # their engines did not live to tell
-        fruitless = 0 if len(pending) < len(told) + len(untold) else fruitless + 1
-        if fruitless == FRUITLESS_ROUNDS:
-            raise ShardError("the engines end before they have computed anything; Ray's logs say why")
-
-
-def _round(assignment: Assignment, shards: Sequence[Shard], engines: Engines) -> Iterator[Shard]:
-    """Hand out shards to as many engines as there are now; those of engines that are lost do not come back."""
+def _round(assignment: Assignment, shards: Sequence[Shard]) -> Iterator[Shard]:
+    """Hand out shards to as many engines as there is room for now; those of engines that are lost do not come back."""
     import ray.data  # noqa: PLC0415 - an optional extra
 
+    engines = engines_for(ray.nodes(), assignment.device)  # type: ignore[no-untyped-call]
     assignment = replace(assignment, device=FIRST_GPU if engines.gpus else "cpu", allow_cpu=not engines.gpus)
     waiting = ray.data.from_items([shard._asdict() for shard in shards], override_num_blocks=len(shards))
     pool = ray.data.ActorPoolStrategy(
@@ -152,7 +168,7 @@ def _round(assignment: Assignment, shards: Sequence[Shard], engines: Engines) ->
         warnings.filterwarnings("ignore", "`ray_remote_args`", DeprecationWarning)  # nothing else says max_restarts yet
         computed = waiting.map_batches(
             RayShardWorker,
-            fn_constructor_args=(assignment, engines.cpus),
+            fn_constructor_args=(assignment, engines.cpus, _place),
             batch_size=1,
             compute=pool,
             num_cpus=engines.cpus,
@@ -185,5 +201,9 @@ def _connected() -> Iterator[None]:
         raise ShardError("no Ray cluster answers at RAY_ADDRESS; is `ray start` running there?") from None
     try:
         yield
+    except ray.exceptions.RayError as error:
+        raise ShardError(
+            f"the Ray cluster fails ({type(error).__name__}); begin the same again once it works"
+        ) from None
     finally:
         ray.shutdown()

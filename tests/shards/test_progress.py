@@ -14,10 +14,10 @@ SHARDS = tuple(Shard(part, 1 + 100 * part, 100, part, part + 1) for part in rang
 
 
 def told(done: int, seconds: list[float]) -> list[str]:
-    """The lines of a run of which so many shards were done, and the others after so many seconds each."""
+    """The lines of a run of which so many shards were done, and others came at these times."""
     plan = PLAN.model_copy(update={"shards": SHARDS})
     lines: list[str] = []
-    ticks = iter([0.0, *seconds])
+    ticks = iter(seconds)
     shown = Lines(
         lines.append, Run(plan, WorkFolder(Path(), ".tsv"), SHARDS[:done], SHARDS[done:]), lambda: next(ticks)
     )
@@ -27,14 +27,14 @@ def told(done: int, seconds: list[float]) -> list[str]:
 
 
 def test_a_line_every_ten_seconds_says_what_is_left() -> None:
-    assert told(0, [4, 8, 10, 12, 20]) == [
-        "3 of 10 shards, 300 of 1,000 sequences, 30/s, 0:00:23 left",
-        "5 of 10 shards, 500 of 1,000 sequences, 25/s, 0:00:20 left",
+    assert told(0, [100, 105, 110, 115, 120]) == [
+        "3 of 10 shards, 300 of 1,000 sequences, 20/s, 0:00:35 left",
+        "5 of 10 shards, 500 of 1,000 sequences, 20/s, 0:00:25 left",
     ]
 
 
 def test_what_was_there_before_does_not_count_for_the_speed() -> None:
-    assert told(6, [10]) == [
+    assert told(6, [100, 110]) == [
         "going on: 6 of 10 shards are there",
-        "7 of 10 shards, 700 of 1,000 sequences, 10/s, 0:00:30 left",
+        "8 of 10 shards, 800 of 1,000 sequences, 10/s, 0:00:20 left",
     ]
