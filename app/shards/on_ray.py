@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +25,8 @@ from app.shards.in_process import SHARDS_AT_ONCE
 from app.shards.plan import Shard
 from app.shards.worker import Assignment, ShardWorker
 
+CONNECT_SECONDS = 10.0
+NO_CLUSTER = "no Ray cluster answers at RAY_ADDRESS; is `ray start --head` running there?"
 FRUITLESS_ROUNDS = 3
 WAVE_SHARDS = 8192  # Ray holds an object for each shard that it is handed
 FIRST_GPU = "cuda:0"  # of those that Ray lets an engine see, which is one
@@ -182,8 +185,27 @@ def _round(assignment: Assignment, shards: Sequence[Shard]) -> Iterator[Shard]:
             yield Shard(*shard)
 
 
+def check_address(address: str) -> None:
+    """Find out in seconds what Ray would for minutes try to find out.
+
+    Args:
+        address: as in `RAY_ADDRESS`; only `host:port` can be tried.
+
+    Raises:
+        ShardError: nothing listens there.
+    """
+    host, _, port = address.rpartition(":")
+    if not host or "://" in address or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+    except OSError:
+        raise ShardError(NO_CLUSTER) from None
+
+
 @contextmanager
 def _connected() -> Iterator[None]:
+    check_address(os.environ.get("RAY_ADDRESS", ""))
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray  # noqa: PLC0415 - an optional extra
@@ -198,7 +220,7 @@ def _connected() -> Iterator[None]:
     try:
         ray.init(log_to_driver=False, configure_logging=False, include_dashboard=False)
     except ConnectionError:
-        raise ShardError("no Ray cluster answers at RAY_ADDRESS; is `ray start` running there?") from None
+        raise ShardError(NO_CLUSTER) from None
     try:
         yield
     except ray.exceptions.RayError as error:

@@ -23,9 +23,10 @@ from app import __version__
 from app.bundle import read_bundle
 from app.errors import ShardError
 from app.shards.folder import Tally, WorkFolder
-from app.shards.on_ray import Engines, RayShardWorker, engines_for, until_whole
+from app.shards.on_ray import Engines, RayShardWorker, check_address, engines_for, until_whole
 from app.shards.plan import Input, Shard
 from app.shards.worker import Assignment
+from tests.live import free_port
 from tests.terminal import Run, start
 from tests.toy import write_slow_bundle
 
@@ -67,6 +68,23 @@ def test_without_the_extra_one_line_says_what_to_install(
         "predict", tmp_path / "in.fa", "--models", toy_models / "gc", "--engine", "ray", "-o", tmp_path / "o.tsv"
     )
     assert (done.status, done.err) == (1, "error: --engine ray needs Ray: pip install 'basecast[ray]'\n")
+
+
+def test_a_cluster_that_is_not_there_is_told_at_once(
+    run: Run, toy_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{free_port()}")
+    (tmp_path / "in.fa").write_text(">a\nGGCA\n")
+    done = run(
+        "predict", tmp_path / "in.fa", "--models", toy_models / "gc", "--engine", "ray", "-o", tmp_path / "o.tsv"
+    )
+    told = "error: no Ray cluster answers at RAY_ADDRESS; is `ray start --head` running there?\n"
+    assert (done.status, done.err) == (1, told)
+
+
+@pytest.mark.parametrize("address", ["", "auto", "local", "ray://head:10001"])
+def test_other_addresses_are_left_to_ray(address: str) -> None:
+    check_address(address)
 
 
 SHARDS = [Shard(part, part + 1, 1, part, part + 1) for part in range(4)]
