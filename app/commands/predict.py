@@ -18,9 +18,9 @@ from app.client import Client
 from app.client.local import open_local
 from app.client.remote import connect
 from app.commands.bundles import choose_bundle, models_folder
-from app.commands.in_shards import Engine, Request, predict_in_shards
+from app.commands.in_shards import predict_in_shards
 from app.commands.options import KEY_VARIABLE, Device, Model, Models, Output, Quiet, Url
-from app.commands.shard_options import EngineOption, KeepParts, ShardSequences, WorkDir, parts_beside
+from app.commands.shard_options import EngineOption, KeepParts, ShardSequences, WorkDir, refuse_shards_at, shards_of
 from app.commands.shard_progress import RateColumn
 from app.commands.terminal import end_on_sigterm, messages, say
 from app.fuse import exit_at_once
@@ -67,18 +67,16 @@ def predict(
         zcat utrs.fa.gz | basecast predict - --url http://127.0.0.1:8000 -o decay.csv
         basecast predict genome.fa.gz --model utrseq-decay --engine ray -o decay.parquet
     """
-    if url is not None and any(option is not None for option in (models, device, engine, work_dir)):
-        raise typer.BadParameter(
-            "--models, --device, --engine and --work-dir are for predicting here; leave them out with --url"
-        )
+    if url is not None and (models is not None or device is not None):
+        raise typer.BadParameter("--models and --device are for predicting here; leave them out with --url")
+    refuse_shards_at(url, engine, work_dir)
     configure_logging("warning")
     end_on_sigterm()
     console = messages()
-    if engine is not None or work_dir is not None:
-        parts = work_dir or parts_beside(output)
+    shards = shards_of(output, engine, work_dir, shard_sequences, keep=keep_parts)
+    if shards is not None:
         settings = load_settings(models=choose_bundle(models_folder(models), model), device=device, queue=MEMORY_QUEUE)
-        request = Request(source, output, settings, engine or Engine.LOCAL, parts, shard_sequences, keep_parts)
-        if predict_in_shards(request, console, quiet=quiet):
+        if predict_in_shards(source, shards, settings, console, quiet=quiet):
             raise typer.Exit(SOME_REFUSED)
         return
     shown = console.is_terminal and not quiet and not (output is None and sys.stdout.isatty())

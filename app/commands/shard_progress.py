@@ -22,7 +22,7 @@ Show = Callable[[Shard], None]
 
 
 @contextmanager
-def show_shards(console: Console, run: Run, *, quiet: bool) -> Iterator[Show]:
+def show_shards(console: Console, run: Run, noun: str, *, quiet: bool) -> Iterator[Show]:
     """What shows each shard that is whole."""
     if quiet:
         yield lambda _: None
@@ -30,7 +30,7 @@ def show_shards(console: Console, run: Run, *, quiet: bool) -> Iterator[Show]:
         with _bar(console, run) as show:
             yield show
     else:
-        yield Lines(lambda line: say(console, line), run).show
+        yield Lines(lambda line: say(console, line), run, noun).show
 
 
 class Lines:
@@ -38,14 +38,17 @@ class Lines:
 
     Args:
         write: takes a line.
+        noun: what the records are.
         clock: monotonic seconds.
     """
 
-    def __init__(self, write: Callable[[str], None], run: Run, clock: Callable[[], float] = time.monotonic) -> None:
-        self._write, self._clock = write, clock
+    def __init__(
+        self, write: Callable[[str], None], run: Run, noun: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._write, self._noun, self._clock = write, noun, clock
         self._shards, self._whole = len(run.plan.shards), len(run.done)
         self._left = sum(shard.records for shard in run.pending)
-        self._sequences, self._computed = run.plan.records, 0
+        self._records, self._computed = run.plan.records, 0
         self._begun = self._told = math.nan
         if run.done:
             write(f"going on: {self._whole:,} of {self._shards:,} shards are there")
@@ -63,9 +66,9 @@ class Lines:
             self._write(self._line(self._computed / (now - self._begun)))
 
     def _line(self, rate: float) -> str:
-        done, left = self._sequences - self._left, timedelta(seconds=round(self._left / rate))
+        done, left = self._records - self._left, timedelta(seconds=round(self._left / rate))
         return (
-            f"{self._whole:,} of {self._shards:,} shards, {done:,} of {self._sequences:,} sequences, "
+            f"{self._whole:,} of {self._shards:,} shards, {done:,} of {self._records:,} {self._noun}, "
             f"{rate:,.0f}/s, {left} left"
         )
 
@@ -78,7 +81,7 @@ class ShardsColumn(ProgressColumn):
 
 
 class RateColumn(ProgressColumn):
-    """Sequences a second."""
+    """Records a second."""
 
     def render(self, task: Task) -> Text:
         return Text(f"{task.speed:,.0f}/s" if task.speed else "", "progress.data.speed")

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from app.shards.plan import Shard
-from app.shards.worker import Assignment, ShardWorker
+from app.shards.work import Work
 
 SHARDS_AT_ONCE = 2  # while one is computed another is read or written
 
 
-def run_in_process(assignment: Assignment, shards: Sequence[Shard], threads: int) -> Iterator[Shard]:
+def run_in_process(work: Work, shards: Sequence[Shard], threads: int) -> Iterator[Shard]:
     """Compute shards, and tell each that is whole.
 
     Args:
@@ -23,7 +23,7 @@ def run_in_process(assignment: Assignment, shards: Sequence[Shard], threads: int
     Raises:
         BasecastError: one cannot be computed; those that are whole stay.
     """
-    worker = ShardWorker(assignment, threads, f"{socket.gethostname()}/{os.getpid()}")
+    worker = work.open(threads, f"{socket.gethostname()}/{os.getpid()}")
     in_flight: deque[tuple[Shard, Future[None]]] = deque()
     with ThreadPoolExecutor(SHARDS_AT_ONCE, thread_name_prefix="shard") as pool:
         try:

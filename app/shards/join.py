@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from app.shards.worker import table_bytes
 from app.tables import WRITERS, Column, Row
 
 PARQUET = ".parquet"
+
+
+def table_bytes(ending: str, columns: Sequence[Column], rows: Sequence[Row]) -> bytes:
+    """A whole table in the form that an ending says."""
+    stream = io.BytesIO()
+    writer = WRITERS[ending](stream, columns)
+    writer.write(rows)
+    writer.close()
+    return stream.getvalue()
 
 
 def join(tables: Iterable[Path], ending: str, columns: Sequence[Column], stream: IO[bytes]) -> None:

@@ -13,17 +13,18 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from app import __version__
 from app.errors import BasecastError, ShardError
 from app.shards.folder import WorkFolder
 from app.shards.in_process import SHARDS_AT_ONCE
 from app.shards.plan import Shard
-from app.shards.worker import Assignment, ShardWorker
+from app.shards.work import Work, Worker
 
 CONNECT_SECONDS = 10.0
 NO_CLUSTER = "no Ray cluster answers at RAY_ADDRESS; is `ray start --head` running there?"
@@ -44,17 +45,17 @@ class Engines:
     gpus: int
 
 
-def run_on_ray(assignment: Assignment, shards: Sequence[Shard]) -> Iterator[Shard]:
+def run_on_ray(work: Work, shards: Sequence[Shard]) -> Iterator[Shard]:
     """Compute shards on the cluster that Ray finds (`RAY_ADDRESS`, or one on this machine), else on one of its own.
 
     Raises:
         ShardError: Ray is not installed or no cluster answers, or one cannot be computed; those that are whole stay.
     """
-    folder = WorkFolder(assignment.folder, assignment.ending)
+    folder = WorkFolder(work.folder, work.ending)
     with _connected():
         for start in range(0, len(shards), WAVE_SHARDS):
             wave = shards[start : start + WAVE_SHARDS]
-            yield from until_whole(folder, wave, lambda pending: _round(assignment, pending))
+            yield from until_whole(folder, wave, lambda pending: _round(work, pending))
 
 
 def until_whole(folder: WorkFolder, shards: Sequence[Shard], one_round: Round) -> Iterator[Shard]:
@@ -109,13 +110,15 @@ class RayShardWorker:
     """A worker inside a Ray actor; what fails is told and not raised, since Ray would only repeat it.
 
     Args:
+        basecast: the version whose plan it is.
         threads: batches computed at once on a CPU.
         place: where it runs.
     """
 
-    def __init__(self, assignment: Assignment, threads: int, place: Callable[[], str]) -> None:
-        self._assignment, self._threads, self._place = assignment, threads, place
-        self._worker: ShardWorker | None = None
+    def __init__(self, work: Work, basecast: str, threads: int, place: Callable[[], str]) -> None:
+        self._basecast = basecast
+        self._work, self._threads, self._place = work, threads, place
+        self._worker: Worker | None = None
         self._opening = threading.Lock()
 
     def __call__(self, batch: dict[str, Column]) -> dict[str, Column]:
@@ -138,10 +141,12 @@ class RayShardWorker:
             return f"an engine failed ({type(error).__name__})"
         return ""
 
-    def _opened(self) -> ShardWorker:
+    def _opened(self) -> Worker:
         with self._opening:
+            if self._basecast != __version__:
+                raise ShardError(f"Basecast {__version__} is installed on a worker, the run is of {self._basecast}")
             if self._worker is None:
-                self._worker = ShardWorker(self._assignment, self._threads, self._place())
+                self._worker = self._work.open(self._threads, self._place())
             return self._worker
 
 
@@ -152,12 +157,12 @@ def _place() -> str:
     return f"{ray.get_runtime_context().get_node_id()[:12]}/{os.getpid()}"
 
 
-def _round(assignment: Assignment, shards: Sequence[Shard]) -> Iterator[Shard]:
+def _round(work: Work, shards: Sequence[Shard]) -> Iterator[Shard]:
     """Hand out shards to as many engines as there is room for now; those of engines that are lost do not come back."""
     import ray.data  # noqa: PLC0415 - an optional extra
 
-    engines = engines_for(ray.nodes(), assignment.device)  # type: ignore[no-untyped-call]
-    assignment = replace(assignment, device=FIRST_GPU if engines.gpus else "cpu", allow_cpu=not engines.gpus)
+    engines = engines_for(ray.nodes(), work.device)  # type: ignore[no-untyped-call]
+    work = work.on(FIRST_GPU if engines.gpus else "cpu", allow_cpu=not engines.gpus)
     waiting = ray.data.from_items([shard._asdict() for shard in shards], override_num_blocks=len(shards))
     pool = ray.data.ActorPoolStrategy(
         min_size=1,
@@ -171,7 +176,7 @@ def _round(assignment: Assignment, shards: Sequence[Shard]) -> Iterator[Shard]:
         warnings.filterwarnings("ignore", "`ray_remote_args`", DeprecationWarning)  # nothing else says max_restarts yet
         computed = waiting.map_batches(
             RayShardWorker,
-            fn_constructor_args=(assignment, engines.cpus, _place),
+            fn_constructor_args=(work, __version__, engines.cpus, _place),
             batch_size=1,
             compute=pool,
             num_cpus=engines.cpus,

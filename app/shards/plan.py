@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 SHARD_SEQUENCES = 4096
+SHARD_PEOPLE = 512
 SHARD_BYTES = 8 * 1024 * 1024
 
 
@@ -18,7 +19,7 @@ class Shard(NamedTuple):
         part: its own place among the shards, counted from 0.
         first_number: its first record's place in the input, counted from 1.
         records: how many it holds.
-        start, end: where it lies in the plain text, in bytes.
+        start, end: where it lies in the plain text, in bytes; people lie nowhere in particular.
     """
 
     part: int
@@ -63,13 +64,15 @@ class Options(Frozen):
         basecast: the version that made the plan.
         device: `auto`, `cpu` or `cuda`; the digits of a GPU are not those of a CPU.
         ending: of the output, which says its form.
-        shard_sequences: the most that a shard holds.
+        shard_records: the most that a shard holds.
+        question: a digest of whatever else is asked.
     """
 
     basecast: str
     device: str
     ending: str
-    shard_sequences: int
+    shard_records: int
+    question: str = ""
 
 
 class Plan(Frozen):
@@ -106,11 +109,11 @@ class Cutter:
 
     Args:
         start: where the first record begins, in bytes.
-        shard_sequences: the most records of a shard; one that is larger than `SHARD_BYTES` ends there too.
+        shard_records: the most records of a shard; one that is larger than `shard_bytes` ends there too.
     """
 
-    def __init__(self, start: int, shard_sequences: int, shard_bytes: int = SHARD_BYTES) -> None:
-        self._most = (shard_sequences, shard_bytes)
+    def __init__(self, start: int, shard_records: int, shard_bytes: int = SHARD_BYTES) -> None:
+        self._most = (shard_records, shard_bytes)
         self._shard = Shard(0, 1, 0, start, start)
 
     def add(self, end: int) -> Iterator[Shard]:

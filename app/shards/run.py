@@ -35,17 +35,12 @@ class Run:
         return map(self.folder.tally, self.plan.shards)
 
 
-def begin(folder: WorkFolder, source: str, bundle: Bundle, options: Options) -> Run:
+def begin(folder: WorkFolder, plan: Plan) -> Run:
     """Begin a run, or go on with the one that was begun in the folder.
 
-    Args:
-        source: a path, or `-` for standard input.
-
     Raises:
-        TableError: the input cannot be read.
         ShardError: what was begun there is another run.
     """
-    plan = _plan(folder, source, bundle, options)
     begun = folder.plan()
     if begun is None:
         folder.save_plan(plan)
@@ -59,8 +54,21 @@ def begin(folder: WorkFolder, source: str, bundle: Bundle, options: Options) -> 
     return Run(plan, folder, done, tuple(shard for shard in plan.shards if shard.part not in whole))
 
 
-def _plan(folder: WorkFolder, source: str, bundle: Bundle, options: Options) -> Plan:
+def plan_sequences(folder: WorkFolder, source: str, model: Model, options: Options) -> Plan:
+    """A plan for the sequences of an input, which is copied if it cannot be read from any place in it.
+
+    Args:
+        source: a path, or `-` for standard input.
+
+    Raises:
+        TableError: the input cannot be read.
+        ShardError: the copy cannot be written.
+    """
     with explained_writing(folder.path), nullcontext() if is_seekable(source) else placed(folder.input) as copy:
-        scanned = scan(source, options.shard_sequences, copy)
-    model = Model(name=bundle.manifest.versioned_name, sha256=bundle.sha256)
+        scanned = scan(source, options.shard_records, copy)
     return Plan(input=scanned.input, model=model, options=options, shards=scanned.shards)
+
+
+def model_of(bundle: Bundle) -> Model:
+    """A bundle, as a plan tells it."""
+    return Model(name=bundle.manifest.versioned_name, sha256=bundle.sha256)

@@ -29,12 +29,12 @@ class Scanned:
     shards: tuple[Shard, ...]
 
 
-def scan(source: str, shard_sequences: int, copy: IO[bytes] | None = None) -> Scanned:
+def scan(source: str, shard_records: int, copy: IO[bytes] | None = None) -> Scanned:
     """Read an input once.
 
     Args:
         source: a path, or `-` for standard input.
-        shard_sequences: the most records of a shard.
+        shard_records: the most records of a shard.
         copy: takes the plain text, where the input cannot be read from any place in it.
 
     Raises:
@@ -48,7 +48,7 @@ def scan(source: str, shard_sequences: int, copy: IO[bytes] | None = None) -> Sc
         opened.enter_context(explained(name_of(source)))
         lines = CountedLines(text, start, copy)
         head, head_lines = _read_head(lines)
-        shards = tuple(_cut(lines, head_lines, head, shard_sequences))
+        shards = tuple(_cut(lines, head_lines, head, shard_records))
         facts = Input(size_bytes=digested.size, sha256=digested.hexdigest(), text_bytes=lines.position, head=head)
     return Scanned(facts, shards)
 
@@ -140,9 +140,9 @@ def _read_head(lines: CountedLines) -> tuple[tuple[int, int], list[str]]:
     return (start, lines.position), read
 
 
-def _cut(lines: CountedLines, head_lines: list[str], head: tuple[int, int], shard_sequences: int) -> Iterator[Shard]:
+def _cut(lines: CountedLines, head_lines: list[str], head: tuple[int, int], shard_records: int) -> Iterator[Shard]:
     is_fasta = head[0] == head[1]
-    cutter = Cutter(head[1], shard_sequences)
+    cutter = Cutter(head[1], shard_records)
     for _ in parse(chain(head_lines, lines)):
         # A record of a FASTA is known to have ended when the next one's header has been read.
         at_next_header = is_fasta and not lines.ended

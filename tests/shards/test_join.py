@@ -9,8 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.shards.join import join
-from app.shards.worker import table_bytes
+from app.shards.join import join, table_bytes
 from app.tables import WRITERS, ParquetWriter, PredictedRow, prediction_columns
 
 COLUMNS = prediction_columns(["first", "second"])

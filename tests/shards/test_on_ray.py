@@ -25,7 +25,7 @@ from app.errors import ShardError
 from app.shards.folder import Tally, WorkFolder
 from app.shards.on_ray import Engines, RayShardWorker, check_address, engines_for, until_whole
 from app.shards.plan import Input, Shard
-from app.shards.worker import Assignment
+from app.shards.sequences import SequenceWork
 from tests.live import free_port
 from tests.terminal import Run, start
 from tests.toy import write_slow_bundle
@@ -110,19 +110,19 @@ def test_engines_that_never_compute_anything_end_the_run(tmp_path: Path) -> None
 
 
 @pytest.fixture
-def assignment(tmp_path: Path, toy_models: Path) -> Assignment:
+def work(tmp_path: Path, toy_models: Path) -> SequenceWork:
     """One shard of one record."""
     text, parts = tmp_path / "in.fa", tmp_path / "parts"
     text.write_text(">a\nGGCA\n")
     parts.mkdir()
     facts = Input(size_bytes=8, sha256="", text_bytes=8, head=(0, 0))
     digest = read_bundle(toy_models / "gc").sha256
-    return Assignment(__version__, text, facts, toy_models / "gc", digest, parts, ".tsv", "cpu", True)
+    return SequenceWork(text, facts, toy_models / "gc", digest, parts, ".tsv", "cpu", True)
 
 
-def computed(assignment: Assignment) -> str:
+def computed(work: SequenceWork, basecast: str = __version__) -> str:
     """What a worker in an actor tells of the only shard."""
-    worker = RayShardWorker(assignment, 1, lambda: "here/1")
+    worker = RayShardWorker(work, basecast, 1, lambda: "here/1")
     batch = {name: np.array([value]) for name, value in Shard(0, 1, 1, 0, 8)._asdict().items()}
     told = worker(batch)
     worker.close()
@@ -130,21 +130,25 @@ def computed(assignment: Assignment) -> str:
     return str(told["error"][0])
 
 
-def test_a_worker_in_an_actor_lays_down_its_shard(assignment: Assignment) -> None:
-    assert computed(assignment) == ""
-    assert (assignment.folder / "000000.tsv").read_text() == "id\tbases\ttokens\tgc_fraction\na\t4\t4\t0.75\n"
+def test_a_worker_in_an_actor_lays_down_its_shard(work: SequenceWork) -> None:
+    assert computed(work) == ""
+    assert (work.folder / "000000.tsv").read_text() == "id\tbases\ttokens\tgc_fraction\na\t4\t4\t0.75\n"
 
 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"basecast": "0.0.1"}, f"Basecast {__version__} is installed on a worker, the run is of 0.0.1"),
         ({"model_sha256": "other"}, "the bundle on a worker is not the one that the run began with"),
         ({"ending": ".xlsx"}, "an engine failed (KeyError)"),
     ],
 )
-def test_what_a_worker_cannot_do_is_told(assignment: Assignment, change: dict[str, Any], told: str) -> None:
-    assert computed(replace(assignment, **change)) == told
+def test_what_a_worker_cannot_do_is_told(work: SequenceWork, change: dict[str, Any], told: str) -> None:
+    assert computed(replace(work, **change)) == told
+
+
+def test_a_worker_of_another_version_computes_nothing(work: SequenceWork) -> None:
+    told = computed(work, basecast="0.0.1")
+    assert told == f"Basecast {__version__} is installed on a worker, the run is of 0.0.1"
 
 
 class TwoMachines:

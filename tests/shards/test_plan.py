@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from app.shards.plan import Cutter, Input, Model, Options, Plan, Shard
 
 
-def cut(sizes: list[int], start: int = 0, shard_sequences: int = 3, shard_bytes: int = 100) -> list[Shard]:
-    cutter = Cutter(start, shard_sequences, shard_bytes)
+def cut(sizes: list[int], start: int = 0, shard_records: int = 3, shard_bytes: int = 100) -> list[Shard]:
+    cutter = Cutter(start, shard_records, shard_bytes)
     shards = [shard for end in accumulate(sizes, initial=start) if end > start for shard in cutter.add(end)]
     return shards + list(cutter.rest())
 
@@ -39,7 +39,7 @@ def test_shards_cover_everything_once_and_in_order(sizes: list[int], start: int,
 PLAN = Plan(
     input=Input(size_bytes=9, sha256="in", text_bytes=9, head=(0, 0)),
     model=Model(name="gc@1.0.0", sha256="model"),
-    options=Options(basecast="1", device="auto", ending=".tsv", shard_sequences=2),
+    options=Options(basecast="1", device="auto", ending=".tsv", shard_records=2),
     shards=(Shard(0, 1, 2, 0, 6), Shard(1, 3, 1, 6, 9)),
 )
 
@@ -64,6 +64,6 @@ def test_plans_differ_by_their_parts(part: str, change: dict[str, str], told: li
 
 
 def test_shards_that_follow_from_another_option_are_no_other_input() -> None:
-    options = PLAN.options.model_copy(update={"shard_sequences": 3})
+    options = PLAN.options.model_copy(update={"shard_records": 3})
     other = PLAN.model_copy(update={"options": options, "shards": (Shard(0, 1, 3, 0, 9),)})
     assert PLAN.differences(other) == ["other options"]
