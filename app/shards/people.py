@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from app.client.local import LocalClient
+from app.errors import ShardError
 from app.fuse import exit_at_once
 from app.individual_table import columns, rows
 from app.main import create_service
@@ -69,17 +70,20 @@ class PeopleWorker:
         self._targets = model.manifest.target_names
         self._folder = WorkFolder(work.folder, work.ending)
         self._client = LocalClient(service)
-        self._computing = threading.Lock()
+        self._computing, self._closed = threading.Lock(), threading.Event()
 
     def work(self, shard: Shard) -> None:
         first = shard.first_number - 1
         people = self._asked.people[first : first + shard.records]
         request = {**self._asked.request, "samples": list(people)}
         with self._computing:
+            if self._closed.is_set():
+                raise ShardError("the run has ended")
             told = self._client.predict_people(request, self._asked.vcf, lambda _done, _total: None)
         table = table_bytes(self._asked.ending, columns(self._targets), list(rows(told, self._targets)))
         tally = Tally(predicted=shard.records, refused=(), table_bytes=len(table), place=self._place)
         self._folder.write(shard, table, tally)
 
     def close(self) -> None:
+        self._closed.set()  # who waits for his turn must not ask a service that answers no more
         self._client.close()

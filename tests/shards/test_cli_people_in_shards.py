@@ -8,6 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from app.bundle import read_bundle
+from app.errors import ShardError
+from app.settings import Settings
+from app.shards.people import PeopleWork
+from app.shards.plan import Shard
 from tests.people import REGION, write_genomes, write_window_bundle
 from tests.terminal import Run
 from tests.toy import write_dosage_bundle, write_toy_bundle
@@ -87,3 +92,23 @@ def test_what_cannot_be_used_is_one_line(
 def test_a_service_has_no_shards(run: Run, folder: Path, tmp_path: Path) -> None:
     url = ("--url", "http://127.0.0.1:1", "--region", REGION)
     assert run("individual", folder / "three.vcf", *url, "--work-dir", tmp_path / "parts").status == 2
+
+
+def test_a_worker_that_is_closed_computes_no_more(folder: Path, tmp_path: Path) -> None:
+    settings = Settings(models=folder / "models" / "gc", reference=folder / "reference.fa", device="cpu")
+    digest = read_bundle(settings.models).sha256
+    people = ("ann", "bob")
+    worker = PeopleWork(folder / "three.vcf", people, {"region": REGION}, settings, digest, tmp_path, ".csv").open(
+        1, "a/1"
+    )
+    worker.work(Shard(0, 1, 1, 0, 0))
+    assert (tmp_path / "000000.csv").read_text().splitlines()[1].startswith("ann,chr1,40,50,+,")
+    worker.close()
+    with pytest.raises(ShardError, match="the run has ended"):
+        worker.work(Shard(1, 2, 1, 0, 0))
+
+
+def test_work_goes_to_another_device(folder: Path, tmp_path: Path) -> None:
+    settings = Settings(models=folder / "models" / "gc", reference=folder / "reference.fa")
+    work = PeopleWork(folder / "three.vcf", (), {}, settings, "", tmp_path, ".csv").on("cuda:0", allow_cpu=False)
+    assert (work.device, work.settings.cpu_allowed) == ("cuda:0", False)
