@@ -13,12 +13,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app.client import Client
-from app.commands.genome_client import Answering, open_client
+from app.commands.genome_client import Answering, local_settings, open_client
 from app.commands.genome_options import Gene, Genes, Reference, Samples, Vcf, split
+from app.commands.in_shards import predict_people_in_shards
 from app.commands.options import Device, Model, Models, Output, Quiet, Url
+from app.commands.shard_options import EngineOption, KeepParts, ShardPeople, WorkDir, refuse_shards_at, shards_of
 from app.commands.terminal import end_on_sigterm, messages, say
 from app.individual_table import columns, rows
 from app.logs import configure_logging
+from app.shards.plan import SHARD_PEOPLE
 from app.tables import open_writer
 
 Region = Annotated[str | None, typer.Option(help="contig:first-last, 1-based and inclusive.")]
@@ -46,6 +49,10 @@ def individual(
     models: Models = None,
     url: Url = None,
     device: Device = None,
+    engine: EngineOption = None,
+    work_dir: WorkDir = None,
+    shard_people: ShardPeople = SHARD_PEOPLE,
+    keep_parts: KeepParts = False,
     quiet: Quiet = False,
 ) -> None:
     """Predict for each person of a VCF.
@@ -60,6 +67,7 @@ def individual(
     """
     answering = Answering(url, model, models, device, reference, genes)
     answering.check(needs_reference=True)
+    refuse_shards_at(url, engine, work_dir)
     if (region is None) == (gene is None):
         raise typer.BadParameter("give one of --region and --gene")
     configure_logging("warning")
@@ -70,6 +78,10 @@ def individual(
         "missing": missing, "filter": record_filter, "tile": tile or None,
     }  # fmt: skip
     request = {name: value for name, value in asked.items() if value is not None}
+    shards = shards_of(output, engine, work_dir, shard_people, keep=keep_parts)
+    if shards is not None:
+        predict_people_in_shards(vcf, request, shards, local_settings(answering), console, quiet=quiet)
+        return
     shown = console.is_terminal and not quiet and not (output is None and sys.stdout.isatty())
     with open_client(answering) as client, _progress(console, client, shown) as bar:
         told = client.predict_people(request, vcf, lambda done, total: _show(bar, done, total))
