@@ -21,10 +21,7 @@ SOURCES := app training tests benchmarks examples deploy
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test programs lint format bench bench-redis bench-peers dashboards monitoring-pictures soak train train-checks report clean >>
-=======
-.PHONY: help install serve test programs lint format bench bench-redis bench-peers soak train train-checks report image sbom requirements up down clean
->>>>>>> containers
+.PHONY: help install serve test programs lint format bench bench-redis bench-peers dashboards monitoring-pictures soak train train-checks report image sbom requirements up down clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
