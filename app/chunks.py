@@ -13,6 +13,8 @@ from app.predictor import Predictions, Predictor, RequestLimits
 
 CHUNK_SEQUENCES = 256
 CHUNK_BASES = 512 * 1024
+# Windows that are read in segments have most of them in common, and within a chunk each is computed once.
+CHUNK_BASES_IN_SEGMENTS = 8 * 1024 * 1024
 CHUNKS_IN_FLIGHT = 2  # the next is encoded while the model has one
 
 SEQUENCES = "/sequences"
@@ -65,7 +67,7 @@ async def predict_in_chunks(predictor: Predictor, sequences: Iterable[str], erra
     found: list[Predictions] = []
     sent = 0
     try:
-        for chunk in chunks(sequences, predictor.limits):
+        for chunk in chunks(sequences, predictor.limits, _most_bases(predictor, errand)):
             in_flight.append(asyncio.create_task(_predict(predictor, chunk, errand, sent)))
             sent += len(chunk)
             if len(in_flight) == CHUNKS_IN_FLIGHT:
@@ -79,9 +81,14 @@ async def predict_in_chunks(predictor: Predictor, sequences: Iterable[str], erra
     return _joined(found)
 
 
-def chunks(sequences: Iterable[str], limits: RequestLimits) -> Iterator[list[str]]:
+def _most_bases(predictor: Predictor, errand: Errand) -> int:
+    segmented = predictor.sequence_model(errand.model).manifest.input.segments is not None
+    return CHUNK_BASES_IN_SEGMENTS if segmented else CHUNK_BASES
+
+
+def chunks(sequences: Iterable[str], limits: RequestLimits, most_bases: int = CHUNK_BASES) -> Iterator[list[str]]:
     """The sequences in groups that one request can hold; a longer one goes alone."""
-    most, most_bases = min(CHUNK_SEQUENCES, limits.max_sequences), min(CHUNK_BASES, limits.max_total_bases)
+    most, most_bases = min(CHUNK_SEQUENCES, limits.max_sequences), min(most_bases, limits.max_total_bases)
     chunk: list[str] = []
     bases = 0
     for sequence in sequences:

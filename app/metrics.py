@@ -156,11 +156,14 @@ class ModelMetrics:
         manifest: the model's.
         sha256: digest of its bundle.
         label: what the model is called; its name, or `name@version` where several versions are served.
+        part: what stands behind that for a graph that does not count what is the whole model's.
     """
 
-    def __init__(self, metrics: Metrics, manifest: Manifest, sha256: str, label: str = "") -> None:
-        name = label or manifest.name
-        metrics.model_info.labels(name).info({"version": manifest.version, "sha256": sha256})
+    def __init__(self, metrics: Metrics, manifest: Manifest, sha256: str, label: str = "", part: str = "") -> None:
+        name = (label or manifest.name) + part
+        self.values = [] if part else _values(metrics, manifest, name)
+        if not part:
+            metrics.model_info.labels(name).info({"version": manifest.version, "sha256": sha256})
         self.shed = metrics.shed
         self.expired = metrics.expired.labels(name)
         self.cancelled = metrics.cancelled.labels(name)
@@ -168,7 +171,6 @@ class ModelMetrics:
         self.out_of_memory = metrics.out_of_memory.labels(name)
         self.reclaimed = metrics.reclaimed.labels(name)
         self.dead = metrics.dead.labels(name)
-        self.values = [metrics.values.labels(name, it.name, edges=_value_edges(it)) for it in manifest.targets]
         self._sequences = {outcome: metrics.sequences.labels(name, outcome) for outcome in OUTCOMES}
         self._busy_seconds = metrics.busy_seconds
         self._tokens, self._padded_tokens = metrics.tokens.labels(name), metrics.padded_tokens.labels(name)
@@ -213,6 +215,10 @@ class ModelMetrics:
     def queue_wait(self, seconds: float) -> None:
         """Record how long the first job of a batch waited."""
         self._queue_wait.observe(seconds)
+
+
+def _values(metrics: Metrics, manifest: Manifest, name: str) -> list[Histogram]:
+    return [metrics.values.labels(name, target.name, edges=_value_edges(target)) for target in manifest.targets]
 
 
 def _reading(load: Callable[[], tuple[int, int, float]], position: int) -> float:

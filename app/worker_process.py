@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import chain
 
 from app import __version__
 from app.backend import at_work, tracing_for
@@ -29,7 +30,7 @@ class WorkerProcess:
     Attributes:
         manifests: of the bundles that are served.
         provider: what computes, as ONNX Runtime names it.
-        workers: one for each bundle, in their order.
+        workers: one for each graph of each bundle, in their order.
         side: this process's end of the queue.
     """
 
@@ -89,17 +90,21 @@ def create_worker_process(settings: Settings) -> WorkerProcess:
         raise SettingsError("a worker needs a queue that others can reach; set queue to redis://, rediss:// or unix://")
     metrics = Metrics()
     bundles = read_bundles(settings.models)
-    counted = count_each(bundles, metrics)
+    counted = chain.from_iterable(count_each(bundles, metrics))
     compute = Compute.of(settings.compute_threads, settings.watchdog_ms / 1000)
-    loaded = [load(it, settings.device, settings.cpu_allowed, compute.watchdog, time_longest=True) for it in bundles]
-    provider = loaded[0].model.provider
+    loaded = [
+        graph
+        for bundle in bundles
+        for graph in load(bundle, settings.device, settings.cpu_allowed, compute.watchdog, time_longest=True)
+    ]
+    provider = loaded[0].graph.provider
     lease_ms = lease_for([it.speed for it in loaded], settings.lease_ms)
     side = WorkerSide(settings.queue, settings.namespace, metrics, provider, __version__, lease_ms)
     tracing = tracing_for(settings)
     records = Records(side.name, settings.log_batches_from_ms, tracing)
     workers = [
-        hire(model, side.open_source(model.model.sha256, compute.threads, counters), compute, counters, records)
-        for model, counters in zip(loaded, counted, strict=True)
+        hire(graph, side.open_source(graph.work_digest, compute.threads, counter), compute, counter, records)
+        for graph, counter in zip(loaded, counted, strict=True)
     ]
     metrics.workers_ready.set_function(lambda: sum(worker.alive for worker in workers))
     manifests = [it.manifest for it in bundles]

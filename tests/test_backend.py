@@ -26,16 +26,16 @@ def _backend(models: Path, **settings: object) -> Backend:
 async def test_in_memory_it_computes_here(toy_models: Path) -> None:
     backend = _backend(toy_models)
     assert backend.provider == "CPUExecutionProvider"
-    assert {type(queue) for queue in backend.queues} == {MemoryQueue}
+    assert {type(queue) for queue in backend.queues.values()} == {MemoryQueue}
 
 
 async def test_behind_redis_nothing_is_computed_here(toy_models: Path, redis_server: RedisServer) -> None:
     backend = _backend(toy_models, queue=redis_server.url)
     assert backend.provider == ""
-    assert {type(queue) for queue in backend.queues} == {RedisQueue}
+    assert {type(queue) for queue in backend.queues.values()} == {RedisQueue}
     await backend.preflight()
     async with backend.running():
-        assert [backend.workers_of(queue.sha256) for queue in backend.queues] == [0, 0]
+        assert [backend.workers_of(digest) for digest in backend.queues] == [0, 0]
 
 
 async def test_behind_redis_what_a_caller_has_had_is_known_to_every_process(
