@@ -33,7 +33,7 @@ from app.limits import RateLimiter
 from app.loading import count_each, read_bundles
 from app.metrics import Metrics, ModelMetrics
 from app.predictor import Predictor, RequestLimits, ServedModel
-from app.routes import add_health, add_models, add_predictions
+from app.routes import add_health, add_inference, add_models, add_predictions
 from app.settings import Settings, is_loopback
 from app.tracing import NO_TRACING, Tracing
 from app.window_encoding import WindowEncoder
@@ -164,12 +164,15 @@ def _http(
     add_models(api, predictor)
     health = HealthRoutes({"compute": fuse_is_whole(backend.fuse)}, _ready(predictor, backend), metrics)
     add_health(api, health, with_metrics=settings.metrics_port is None)
+    infer = add_inference(api, settings, predictor, health)
+    hot |= {("POST", path): each.handler for path, each in infer.items()}
+    templates = {path: each.template for path, each in infer.items()}
     describe(api, settings.max_sequences, settings.max_deadline_ms)
     guard = _guard(settings, backend.limiter)
     if guard is not None:
         require_keys(api, guard.open_paths)
     paces = {INDIVIDUAL: BodyPace(max(settings.body_timeout_ms, UPLOAD_TIMEOUT_MS))}
-    return Boundary(api, hot, metrics, BodyPace(settings.body_timeout_ms), guard, tracing, paces)
+    return Boundary(api, hot, metrics, BodyPace(settings.body_timeout_ms), guard, tracing, paces, templates)
 
 
 def _guard(settings: Settings, limiter: RateLimiter) -> Guard | None:

@@ -11,6 +11,8 @@ from app.api.boundary import Handler
 from app.api.deadlines import DeadlineLimits
 from app.api.health import HealthRoutes
 from app.api.individual import IndividualRoute
+from app.api.inference.registration import register
+from app.api.inference.routes import HotPath, InferenceRoutes
 from app.api.models import ModelRoutes
 from app.api.mutagenesis import MUTAGENESIS, MutagenesisRoute
 from app.api.openapi import (
@@ -54,6 +56,15 @@ def add_predictions(
             documented = documentation[path](settings.max_deadline_ms)
             api.add_api_route(path, handler, methods=["POST"], **documented)
     return {("POST", path): handler for path, handler in handlers.items()}
+
+
+def add_inference(api: FastAPI, settings: Settings, predictor: Predictor, health: HealthRoutes) -> dict[str, HotPath]:
+    """Add the Open Inference Protocol, and give the boundary each loaded model's inference by its path."""
+    bodies = BodyLimits(settings.max_body_bytes, settings.max_sequences)
+    deadlines = DeadlineLimits(settings.default_deadline_ms, settings.max_deadline_ms)
+    routes = InferenceRoutes(predictor, health.readyz, bodies, deadlines)
+    register(api, routes, health, settings.max_deadline_ms)
+    return routes.hot()
 
 
 def add_models(api: FastAPI, predictor: Predictor) -> None:
