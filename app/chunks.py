@@ -30,6 +30,7 @@ class Errand:
         deadline: seconds of the event loop's clock.
         traceparent: the trace that the jobs belong to.
         pointer_of: JSON pointer to what a sequence was made of, by its index; the caller did not send the sequence.
+        in_segments: the model reads windows in segments.
     """
 
     model: str | None
@@ -37,6 +38,7 @@ class Errand:
     priority: Priority
     traceparent: str | None
     pointer_of: Callable[[int], str]
+    in_segments: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ async def predict_in_chunks(predictor: Predictor, sequences: Iterable[str], erra
     found: list[Predictions] = []
     sent = 0
     try:
-        for chunk in chunks(sequences, predictor.limits, _most_bases(predictor, errand)):
+        most_bases = CHUNK_BASES_IN_SEGMENTS if errand.in_segments else CHUNK_BASES
+        for chunk in chunks(sequences, predictor.limits, most_bases):
             in_flight.append(asyncio.create_task(_predict(predictor, chunk, errand, sent)))
             sent += len(chunk)
             if len(in_flight) == CHUNKS_IN_FLIGHT:
@@ -79,11 +82,6 @@ async def predict_in_chunks(predictor: Predictor, sequences: Iterable[str], erra
             task.cancel()
         await asyncio.gather(*in_flight, return_exceptions=True)
     return _joined(found)
-
-
-def _most_bases(predictor: Predictor, errand: Errand) -> int:
-    segmented = predictor.sequence_model(errand.model).manifest.input.segments is not None
-    return CHUNK_BASES_IN_SEGMENTS if segmented else CHUNK_BASES
 
 
 def chunks(sequences: Iterable[str], limits: RequestLimits, most_bases: int = CHUNK_BASES) -> Iterator[list[str]]:
