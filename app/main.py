@@ -32,8 +32,9 @@ from app.individual.people import PeoplePredictor
 from app.limits import RateLimiter
 from app.loading import count_each, read_bundles
 from app.metrics import Metrics, ModelMetrics
-from app.predictor import Predictor, RequestLimits, ServedModel
+from app.predictor import Predictor, RequestLimits
 from app.routes import add_health, add_inference, add_models, add_predictions
+from app.served_models import ServedModel
 from app.settings import Settings, is_loopback
 from app.tracing import NO_TRACING, Tracing
 from app.window_encoding import WindowEncoder

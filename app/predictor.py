@@ -18,15 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from app.batching import Answer, Priority
-from app.bundle import Manifest
 from app.courses import Course, OneGraph, Read, TwoGraphs, slowest, stacked
-from app.dosage import ModelVariants
-from app.encoding import SequenceEncoder, SequenceRefused
-from app.errors import DeadlineExceeded, Draining, ItemError, ServiceError, UnknownModel, Unprocessable
+from app.encoding import SequenceRefused
+from app.errors import DeadlineExceeded, Draining, ItemError, ServiceError, Unprocessable
 from app.flights import Flights, Terms
 from app.in_flight import InFlight
-from app.metrics import Metrics, ModelMetrics
-from app.queue import JobQueue
+from app.metrics import Metrics
+from app.served_models import ServedModel, ServedModels
 from app.window_encoding import WindowEncoder
 
 # Below this a request is encoded faster than a thread could be woken for it.
@@ -34,30 +32,6 @@ INLINE_BASES = 4096
 
 Rows = npt.NDArray[np.float32]
 Encode = Callable[[Sequence[str]], list[Read | SequenceRefused]]
-
-
-@dataclass(frozen=True, eq=False)
-class ServedModel:
-    """One bundle as the API side sees it: how to encode for it, and the queue to its workers.
-
-    Attributes:
-        queue: to the workers of its first graph.
-        variants: what a model of dosages reads.
-        head: the queue to the workers of its head, where it reads windows in segments.
-    """
-
-    manifest: Manifest
-    sha256: str
-    encoder: SequenceEncoder | WindowEncoder
-    queue: JobQueue
-    metrics: ModelMetrics
-    variants: ModelVariants | None = None
-    head: JobQueue | None = None
-
-    @property
-    def queues(self) -> tuple[JobQueue, ...]:
-        """One for each of its graphs."""
-        return (self.queue,) if self.head is None else (self.queue, self.head)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +93,16 @@ class Predictor:
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.models = tuple(models)
+        self._served = ServedModels(models)
         self.limits, self._in_flight, self._metrics, self._clock = limits, in_flight, metrics, clock
-        self._by_name = {model.manifest.name: model for model in reversed(models)}
-        self._by_name |= {model.manifest.versioned_name: model for model in models}
         self._courses = {model.sha256: self._new_course(model) for model in models}
         self._personal: set[OneGraph | TwoGraphs] = set()
         self.draining = False
+
+    @property
+    def models(self) -> tuple[ServedModel, ...]:
+        """All of them, in order of preference."""
+        return self._served.all
 
     def model(self, name: str | None) -> ServedModel:
         """The model of that name, `name@version`, or the only one there is.
@@ -133,13 +110,7 @@ class Predictor:
         Raises:
             UnknownModel: there is none, or no name was given and there are several.
         """
-        if name is None and len(self.models) == 1:
-            return self.models[0]
-        if name is None:
-            raise UnknownModel(f"Several models are loaded; name one of {self._names()}.")
-        if name not in self._by_name:
-            raise UnknownModel(f"No model of that name or version is loaded; there is {self._names()}.")
-        return self._by_name[name]
+        return self._served.model(name)
 
     def sequence_model(self, name: str | None) -> ServedModel:
         """The same, which must be one that reads sequences.
@@ -148,14 +119,7 @@ class Predictor:
             UnknownModel: as `model`.
             Unprocessable: it reads genotypes.
         """
-        model = self.model(name)
-        if not model.manifest.input.reads_sequences:
-            detail = "This model reads genotypes and no sequences; ask POST /predict/individual."
-            raise Unprocessable(detail, items=[ItemError("/model", "needs_genotypes", detail)])
-        return model
-
-    def _names(self) -> str:
-        return ", ".join(model.manifest.versioned_name for model in self.models)
+        return self._served.sequence_model(name)
 
     async def predict(
         self,

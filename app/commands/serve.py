@@ -17,7 +17,7 @@ from app.commands.options import Device, LogFormat, LogLevel, MetricsPort, Model
 from app.commands.terminal import messages, say
 from app.logs import configure_logging
 from app.main import Service, create_service
-from app.predictor import ServedModel
+from app.served_models import ServedModel
 from app.server import serve as serve_until_stopped
 from app.settings import load_settings
 

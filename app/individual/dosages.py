@@ -15,7 +15,8 @@ from app.genome.sources import GenotypesIn
 from app.genomes import Genomes
 from app.individual.answer import Place
 from app.individual.prediction import Errand
-from app.predictor import Predictor, ServedModel
+from app.predictor import Predictor
+from app.served_models import ServedModel
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,8 @@ from app.individual.dosages import (
 )
 from app.individual.prediction import Errand, Timing, predict_distinct
 from app.individual.question import Question
-from app.predictor import Predictor, ServedModel
+from app.predictor import Predictor
+from app.served_models import ServedModel
 from app.windows import gene_window, pieces, region_windows
 
 Build = Callable[[Window, People], Carriers]

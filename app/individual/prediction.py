@@ -17,7 +17,8 @@ from app.errors import ItemError, ServiceError, Unprocessable
 from app.genome.haplotypes.carriers import Carriers
 from app.genome.haplotypes.distinct import Haplotypes
 from app.genome.haplotypes.segments import Segments
-from app.predictor import Predictor, ServedModel
+from app.predictor import Predictor
+from app.served_models import ServedModel
 
 CHUNK_SEQUENCES = 256
 CHUNK_BASES = 512 * 1024
