@@ -7,6 +7,7 @@ second one, which pulls a C into it and nothing else: worth 2.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -79,6 +80,12 @@ async def test_each_distinct_segment_is_embedded_once_and_each_distinct_haplotyp
 
 async def test_nothing_is_kept_for_the_next_request(client: httpx.AsyncClient) -> None:
     assert await people(client) == await people(client)
+    assert await computed(client) == (8, 6)
+
+
+async def test_two_requests_at_once_share_nothing_that_is_somebody_s(client: httpx.AsyncClient) -> None:
+    one, other = await asyncio.gather(people(client), people(client))
+    assert one == other
     assert await computed(client) == (8, 6)
 
 

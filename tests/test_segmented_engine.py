@@ -10,7 +10,8 @@ import pytest
 from app.bundle import EMBEDDER, HEAD, Bundle, digests, read_bundle
 from app.errors import BundleError, OutOfMemory
 from app.fuse import Fuse
-from app.loading import load
+from app.loading import count_each, load
+from app.metrics import Metrics
 from app.segmented_engine import SegmentedModel, open_graphs
 from app.watchdog import Watchdog
 from app.window_encoding import EncodedWindow, WindowEncoder
@@ -97,3 +98,14 @@ def test_loading_gives_each_graph_work_and_limits_of_its_own(bundle: Bundle) -> 
     # A segment's embedding has two numbers, so as many segments as tokens go into a batch.
     assert (embedder.limits.max_tokens, head.limits.max_tokens) == (16_384, 2 * 16_384)
     assert 0 < head.speed.longest_seconds < 1
+
+
+def test_what_is_the_bundle_s_is_counted_with_its_first_graph(bundle: Bundle) -> None:
+    metrics = Metrics()
+    ((embedder, head),) = count_each([bundle], metrics)
+    assert (len(embedder.values), len(head.values)) == (1, 0)
+    head.batch(rows=3, tokens=24, padded_tokens=24, seconds=0.1)
+    sample = metrics.registry.get_sample_value
+    assert sample("basecast_batch_sequences_sum", {"model": "gc-squares/head"}) == 3
+    assert sample("basecast_model_info", {"model": "gc-squares", "version": "1.0.0", "sha256": bundle.sha256}) == 1
+    assert {it.labels["model"] for family in metrics.model_info.collect() for it in family.samples} == {"gc-squares"}
