@@ -32,18 +32,17 @@ VOCABULARY = 4096
 MODEL = ModelConfig(backbone="dnabert2", width=256, layers=4, heads=4, inner_width=1024)
 
 
-def write_random_bundle(folder: Path) -> Path:
-    """Write DNABERT-2's architecture with 4 layers of 256 as `folder/random`."""
+def write_random_bundle(folder: Path, config: ModelConfig = MODEL) -> Path:
+    """Write DNABERT-2's architecture, by default with 4 layers of 256, as `folder/random`."""
     rules = Input(
         encoding="tokens", min_bases=1, max_bases=LONGEST_BASES, max_tokens=LONGEST_BASES + 2, pad_token_id=PAD
     )
     tokenizer = train_bpe(random_sequences(500, 500, 1000, seed=1), VOCABULARY)
     feeder = Feeder(rules, {TOKENIZER: tokenizer})
     torch.manual_seed(0)
-    model = Regressor(MODEL, outputs=1, targets=1, vocabulary=feeder.vocabulary).eval()
+    model = Regressor(config, outputs=1, targets=1, vocabulary=feeder.vocabulary).eval()
     files = {GRAPH: export_graph(model, feeder), TOKENIZER: tokenizer}
-    architecture = "DNABERT-2, 4 layers of 256, random weights."
-    return write_random(folder / "random", rules, files, _golden(model, feeder), architecture)
+    return write_random(folder / "random", rules, files, _golden(model, feeder), "DNABERT-2's, random weights.")
 
 
 def _golden(model: Regressor, feeder: Feeder) -> Golden:
