@@ -78,8 +78,8 @@ def main(
     """Measure 1, 10, 100 and 343 people of GEUVADIS (BASECAST_DATA), then ask for each of them alone."""
     data = Path(os.environ["BASECAST_DATA"]) / "geuvadis-chr22-personal"
     with tempfile.TemporaryDirectory() as scratch:
-        given = {"models": write_random_segments(Path(scratch)), "threads": 1, "watchdog_ms": PATIENCE_MS}
-        settings = Settings(**given | genomes(data, Path(scratch)))
+        given = genomes(data, Path(scratch)) | {"watchdog_ms": PATIENCE_MS, "lease_ms": 2 * PATIENCE_MS}
+        settings = Settings(models=write_random_segments(Path(scratch)), threads=1, **given)
         figures = asyncio.run(_measure(create_service(settings), rounds))
     text = page(figures, rounds)
     if write:
