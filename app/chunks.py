@@ -13,6 +13,8 @@ from app.predictor import Predictions, Predictor, RequestLimits
 
 CHUNK_SEQUENCES = 256
 CHUNK_BASES = 512 * 1024
+# Windows that are read in segments have most of them in common, and within a chunk each is computed once.
+CHUNK_BASES_IN_SEGMENTS = 8 * 1024 * 1024
 CHUNKS_IN_FLIGHT = 2  # the next is encoded while the model has one
 
 SEQUENCES = "/sequences"
@@ -28,6 +30,7 @@ class Errand:
         deadline: seconds of the event loop's clock.
         traceparent: the trace that the jobs belong to.
         pointer_of: JSON pointer to what a sequence was made of, by its index; the caller did not send the sequence.
+        in_segments: the model reads windows in segments.
     """
 
     model: str | None
@@ -35,6 +38,7 @@ class Errand:
     priority: Priority
     traceparent: str | None
     pointer_of: Callable[[int], str]
+    in_segments: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,8 @@ async def predict_in_chunks(predictor: Predictor, sequences: Iterable[str], erra
     found: list[Predictions] = []
     sent = 0
     try:
-        for chunk in chunks(sequences, predictor.limits):
+        most_bases = CHUNK_BASES_IN_SEGMENTS if errand.in_segments else CHUNK_BASES
+        for chunk in chunks(sequences, predictor.limits, most_bases):
             in_flight.append(asyncio.create_task(_predict(predictor, chunk, errand, sent)))
             sent += len(chunk)
             if len(in_flight) == CHUNKS_IN_FLIGHT:
@@ -79,9 +84,9 @@ async def predict_in_chunks(predictor: Predictor, sequences: Iterable[str], erra
     return _joined(found)
 
 
-def chunks(sequences: Iterable[str], limits: RequestLimits) -> Iterator[list[str]]:
+def chunks(sequences: Iterable[str], limits: RequestLimits, most_bases: int = CHUNK_BASES) -> Iterator[list[str]]:
     """The sequences in groups that one request can hold; a longer one goes alone."""
-    most, most_bases = min(CHUNK_SEQUENCES, limits.max_sequences), min(CHUNK_BASES, limits.max_total_bases)
+    most, most_bases = min(CHUNK_SEQUENCES, limits.max_sequences), min(most_bases, limits.max_total_bases)
     chunk: list[str] = []
     bases = 0
     for sequence in sequences:

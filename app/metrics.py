@@ -22,7 +22,7 @@ from prometheus_client import (
 
 from app import __version__
 from app.bundle import Manifest, Target
-from app.histograms import Histograms
+from app.histograms import Histogram, Histograms
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which no dashboard of ours reads
 
@@ -203,11 +203,18 @@ class ModelMetrics:
         manifest: the model's.
         sha256: digest of its bundle.
         label: what the model is called; its name, or `name@version` where several versions are served.
+        part: what stands behind that for a graph that does not count what is the whole model's.
     """
 
-    def __init__(self, metrics: Metrics, manifest: Manifest, sha256: str, label: str = "") -> None:
-        name = label or manifest.name
-        metrics.model_info.labels(name).info({"version": manifest.version, "sha256": sha256})
+    def __init__(self, metrics: Metrics, manifest: Manifest, sha256: str, label: str = "", part: str = "") -> None:
+        name = (label or manifest.name) + part
+        self.values = [] if part else _values(metrics, manifest, name)
+        self.sequence_tokens = metrics.sequence_tokens.labels(name)
+        if not part:
+            metrics.model_info.labels(name).info({"version": manifest.version, "sha256": sha256})
+            for target in manifest.targets:
+                metrics.target_mean.labels(name, target.name).set(target.mean)
+                metrics.target_deviation.labels(name, target.name).set(target.standard_deviation)
         self.shed = metrics.shed
         self.expired = metrics.expired.labels(name)
         self.cancelled = metrics.cancelled.labels(name)
@@ -215,11 +222,6 @@ class ModelMetrics:
         self.out_of_memory = metrics.out_of_memory.labels(name)
         self.reclaimed = metrics.reclaimed.labels(name)
         self.dead = metrics.dead.labels(name)
-        self.values = [metrics.values.labels(name, it.name, edges=_value_edges(it)) for it in manifest.targets]
-        self.sequence_tokens = metrics.sequence_tokens.labels(name)
-        for target in manifest.targets:
-            metrics.target_mean.labels(name, target.name).set(target.mean)
-            metrics.target_deviation.labels(name, target.name).set(target.standard_deviation)
         self._sequences = {outcome: metrics.sequences.labels(name, outcome) for outcome in OUTCOMES}
         self._workers_ready = metrics.workers_ready.labels(name)
         self._busy_seconds, self._compute_threads = metrics.busy_seconds, metrics.compute_threads
@@ -281,6 +283,10 @@ class ModelMetrics:
     def queue_wait(self, seconds: float) -> None:
         """Record how long the first job of a batch waited."""
         self._queue_wait.observe(seconds)
+
+
+def _values(metrics: Metrics, manifest: Manifest, name: str) -> list[Histogram]:
+    return [metrics.values.labels(name, target.name, edges=_value_edges(target)) for target in manifest.targets]
 
 
 def _reading(load: Callable[[], tuple[int, int, float]], position: int) -> float:

@@ -127,7 +127,8 @@ class DrainingServer(uvicorn.Server):
         for waiting in (drained, hurried):
             waiting.cancel()
         for model in self._service.predictor.models:
-            await model.queue.close()  # as draining does, had it been left to end
+            for queue in model.queues:
+                await queue.close()  # as draining does, had it been left to end
         self.should_exit = True
 
 

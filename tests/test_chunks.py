@@ -16,6 +16,7 @@ from app.main import Service, create_service
 from app.predictor import RequestLimits
 from app.settings import Settings
 from tests.toy import write_dosage_bundle
+from tests.toy_segments import write_segmented_bundle
 
 
 def errand(seconds: float = 60) -> Errand:
@@ -40,6 +41,20 @@ def test_a_chunk_is_never_more_than_a_request_may_be() -> None:
     limits = RequestLimits(max_sequences=3, max_total_bases=10)
     assert list(map(len, chunks(["AA"] * 5, limits))) == [3, 2]
     assert list(map(len, chunks(["AAAA"] * 5, limits))) == [2, 2, 1]
+
+
+async def test_windows_in_segments_come_in_larger_chunks_within_which_what_they_share_is_computed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.chunks.CHUNK_BASES", 20)  # one window
+    service = create_service(Settings(models=write_segmented_bundle(tmp_path), threads=1))
+    windows = ["A" * 15 + "AAAAC", "A" * 15 + "AAAGC", "A" * 15 + "AACGC"]
+    async with service.running():
+        asked = replace(errand(), model="gc-squares", in_segments=True)
+        found = await predict_in_chunks(service.predictor, windows, asked)
+    assert found.values == [[4 * 1], [4 * 4], [4 * 9]]
+    embedded = service.metrics.registry.get_sample_value("basecast_batch_sequences_sum", {"model": "gc-squares"})
+    assert embedded == 1 + 3
 
 
 async def test_values_of_many_chunks_are_in_order(service: Service) -> None:

@@ -22,8 +22,9 @@ from app.errors import (
 )
 from app.in_flight import InFlight
 from app.metrics import Metrics, ModelMetrics
-from app.predictor import Predictor, RequestLimits, ServedModel
+from app.predictor import Predictor, RequestLimits
 from app.queue.memory import MemoryQueue
+from app.served_models import ServedModel
 from tests.toy import write_toy_bundle
 
 LIMITS = BatchLimits()

@@ -124,7 +124,8 @@ def _in_order(values: Mapping[str, float], wanted: Sequence[str] | None) -> list
 
 
 def _counts(counts: Counts) -> dict[str, int]:
-    return {name: getattr(counts, name) for name in Counts.__slots__}
+    told = {name: getattr(counts, name) for name in Counts.__slots__}
+    return {name: number for name, number in told.items() if number is not None}
 
 
 def _place(place: Place) -> dict[str, Any]:

@@ -122,6 +122,7 @@ class WindowCounts(BaseModel):
     records: int
     applied: int
     filtered: int
+    distinct_segments: Annotated[int | None, Field(default=None, description="Of a model that reads segments.")]
 
 
 class WindowResponse(BaseModel):

@@ -74,7 +74,8 @@ class MutagenesisRoute:
         exchange.model, exchange.sequences = model.manifest.versioned_name, subject.sweep.sequences
         if exchange.caller is not None:
             await exchange.caller.charge("sequences", subject.sweep.sequences)
-        errand = Errand(exchange.model, deadline, "bulk", exchange.trace.traceparent, lambda _: subject.pointer)
+        trace, in_segments = exchange.trace.traceparent, model.manifest.input.segments is not None
+        errand = Errand(exchange.model, deadline, "bulk", trace, lambda _: subject.pointer, in_segments)
         found = await mutagenesis(self._predictor, subject.sweep, errand)
         exchange.seconds.update(found.seconds)
         exchange.tokens = found.tokens

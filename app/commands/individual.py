@@ -97,12 +97,11 @@ def _write(told: dict[str, Any], output: Path | None) -> None:
 
 
 def _tell(told: dict[str, Any], client: Client, console: Console) -> None:
-    windows = told.get("windows", (told,))
-    people, distinct = (
-        windows[0]["counts"]["samples"],
-        sum(window["counts"]["distinct_haplotypes"] for window in windows),
-    )
-    say(console, f"{client.model}: {people} people, {distinct} distinct haplotypes")
+    counts = [window["counts"] for window in told.get("windows", (told,))]
+    distinct = f"{sum(each['distinct_haplotypes'] for each in counts)} distinct haplotypes"
+    if "distinct_segments" in counts[0]:
+        distinct += f", {sum(each['distinct_segments'] for each in counts)} distinct segments"
+    say(console, f"{client.model}: {counts[0]['samples']} people, {distinct}")
     say(console, told["caveat"], "yellow")
 
 

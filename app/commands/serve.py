@@ -20,8 +20,8 @@ from app.commands.options import Device, LogFormat, LogLevel, MetricsPort, Model
 from app.commands.terminal import messages, say
 from app.logs import configure_logging
 from app.main import Service, create_service
-from app.predictor import ServedModel
 from app.processes import Supervisor
+from app.served_models import ServedModel
 from app.server import serve as serve_until_stopped
 from app.settings import Settings, load_settings
 

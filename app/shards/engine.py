@@ -13,7 +13,7 @@ from app.bundle import Bundle
 from app.client import Prediction
 from app.encoding import EncodedSequence, Ids, SequenceEncoder, SequenceRefused
 from app.engine import Values
-from app.errors import DeviceLost, InferenceFailed, NonFiniteOutput, OutOfMemory, ServiceError
+from app.errors import BundleError, DeviceLost, InferenceFailed, NonFiniteOutput, OutOfMemory, ServiceError
 from app.fuse import Fuse
 from app.loading import load
 from app.records import Record
@@ -43,11 +43,14 @@ class ShardEngine:
 
     def __init__(self, bundle: Bundle, device: str, allow_cpu: bool, threads: int, fuse: Fuse) -> None:
         self._fuse, self._watchdog = fuse, Watchdog(fuse, WATCHDOG_SECONDS)
-        loaded = load(bundle, device, allow_cpu, self._watchdog)
+        loaded, *more = load(bundle, device, allow_cpu, self._watchdog)
+        if more:
+            detail = "reads segments, which are not computed in shards; leave --engine and --work-dir out"
+            raise BundleError(f"{bundle.manifest.name} {detail}")
         self._encoder = SequenceEncoder(bundle.manifest, bundle.files)
-        self._model, self._speed = RecoveringModel(loaded.model), loaded.speed
-        self._limits = shard_limits(bundle.manifest, on_cpu=loaded.model.on_cpu)
-        self._pool = ThreadPoolExecutor(threads if loaded.model.on_cpu else GPU_THREADS, thread_name_prefix="compute")
+        self._model, self._speed = RecoveringModel(loaded.graph), loaded.speed
+        self._limits = shard_limits(bundle.manifest, on_cpu=loaded.graph.on_cpu)
+        self._pool = ThreadPoolExecutor(threads if loaded.graph.on_cpu else GPU_THREADS, thread_name_prefix="compute")
         self._watchdog.start()
 
     def predict(self, records: Sequence[Record]) -> Outcome:

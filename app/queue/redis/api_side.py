@@ -53,12 +53,12 @@ class ApiSide:
         self._workers: dict[str, list[Heartbeat]] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
-    def open_queue(self, sha256: str, targets: int, max_tokens: int, metrics: ModelMetrics) -> RedisQueue:
+    def open_queue(self, sha256: str, targets: int | None, max_tokens: int, metrics: ModelMetrics) -> RedisQueue:
         """The asking end of one bundle's queue.
 
         Args:
             sha256: digest of the bundle.
-            targets: how many values its answers have.
+            targets: how many values its answers have; None where only the graph knows.
             max_tokens: how many tokens may wait.
             metrics: the bundle's.
         """

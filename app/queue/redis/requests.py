@@ -33,7 +33,7 @@ class RedisQueue:
 
     Args:
         sha256: digest of the bundle.
-        targets: how many values an answer has.
+        targets: how many values an answer has; None where only the graph knows.
         max_tokens: how many tokens may wait; an empty queue takes any single request.
         keys: the names in Redis.
         api_process: this process's name there.
@@ -45,7 +45,7 @@ class RedisQueue:
     def __init__(
         self,
         sha256: str,
-        targets: int,
+        targets: int | None,
         max_tokens: int,
         keys: Keys,
         api_process: str,
@@ -132,7 +132,7 @@ class RedisQueue:
         return ids
 
     def receive(self, job: Job, outcome: Outcome) -> None:
-        if isinstance(outcome, Answer) and len(outcome.values) != self._targets:
+        if isinstance(outcome, Answer) and self._targets not in (None, len(outcome.values)):
             raise Malformed("an answer with another number of values than the model has targets")
         self._end(job, outcome)
 
