@@ -24,6 +24,7 @@ from tests.apt import require
 REPOSITORY = Path(__file__).parent.parent
 BASE = "docker.io/library/python:3.11-slim-bookworm"
 DEBIAN = "bookworm"
+STORE_BYTES = 3 * 1024**3
 ARCHIVE = Path(sys.prefix) / "python-slim.tar"
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
 # What a machine's own pip is told of the network, which a build has to be told as well.
@@ -86,27 +87,41 @@ def podman_with_base() -> Iterator[Podman]:
     if os.geteuid() != 0:
         pytest.skip("building an image needs root")
     require("podman", "runc", "mmdebstrap")
-    if not ARCHIVE.exists():
-        _make_archive()
     folder = Path(f"/var/tmp/basecast-podman-{os.getpid()}")  # an overlay can lie on a disk, not on another overlay
-    folder.mkdir(mode=0o700)
+    folder.mkdir(mode=0o711)
+    # To write and remove tens of thousands of files on a disk takes minutes.
+    if _available_memory_bytes() > 4 * STORE_BYTES:
+        _run("mount", "-t", "tmpfs", "-o", f"size={STORE_BYTES},mode=711", "basecast", folder)
     podman = Podman(folder)
     try:
+        if not ARCHIVE.exists():
+            _make_archive(folder)
         podman("import", "--quiet", ARCHIVE, BASE)
         yield podman
     finally:
-        # Not `system reset`, which takes more with it than this folder; podman mounts the one below on itself.
-        subprocess.run(["umount", folder / "store" / "overlay"], check=False, capture_output=True)
+        # Not `podman system reset`, which takes more with it than this folder.
+        _run("umount", "--recursive", folder / "store" / "overlay")
+        _run("umount", folder)
         shutil.rmtree(folder)
 
 
-def _make_archive() -> None:
+def _available_memory_bytes() -> int:
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+
+
+def _run(*command: object) -> None:
+    subprocess.run(list(map(str, command)), check=False, capture_output=True)
+
+
+def _make_archive(folder: Path) -> None:
     """Python's image has pip and setuptools in /usr/local, where nothing belongs to a package of Debian."""
     beside = ARCHIVE.with_suffix(f".{os.getpid()}.tar")
     options = ["--variant=minbase", "--include=python3-venv,ca-certificates", "--quiet"]
     options += [f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT]
     hook = '--customize-hook=chroot "$1" python3 -m venv /usr/local'
-    subprocess.run(["mmdebstrap", *options, hook, DEBIAN, str(beside)], check=True, capture_output=True)
+    command = ["mmdebstrap", *options, hook, DEBIAN, str(beside)]
+    subprocess.run(command, env=os.environ | {"TMPDIR": str(folder)}, check=True, capture_output=True)
     beside.rename(ARCHIVE)
 
 
