@@ -7,21 +7,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tests.monitoring.facts import WINDOW_SECONDS, Facts
 from tests.monitoring.prometheus import SCRAPE_SECONDS, Series
 from tests.monitoring.scene import (
     BASES,
     EQUAL,
-    MAX_MEMORY_BYTES,
     QUEUED_JOBS,
     QUEUED_TOKENS,
     SEQUENCES,
     SHED,
     STALL_SECONDS,
     STOPPED_SECONDS,
-    WINDOW_SECONDS,
     WRONG_BASES,
-    Facts,
 )
+from tests.monitoring.stage import MAX_MEMORY_BYTES
 
 Reading = Callable[[Series, Facts], float]
 

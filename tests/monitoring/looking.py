@@ -10,8 +10,9 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from tests.monitoring.dashboards import FILES, PANELS, Drawn
+from tests.monitoring.facts import WINDOW_SECONDS, Facts
 from tests.monitoring.prometheus import SCRAPE_SECONDS, Prometheus, Series
-from tests.monitoring.scene import WINDOW_SECONDS, Facts, Scene, scene
+from tests.monitoring.scene import Scene, scene
 from tests.monitoring.sheet import Answers, draw
 from tests.toy import write_hungry_bundle, write_token_bundle, write_toy_bundle
 

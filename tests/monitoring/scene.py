@@ -7,16 +7,13 @@ then one after the other what a dashboard has to show; `Facts` says what happene
 from __future__ import annotations
 
 import itertools
-import os
 import random
 import signal
-import subprocess
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,63 +21,14 @@ import httpx
 import onnxruntime as ort
 import pysam
 
-from app.bundle import read_bundle
 from app.queue.redis.keys import Keys
-from tests.debian import require
-from tests.fleet import LiveWorker
-from tests.live import LiveServer, free_port
-from tests.monitoring.places import REPOSITORY
+from tests.monitoring.facts import Facts
 from tests.monitoring.prometheus import SCRAPE_SECONDS, Prometheus
-from tests.redis_server import RedisServer, binaries, running
+from tests.monitoring.stage import COHORT, Stage, resident_bytes, until
 
-COHORT = REPOSITORY / "examples" / "cohort"
 STEADY_SECONDS, STOPPED_SECONDS, STALL_SECONDS = 8.0, 7.0, 1.5
-WINDOW_SECONDS = 5  # of rates
-MAX_QUEUE_TOKENS = 2000
-MAX_MEMORY_BYTES = 64 * 1024 * 1024
 SEQUENCES, BASES, GC = 4, 20, 12  # of a request of the steady load: 12 / 20 is one deviation above gc's mean of 0.5
 OF_TOKENS = "ACGTACGTAC"  # (1 + 2 * (4 + 5 + 6 + 7) + 4 + 5 + 2) / 12, a third below mean-id's mean of 5
-
-
-@dataclass
-class Facts:
-    """What happened.
-
-    Attributes:
-        began, ended: of the whole, in seconds since 1970.
-        steady_at: the end of the steady load.
-        stopped_at: a moment at which no worker works.
-        api, workers: their addresses, as Prometheus names them; the second worker dies.
-        fallback: 1 if the second worker had to compute on the CPU.
-        codes: how often which route answered what.
-        answered: when each request of the steady load was answered, by its model.
-        haplotypes, distinct_haplotypes: of the first question about people; `all_haplotypes` of all.
-    """
-
-    began: float = 0.0
-    ended: float = 0.0
-    steady_at: float = 0.0
-    stopped_at: float = 0.0
-    api: str = ""
-    workers: list[str] = field(default_factory=list)
-    fallback: float = 0.0
-    codes: Counter[tuple[str, int]] = field(default_factory=Counter)
-    answered: list[tuple[float, str]] = field(default_factory=list)
-    haplotypes: int = 0
-    distinct_haplotypes: int = 0
-    all_haplotypes: int = 0
-    variants_skipped: int = 0
-    worker_bytes: int = 0
-    redis_bytes: int = 0
-
-    def steady_rate(self, *models: str) -> float:
-        """Requests a second, over the window that a rate at `steady_at` sees."""
-        since = self.steady_at - WINDOW_SECONDS
-        return sum(since < at <= self.steady_at and model in models for at, model in self.answered) / WINDOW_SECONDS
-
-    def predictions(self, *statuses: int) -> int:
-        """Requests for predictions with these answers, or with any."""
-        return sum(count for (_, status), count in self.codes.items() if not statuses or status in statuses)
 
 
 @dataclass(frozen=True)
@@ -92,53 +40,9 @@ class Scene:
     exposed: dict[str, str]
 
 
-class Stage:
-    """The processes, and the faults that befall them."""
-
-    def __init__(self, stack: ExitStack, models: Path, facts: Facts) -> None:
-        self._codes = facts.codes
-        self.redis: RedisServer = stack.enter_context(running(next(iter(binaries().values()))))
-        with self.redis.client() as client:
-            client.config_set("maxmemory", MAX_MEMORY_BYTES)
-        people = {"reference": COHORT / "reference.fa.gz", "cohorts": f'{{"example": "{COHORT}/cohort.vcf.gz"}}'}
-        settings = {"queue": self.redis.url, "log_level": "error"}
-        fallen: dict[str, object] = {"device": "cuda:0", "allow_cpu": "true"}
-        self.api = LiveServer._launch(models, settings | people | {"max_queue_tokens": MAX_QUEUE_TOKENS})
-        stack.callback(self.api.stop)
-        self.workers = [LiveWorker.launch(models, **settings | more) for more in ({}, fallen)]
-        for worker in self.workers:
-            stack.callback(worker.stop)
-        self.exporter_port = free_port()
-        stack.enter_context(_exporter(self.redis, self.exporter_port))
-        self.http = stack.enter_context(httpx.Client(base_url=self.api.url, timeout=60))
-        self.digest = read_bundle(models / "gc").sha256
-
-    def targets(self) -> dict[str, list[str]]:
-        """Addresses for Prometheus."""
-        return {
-            "basecast-api": [f"127.0.0.1:{self.api.port}"],
-            "basecast-worker": [f"127.0.0.1:{worker.metrics_port}" for worker in self.workers],
-            "basecast-redis": [f"127.0.0.1:{self.exporter_port}"],
-        }
-
-    def predict(self, sequences: list[str], model: str = "gc", **fields: object) -> httpx.Response:
-        """One request."""
-        return self.ask("/predict", {"model": model, "sequences": sequences, **fields})
-
-    def ask(self, route: str, document: dict[str, object], seconds: float = 60) -> httpx.Response:
-        """One request to a route; a caller who waits no longer is counted as 499, as the service does."""
-        try:
-            answer = self.http.post(route, json=document, timeout=seconds)
-        except httpx.ReadTimeout:
-            self._codes[route, 499] += 1
-            raise
-        self._codes[route, answer.status_code] += 1
-        return answer
-
-
 @contextmanager
 def scene(models: Path) -> Iterator[Scene]:
-    """The whole play; afterwards only Prometheus goes on."""
+    """Play it all; everything still runs while it is looked at."""
     facts = Facts()
     with ExitStack() as stack:
         stage = Stage(stack, models, facts)
@@ -159,7 +63,7 @@ def scene(models: Path) -> Iterator[Scene]:
         _redis_hangs_up(stage)
         exposed = {"api": stage.http.get("/metrics").text}
         exposed["worker"] = httpx.get(f"http://{facts.workers[0]}/metrics").text
-        facts.worker_bytes = _resident_bytes(stage.workers[0])
+        facts.worker_bytes = resident_bytes(stage.workers[0])
         with stage.redis.client() as client:
             facts.redis_bytes = client.info("memory")["used_memory"]
         facts.ended = time.time()
@@ -273,31 +177,3 @@ def _redis_hangs_up(stage: Stage) -> None:
 def _pause() -> None:
     """Until Prometheus has seen what happened, and that nothing more does."""
     time.sleep(2 * SCRAPE_SECONDS)
-
-
-def _resident_bytes(worker: LiveWorker) -> int:
-    pages = Path(f"/proc/{worker.process.pid}/statm").read_text().split()[1]
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
-
-
-@contextmanager
-def _exporter(redis: RedisServer, port: int) -> Iterator[None]:
-    address = f"-redis.addr=unix://{redis.socket}"
-    command = [require("prometheus-redis-exporter"), address, f"-web.listen-address=127.0.0.1:{port}"]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait()
-
-
-def until(holds: Callable[[], bool], seconds: float = 90) -> None:
-    """Wait until something holds."""
-    deadline = time.monotonic() + seconds
-    while True:
-        with suppress(httpx.TransportError):
-            if holds():
-                return
-        assert time.monotonic() < deadline, "it did not become so"
-        time.sleep(0.05)
