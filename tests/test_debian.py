@@ -1,4 +1,4 @@
-"""Programs come from PATH, else from what was fetched; without them a test is skipped, or fails if all is required."""
+"""Programs come from PATH, else from what was fetched; without them a test is skipped, or fails if all is needed."""
 
 from __future__ import annotations
 

@@ -89,10 +89,10 @@ ITSELF = Row(
         ),
         Panel(
             "Time in commands",
-            "Share of its one core that Redis spends in each command. `info` and `config|get` are the exporter's.",
+            "Share of its one core that Redis spends in each command, from a thousandth on; `info` is the exporter's.",
             [
                 Query(
-                    rate("redis_commands_duration_seconds_total", "cmd"),
+                    rate("redis_commands_duration_seconds_total", "cmd") + " > 0.001",
                     "{{cmd}}",
                 )
             ],
