@@ -6,10 +6,13 @@ that are not whole are handed out again to the engines that the cluster then has
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
+import signal
 import socket
 import threading
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -222,15 +225,22 @@ def _connected() -> Iterator[None]:
     context = DataContext.get_current()
     context.enable_progress_bars = False
     context.max_errored_blocks = -1  # a lost engine's shards are handed out again
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(log_to_driver=False, configure_logging=False, include_dashboard=False)
     except ConnectionError:
         raise ShardError(NO_CLUSTER) from None
+    signal.signal(signal.SIGTERM, on_sigterm)  # Ray's own would dump the stack and abort
     try:
         yield
     except ray.exceptions.RayError as error:
         raise ShardError(
             f"the Ray cluster fails ({type(error).__name__}); begin the same again once it works"
         ) from None
+    except BaseException as error:
+        # What Ray Data left in these frames would go on, in a thread, with a cluster that it has no connection to.
+        traceback.clear_frames(error.__traceback__)
+        gc.collect()
+        raise
     finally:
         ray.shutdown()

@@ -218,6 +218,24 @@ def wait_until(process: subprocess.Popen[str], condition: Callable[[], bool]) ->
 
 
 @pytest.mark.ray
+def test_a_run_that_is_stopped_ends_without_a_word(
+    cluster: TwoMachines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in cluster.env.items():
+        monkeypatch.setenv(name, value)
+    source, parts = tmp_path / "in.fa", tmp_path / "parts"
+    source.write_text("".join(f">{bases}\n{'G' * bases}\n" for bases in range(1, 101)))
+    model = write_slow_bundle(tmp_path)
+    process = start(
+        "predict", source, "--models", model, "--engine", "ray", "--shard-sequences", 1, "--work-dir", parts
+    )
+    wait_until(process, lambda: bool(nodes_of(parts)))
+    process.terminate()
+    out, told = process.communicate(timeout=120)
+    assert (process.returncode, out, [line for line in told.splitlines() if "shards, " not in line]) == (143, "", [])
+
+
+@pytest.mark.ray
 def test_a_cluster_that_loses_the_run_and_then_a_machine_makes_the_same_table(
     run: Run, cluster: TwoMachines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
