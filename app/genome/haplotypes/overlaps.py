@@ -38,7 +38,7 @@ def resolve(edits: Edits, carried: Codes) -> EditList:
     """Apply in order, and skip what starts at or before the last touched base.
 
     An indel that only stands on that base is applied nevertheless, unless the change before it was an insertion: what
-    is put in after a base can be said once only.
+    is put in after a base can be said once only. One that changes bases beside adding or removing some is no such.
 
     Args:
         carried: rows of `edits` in the file's order.
@@ -58,7 +58,8 @@ def _first_come(edits: Edits, carried: Codes) -> list[bool]:
     touched, after_insertion = -1, False
     for row in carried.tolist():
         edit = edits.rows[row]
-        fits = edit.position > touched or (edit.start > touched and not after_insertion)
+        stands = edit.is_standing and edit.start > touched and not after_insertion
+        fits = edit.position > touched or stands
         kept.append(fits)
         if fits:
             touched, after_insertion = max(touched, edit.touched), edit.is_insertion

@@ -63,7 +63,7 @@ def people_of(
     passed = genotypes.passed if policies.filter == "pass" else np.ones_like(genotypes.passed)
     edits = compile_edits(genotypes, stretch, policies, passed if beyond else passed & inside)
     if not beyond:
-        edits = only_inside(edits, region, policies.overlap)
+        edits = only_inside(edits, genotypes, region, policies.overlap)
     cohort = _read_calls(genotypes, edits, passed & inside, policies)
     occurring = np.unique(np.concatenate(cohort.carried.lists))
     edits = check_reference(cohort.edits, occurring.tolist(), genotypes, stretch, policies)
