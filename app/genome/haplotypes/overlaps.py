@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from app.genome.haplotypes.edits import Codes, Edits, Reason
+
+BLOCK_LISTS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,22 @@ class EditList:
 
     applied: Codes
     skipped: tuple[Skipped, ...] = ()
+
+
+def resolve_each(edits: Edits, lists: Sequence[Codes]) -> Iterator[EditList]:
+    """The changes that can stand together, of each list; most lists are seen to be fine some at once."""
+    for start in range(0, len(lists), BLOCK_LISTS):
+        block = lists[start : start + BLOCK_LISTS]
+        doubtful = set(_doubtful(edits, block).tolist())
+        yield from (resolve(edits, each) if row in doubtful else EditList(each) for row, each in enumerate(block))
+
+
+def _doubtful(edits: Edits, lists: Sequence[Codes]) -> npt.NDArray[np.int64]:
+    """The lists of which a change is never applied, or starts where the one before it has touched."""
+    carried = np.concatenate(lists)
+    of_list = np.repeat(np.arange(len(lists)), [len(each) for each in lists])
+    close = edits.positions[carried][1:] <= edits.touched[carried][:-1]
+    return np.concatenate([of_list[~edits.usable[carried]], of_list[1:][close & (of_list[1:] == of_list[:-1])]])
 
 
 def resolve(edits: Edits, carried: Codes) -> EditList:

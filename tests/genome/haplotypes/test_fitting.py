@@ -170,7 +170,7 @@ def test_nothing_outside_its_reach_decides_a_haplotype(case: Drawn, data: st.Dat
 
 @given(case=drawn(), data=st.data())
 def test_many_lists_at_once_are_fitted_as_each_alone(case: Drawn, data: st.DataObject) -> None:
-    window = around("c", data.draw(st.integers(0, len(case.bases))), 4, 5)
+    window = around("c", data.draw(st.integers(0, len(case.bases))), 4, 5, "+")
     found = people_of(read_vcf(case.vcf(), "c"), whole("c", case.bases.encode()), window.interval, Policies())
     applied = [each.applied for each in found.lists]
     picks = data.draw(st.lists(st.tuples(st.sampled_from(applied), st.integers(0, 255)), min_size=1, max_size=6))
