@@ -64,8 +64,10 @@ def _ndjson(told: Mapping[str, Any]) -> bytes:
 def _beside(told: Mapping[str, Any], sample: str) -> Iterator[dict[str, Any]]:
     """What each companion says of one person."""
     for companion in told.get("companions", ()):
-        values = next((each["values"] for each in companion["individuals"] if each["sample"] == sample), {})
-        yield {name: companion[name] for name in companion if name != "individuals"} | {"values": values}
+        found = [each["values"] for each in companion["individuals"] if each["sample"] == sample]
+        yield {name: companion[name] for name in companion if name != "individuals"} | {
+            "values": found[0] if found else {}
+        }
 
 
 def _csv(told: Mapping[str, Any]) -> bytes:

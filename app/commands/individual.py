@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app.client import Client
 from app.commands.genome_client import Answering, open_client
 from app.commands.genome_options import Gene, Genes, Reference, Samples, Vcf, split
 from app.commands.individual_plot import draw
 from app.commands.options import Device, Model, Models, Output, Plot, Quiet, Url
+from app.commands.progress import progress_bar
 from app.commands.terminal import end_on_sigterm, messages, say
 from app.errors import Unprocessable
 from app.genome.variants import Variant, parse_variant
@@ -85,9 +82,8 @@ def individual(
         "missing": missing, "filter": record_filter, "tile": tile or None,
     }  # fmt: skip
     request = {name: value for name, value in asked.items() if value is not None}
-    shown = console.is_terminal and not quiet and not (output is None and sys.stdout.isatty())
-    with open_client(answering) as client, _progress(console, client, shown) as bar:
-        told = client.predict_people(request, vcf, lambda done, total: _show(bar, done, total))
+    with open_client(answering) as client, progress_bar(console, client.model, output, quiet=quiet) as report:
+        told = client.predict_people(request, vcf, report)
     _write(told, output)
     if plot is not None:
         draw(told, vcf, at_variant, record_filter, plot)
@@ -115,15 +111,3 @@ def _tell(told: dict[str, Any], client: Client, console: Console) -> None:
     )
     say(console, f"{client.model}: {people} people, {distinct} distinct haplotypes")
     say(console, told["caveat"], "yellow")
-
-
-def _show(bar: Progress, done: int, total: int) -> None:
-    bar.update(bar.task_ids[0], completed=done, total=total)
-
-
-@contextmanager
-def _progress(console: Console, client: Client, shown: bool) -> Iterator[Progress]:
-    bars = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*bars, console=console, disable=not shown) as bar:
-        bar.add_task(client.model, total=None)
-        yield bar

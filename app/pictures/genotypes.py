@@ -65,8 +65,8 @@ def _draw_target(axes: Axes, document: Document, groups: GenotypeGroups, target:
     told = [[value_of[sample] for sample in samples] for samples in groups.samples_of.values()]
     reference = document["reference_values"][target["name"]]
     axes.axhline(reference, color=QUIET, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
-    axes.annotate("reference", (1, reference), xycoords=("axes fraction", "data"), xytext=(-2, 2),
-                  textcoords="offset points", ha="right", fontsize=7, color=QUIET)  # fmt: skip
+    axes.annotate("reference", (1, reference), xycoords=("axes fraction", "data"), xytext=(2, 0),
+                  textcoords="offset points", va="center", rotation=90, fontsize=7, color=QUIET)  # fmt: skip
     _draw_groups(axes, told)
     names = [f"{name}\nn = {len(values):,}" for name, values in zip(groups.samples_of, told, strict=True)]
     axes.set_xticks(range(len(names)), names, fontsize=8)
