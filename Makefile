@@ -21,7 +21,7 @@ SOURCES := app training tests benchmarks examples
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test lint format bench bench-redis bench-haplotypes soak train train-checks report clean
+.PHONY: help install serve test lint format bench bench-redis bench-haplotypes bench-peers soak train train-checks report clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ bench-redis: $(VENV)/.test ## Measure the queue through Redis beside that in the
 
 bench-haplotypes: $(VENV)/.test ## Measure building haplotypes beside bcftools and GenVarLoader and write benchmarks/haplotypes.md
 	$(BIN)/python -m benchmarks.haplotypes
+
+bench-peers: $(VENV)/.test ## Measure the service beside five other servers and write benchmarks/peers.md (an hour)
+	$(BIN)/python -m benchmarks.peers
 
 SECONDS ?= 600
 soak: $(VENV)/.test ## Break processes and Redis at random under load (SECONDS=600); fails if an answer is lost or doubled
