@@ -21,7 +21,7 @@ SOURCES := app training tests benchmarks examples deploy
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test programs lint format bench bench-redis bench-peers dashboards monitoring-pictures soak train train-checks report image sbom requirements up down clean bench-people
+.PHONY: help install serve test programs lint format bench bench-redis bench-peers dashboards monitoring-pictures soak train train-checks report image sbom requirements up down clean bench-people bench-haplotypes
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ bench: $(VENV)/.test ## Measure the service against raw ONNX Runtime and write b
 
 bench-redis: $(VENV)/.test ## Measure the queue through Redis beside that in the process and write benchmarks/redis.md
 	$(BIN)/python -m benchmarks.redis_queue
+
+bench-haplotypes: $(VENV)/.test ## Measure building haplotypes beside bcftools and GenVarLoader and write benchmarks/haplotypes.md
+	$(BIN)/python -m benchmarks.haplotypes
 
 bench-peers: $(VENV)/.test ## Measure the service beside five other servers and write benchmarks/peers.md (an hour)
 	$(BIN)/python -m benchmarks.peers

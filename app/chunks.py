@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from app.batching import Priority
-from app.errors import ItemError, ServiceError
+from app.errors import ItemError, Overloaded, ServiceError
 from app.predictor import Predictions, Predictor, RequestLimits
 
 CHUNK_SEQUENCES = 256
@@ -16,6 +17,8 @@ CHUNK_BASES = 512 * 1024
 # Windows that are read in segments have most of them in common, and within a chunk each is computed once.
 CHUNK_BASES_IN_SEGMENTS = 8 * 1024 * 1024
 CHUNKS_IN_FLIGHT = 2  # the next is encoded while the model has one
+
+RETRY_AFTER_MS = 1000  # where it is not said when there will be room
 
 SEQUENCES = "/sequences"
 PHASES = ("tokenize", "queue", "compute")
@@ -101,12 +104,29 @@ def chunks(sequences: Iterable[str], limits: RequestLimits, most_bases: int = CH
 
 async def _predict(predictor: Predictor, chunk: Sequence[str], errand: Errand, sent: int) -> Predictions:
     try:
-        return await predictor.predict_part(errand.model, chunk, errand.deadline, errand.priority, errand.traceparent)
+        return await _patiently(predictor, chunk, errand, sent)
     except ServiceError as error:
         if not error.items:
             raise
         items = [_pointed(item, errand, sent) for item in error.items]
         raise type(error)(error.detail, retry_after_ms=error.retry_after_ms, items=items) from None
+
+
+async def _patiently(predictor: Predictor, chunk: Sequence[str], errand: Errand, sent: int) -> Predictions:
+    """Predict a chunk; when there is no room for one behind the first, ask again as long as there is time.
+
+    The first says whether there is room for a request at all; what the others have cost would be lost.
+    """
+    while True:
+        try:
+            return await predictor.predict_part(
+                errand.model, chunk, errand.deadline, errand.priority, errand.traceparent
+            )
+        except Overloaded as error:
+            wait_seconds = (error.retry_after_ms or RETRY_AFTER_MS) / 1000
+            if not sent or time.monotonic() + wait_seconds >= errand.deadline:
+                raise
+            await asyncio.sleep(wait_seconds)
 
 
 def _pointed(item: ItemError, errand: Errand, sent: int) -> ItemError:

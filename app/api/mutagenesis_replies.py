@@ -31,6 +31,7 @@ def mutagenesis_document(
         "model": model_info(model),
         **({} if window is None else {"window": window}),
         "positions": list(sweep.positions),
+        "remaining": sweep.remaining,
         "reference": sweep.reference,
         "alphabet": ALPHABET,
         "centred": centre,

@@ -11,7 +11,7 @@ from rich.console import Console
 from app.api.individual_replies import CAVEAT
 from app.commands.shard_run import Shards, run_shards, sequence_bundle
 from app.commands.terminal import say
-from app.individual_table import columns as columns_of_people
+from app.individual_table import columns_of as columns_of_people
 from app.settings import Settings
 from app.shards.cohort import plan_people, question_digest, sample_names
 from app.shards.folder import WorkFolder

@@ -67,7 +67,6 @@ class PeopleWorker:
         check_model(model.sha256, work.model_sha256)
         service.backend.fuse.then(exit_at_once)
         self._asked, self._place = work, place
-        self._targets = model.manifest.target_names
         self._folder = WorkFolder(work.folder, work.ending)
         self._client = LocalClient(service)
         self._computing, self._closed = threading.Lock(), threading.Event()
@@ -80,7 +79,7 @@ class PeopleWorker:
             if self._closed.is_set():
                 raise ShardError("the run has ended")
             told = self._client.predict_people(request, self._asked.vcf, lambda _done, _total: None)
-        table = table_bytes(self._asked.ending, columns(self._targets), list(rows(told, self._targets)))
+        table = table_bytes(self._asked.ending, columns(told), list(rows(told)))
         tally = Tally(predicted=shard.records, refused=(), table_bytes=len(table), place=self._place)
         self._folder.write(shard, table, tally)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from app.genome.haplotypes.carriers import Carriers
 from app.genome.haplotypes.edits import Codes
-from app.genome.haplotypes.fitting import course, fitted, spans
+from app.genome.haplotypes.fitting import all_fitted
 from app.genome.haplotypes.people import People
 from app.genome.haplotypes.spelling import Reading, anchor_offset, natural, spelled
 from app.genome.intervals import Interval, Window
@@ -65,10 +65,7 @@ class Haplotypes(Carriers):
 
 def build_haplotypes(people: People, window: Window) -> Haplotypes:
     """Haplotypes of the window's length, its anchor in its place, filled with each person's own sequence."""
-    readings = []
-    for each in people.lists:
-        along = course(people.edits, each.applied)
-        readings.append(fitted(along, each.applied, spans(along, [window]), 0))
+    readings = list(all_fitted(people.edits, [each.applied for each in people.lists], window))
     return _shared(people, window.interval, window, readings)
 
 

@@ -123,7 +123,7 @@ def build_segments(people: People, windows: Sequence[Window]) -> Segments:
             key = (place, each.applied[read.first[place] : read.stop[place]].tobytes())
             rows_of_list[row, place] = row_of.setdefault(key, len(distinct))
             if row_of[key] == len(distinct):
-                distinct.append(DistinctSegment(place, fitted(along, each.applied, read, place)))
+                distinct.append(DistinctSegment(place, fitted(each.applied, read, place)))
     return _shared(people, tuple(windows), tuple(distinct), rows_of_list)
 
 
