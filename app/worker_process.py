@@ -95,7 +95,7 @@ def create_worker_process(settings: Settings) -> WorkerProcess:
         raise SettingsError("a worker needs a queue that others can reach; set queue to redis://, rediss:// or unix://")
     metrics = Metrics(asks=False)
     bundles = read_bundles(settings.models)
-    counted = chain.from_iterable(count_each(bundles, metrics))
+    counted = list(chain.from_iterable(count_each(bundles, metrics)))
     compute = Compute.of(settings.compute_threads, settings.watchdog_ms / 1000)
     loaded = [
         graph

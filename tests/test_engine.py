@@ -155,7 +155,7 @@ def test_onnx_runtime_tells_nobody_what_it_runs(tmp_path: Path) -> None:
     """Where it does, it leaves an id of the machine and a database of what it has yet to send in the home folder."""
     bundle, home = write_toy_bundle(tmp_path / "models"), tmp_path / "home"
     home.mkdir()
-    program = "import sys; from app.engine import ort; ort.InferenceSession(sys.argv[1])"
+    program = "import sys; from app.session import ort; ort.InferenceSession(sys.argv[1])"
     silencing = {"CI", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS", "XDG_CACHE_HOME"}
     environment = {name: value for name, value in os.environ.items() if name not in silencing} | {"HOME": str(home)}
     subprocess.run([sys.executable, "-c", program, bundle / "model.onnx"], env=environment, check=True)
