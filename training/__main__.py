@@ -27,7 +27,8 @@ from training.importing import find_model, import_model, read_card
 from training.people.config import is_of_people
 from training.people.predictdb import ENDING, import_predictdb, read_predictdb_card
 from training.people.steps import PeopleSteps
-from training.personal.config import is_personal
+from training.personal.config import is_personal, read_personal_config
+from training.personal.report import read_personal_run, write_personal_page
 from training.personal.steps import PersonalSteps
 from training.pipeline import Pipeline
 from training.predictions import predictions_path
@@ -273,10 +274,13 @@ def report(
 ) -> None:
     """Set the evaluated models of each task side by side, as Markdown and pictures."""
     _device("cpu", threads)
-    read = {config: read_config(config) for config in configs}
+    people = [read_personal_config(config) for config in configs if is_personal(config)]
+    personal = [write_personal_page(read_personal_run(config, runs), output) for config in people]
+    read = {config: read_config(config) for config in configs if not is_personal(config)}
     beside = [read_config(path.parent / name) for path, config in read.items() for name in config.evaluation.beside]
     baselines = {config.bundle.name for config in beside if config.baseline is not None}
-    for page in write_report([*read.values()], runs, data, output, baselines):
+    more = [section for _, section in personal]
+    for page in [*write_report([*read.values()], runs, data, output, baselines, more), *(page for page, _ in personal)]:
         console.print(f"{page}: written")
 
 

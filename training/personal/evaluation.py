@@ -12,14 +12,16 @@ import numpy.typing as npt
 from app.bundle import Score
 from training.baselines.elastic_net import ElasticNetConfig, predict_held_out
 from training.checkpoint import write_atomically
+from training.datasets.files import read_cells
 from training.datasets.people import Gene, People
 from training.datasets.table import Floats
+from training.errors import DataError
 from training.evaluate import THIS_BUNDLE, Evaluation, evaluation_path, sha256_of, weights_sha256
 from training.metrics import pearson
 from training.people.evaluation import SHUFFLED
 from training.people.fitting import gene_data
 from training.personal.config import REGIMES, PersonalConfig
-from training.personal.crossfit import HeldOut, hold_out_genes, hold_out_people, kept
+from training.personal.crossfit import HeldOut, hold_out_genes, hold_out_levels, hold_out_people, kept
 from training.personal.preparation import PreparedPersonal
 from training.predictions import ALL_ROWS, Answer, Predictions, predictions_path
 from training.scoring import scores_of
@@ -28,7 +30,7 @@ from training.watching import Watcher
 ELASTIC_NET = "elastic net"
 UNSEEN_GENES = "genes held out"
 TARGET = "expression"
-GENES = "genes.tsv"
+GENES, LEVELS = "genes.tsv", "levels.tsv"
 HELD_OUT = "held-out"
 NOTABLE = 0.1
 BEST = 5
@@ -54,6 +56,7 @@ def evaluate_personal(
     weights = weights_sha256(folder)
     predictions = predict_personal(config, prepared, own, folder, watcher)
     predictions.save(predictions_path(folder, "test"))
+    save_levels(folder, prepared.data.levels.mean(axis=0), hold_out_levels(config, prepared.data))
     write_atomically(folder / GENES, genes_table(prepared.people.genes, predictions))
     evaluation = Evaluation(
         weights, "test", _scores(config, prepared.people, predictions), sha256_of(config.decisive())
@@ -143,6 +146,25 @@ def correlations(predictions: Predictions, model: str) -> npt.NDArray[np.float64
     """(genes,) Pearson correlation across all people."""
     measured, predicted = predictions.measured.T, predictions.of(model, ALL_ROWS).T
     return pearson(measured.astype(np.float64), predicted.astype(np.float64))
+
+
+def save_levels(folder: Path, measured: Floats, predicted: Floats) -> None:
+    """Keep each gene's level and what heads that had not learnt it predicted."""
+    lines = [f"{one:.4f}\t{other:.4f}" for one, other in zip(measured, predicted, strict=True)]
+    write_atomically(folder / LEVELS, ("\n".join(["measured\tpredicted", *lines]) + "\n").encode())
+
+
+def level_correlation(folder: Path) -> tuple[int, float]:
+    """How many genes' levels were predicted, and the correlation across them.
+
+    Raises:
+        DataError: the evaluate step has not been run.
+    """
+    if not (folder / LEVELS).is_file():
+        raise DataError(f"{folder / LEVELS} is missing: run `python -m training evaluate` first")
+    _, *rows = read_cells(folder / LEVELS)
+    values = np.array([[float(cell) for cell in row] for row in rows])
+    return len(values), float(pearson(values[:, 0], values[:, 1]))
 
 
 def name_of(gene: Gene) -> str:

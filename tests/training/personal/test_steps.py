@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import onnxruntime as ort
 import pytest
 from typer.testing import CliRunner
@@ -17,6 +16,7 @@ from training.errors import CheckpointError, ConfigError, DataError, ExportRefus
 from training.personal.backbone import load_embedder
 from training.personal.config import is_personal, read_personal_config
 from training.personal.embedding import segment_feeder
+from training.personal.evaluation import correlations
 from training.predictions import load_predictions
 
 RUNNER = CliRunner()
@@ -71,10 +71,7 @@ def test_held_out_people_are_predicted_and_shuffled_ones_are_not(trained: Path) 
         "people only",
         "genes held out",
     ]
-    found = {
-        model: np.corrcoef(predictions.of(model, "all")[:, 0], predictions.measured[:, 0])[0, 1]
-        for model in predictions.models
-    }
+    found = {model: correlations(predictions, model)[0] for model in predictions.models}
     assert found["this bundle"] > 0.5
     assert found["people only"] > 0.5
     assert abs(found["shuffled genotypes"]) < 0.5
