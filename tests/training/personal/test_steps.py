@@ -135,3 +135,15 @@ def test_a_configuration_that_cannot_be_meant_is_refused(config_file: Path, old:
     assert is_personal(config_file)
     with pytest.raises(ConfigError, match=message):
         read_personal_config(config_file)
+
+
+def test_the_report_sets_every_model_beside_the_elastic_net(trained: Path, tmp_path: Path) -> None:
+    config = trained / "toy-personal.toml"
+    options = ["--runs", str(trained / "runs"), "--output", str(tmp_path), "--data", str(tmp_path)]
+    RUNNER.invoke(app, ["report", str(config), *options], catch_exceptions=False)
+    page = (tmp_path / "toy.md").read_text()
+    assert "40 people, 2 genes." in page
+    assert "| gene | window's centre | this bundle | elastic net | shuffled genotypes |" in page
+    assert "| APPLE (`ENSG01`) | chr22:1,000 (+) |" in page
+    assert (tmp_path / "toy" / "genes.png").stat().st_size > 1000
+    assert "## [People: toy](toy.md)" in (tmp_path / "README.md").read_text()
