@@ -22,20 +22,23 @@ from training.tokenizers.layout import read_layout
 class SegmentEmbedder(nn.Module):
     """Tokens of a segment to one embedding: the mean state of its tokens.
 
+    It computes in double precision: what one base changes is a hundredth of an embedding, and the head reads that in
+    standard deviations, so that what is left of single precision's rounding would differ from machine to machine.
+
     Args:
         backbone: frozen.
     """
 
     def __init__(self, backbone: NucleotideTransformer) -> None:
         super().__init__()
-        self.backbone = backbone.requires_grad_(False)
+        self.backbone = backbone.double().requires_grad_(False)
         self.pooling = MaskedMean()
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """(batch, width) float32 from (batch, tokens) int64 twice."""
         states, mask = self.backbone(input_ids, attention_mask)
         embedding: Tensor = self.pooling(states, mask)
-        return embedding
+        return embedding.float()
 
 
 @dataclass(frozen=True)

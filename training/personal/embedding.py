@@ -90,7 +90,7 @@ def embedded_once(
 def _digest(backbone: LoadedBackbone, sequences: Sequence[str]) -> str:
     digest = hashlib.sha256(backbone.tokenizer_json)
     for key, value in sorted(backbone.embedder.state_dict().items()):
-        digest.update(key.encode() + value.numpy().tobytes())
+        digest.update(key.encode() + value.float().numpy().tobytes())
     for sequence in sequences:
         digest.update(sequence.encode() + b"\n")
     return digest.hexdigest()

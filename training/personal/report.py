@@ -96,7 +96,7 @@ def draw_genes(path: Path, run: PersonalRun) -> None:
     across, up = (correlations(run.predictions, model) for model in (ELASTIC_NET, THIS_BUNDLE))
     control = correlations(run.predictions, SHUFFLED)
     low = float(min(across.min(), up.min(), control.min())) - MARGIN
-    high = float(max(across.max(), up.max())) + 2 * MARGIN
+    high = float(max(across.max(), up.max())) + 3 * MARGIN
     with picture(path, 1, columns=1, panel_inches=6.4) as (panel,):
         panel.plot((low, high), (low, high), color=GREY, linewidth=1, zorder=1)
         panel.axhline(0, color=PALE, linewidth=1, zorder=0)
