@@ -33,7 +33,6 @@ from training.personal.preparation import PreparedPersonal
 from training.predictions import Predictions
 
 EMBEDDER, HEAD, GENES = "embedder.onnx", "head.onnx", "genes.gtf"
-GOLDEN_GENES = 2
 PARITY_WINDOWS = (1, 2, 8)
 
 
@@ -221,6 +220,6 @@ def _architecture(config: PersonalConfig, backbone: LoadedBackbone) -> str:
     head, made = config.head, config.checkpoint or "pre-trained on the reference"
     return (
         f"{backbone.sizes} ({made}), the mean state of each of {config.segments.count} segments of "
-        f"{config.segments.bases:,} bases; {head.layers} transformer layer(s) of width {head.width} over segments, "
+        f"{config.segments.bases:,} bases, in double precision; {head.layers} transformer layer{'s' if head.layers > 1 else ''} of width {head.width} over segments, "
         f"regime: {config.fit.regime}."
     )
