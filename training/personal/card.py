@@ -71,8 +71,8 @@ def _reading(config: PersonalConfig, prepared: PreparedPersonal) -> str:
         "of the people, where the elastic net has seen 80 %. A gene without signal comes out somewhat below 0 in all "
         "of them, since a fold whose people are above the mean is predicted with the mean of the others. "
         "`reference only` has learnt the levels of genes from their reference, as most sequence models have; its "
-        "figures are of that level read from people's own sequences. The head in this bundle has learnt from everybody, "
-        "for the median of the folds' epochs."
+        "figures are of that level read from people's own sequences. The head in this bundle has learnt from "
+        "everybody, for the median of the folds' epochs."
     )
 
 

@@ -217,9 +217,9 @@ def _target(config: PersonalConfig, prepared: PreparedPersonal, spread: float) -
 
 
 def _architecture(config: PersonalConfig, backbone: LoadedBackbone) -> str:
-    head, made = config.head, config.checkpoint or "pre-trained on the reference"
+    head, segments, made = config.head, config.segments, config.checkpoint or "pre-trained on the reference"
+    layers = f"{head.layers} transformer layer{'s' if head.layers > 1 else ''}"
     return (
-        f"{backbone.sizes} ({made}), the mean state of each of {config.segments.count} segments of "
-        f"{config.segments.bases:,} bases, in double precision; {head.layers} transformer layer{'s' if head.layers > 1 else ''} of width {head.width} over segments, "
-        f"regime: {config.fit.regime}."
+        f"{backbone.sizes} ({made}), in double precision, the mean state of each of {segments.count} segments of "
+        f"{segments.bases:,} bases; {layers} of width {head.width} over segments, regime: {config.fit.regime}."
     )
