@@ -2,15 +2,17 @@
 
 config       what one TOML file decides
 pretraining  a compact Nucleotide Transformer, where no published one is given
-backbone     the Nucleotide Transformer from a checkpoint's folder
+backbone     the Nucleotide Transformer from a checkpoint's folder, as an embedder of segments
 cutting      everybody's segments around every gene, cut by the service's own code
 embedding    each distinct segment's embedding, once
-window_data  embeddings and expression, as the head learns from them
-landmarks    what the head knows of each gene: its reference and how people differ from it
-head         the transformer over segments
-loss         Huber, and the same for the differences between people
+preparation  all of the above, kept for every later step
+landmarks    what the head knows of each gene: its reference, and how people differ from it
+window_data  one gene's window as the head learns from it
+head, loss   the transformer over segments, and what it is fitted to
 fit          the loop, for every regime
-evaluation   people who were held out, genes that were held out, shuffled genotypes
+crossfit     people and genes held out
+evaluation   all models beside each other; card, report: in words and pictures
+graphs       the head as it serves
 export       the bundle
-steps        all of the above as commands
+steps        the commands
 """
