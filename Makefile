@@ -9,14 +9,14 @@ BIN := $(VENV)/bin
 TRAINING := $(BIN)/python -m training
 CONFIGS := training/configs
 BUNDLES := utrseq-decay utrseq-decay-dnabert2 human-promoter-kmer-ridge human-promoter-expression \
-  pf-region-ridge pf-dexter pf-expression geuvadis-elastic-net
+  pf-region-ridge pf-dexter pf-expression geuvadis-elastic-net geuvadis-personal
 FOLDED := human-promoter-expression pf-expression
 # Not shipped; they only stand in docs/accuracy, in this order, so that a model is evaluated after those beside it.
 CHECKED := utrseq-random-dnabert2 utrseq-random-morph-d utrseq-random-morph-o utrseq-random-convolution \
   ecoli-promoter siegel-beas2b siegel-jurkat yeast-promoter
 CHECKED_FOLDED := yeast-promoter
 COMPARED := utrseq-decay human-promoter-expression pf-expression utrseq-random-convolution \
-  ecoli-promoter siegel-beas2b siegel-jurkat yeast-promoter
+  ecoli-promoter siegel-beas2b siegel-jurkat yeast-promoter geuvadis-personal
 SOURCES := app training tests benchmarks examples deploy
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
