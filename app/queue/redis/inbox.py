@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,7 +12,7 @@ from app.batching import Deliver, Job, Outcome
 from app.queue.redis.channel import Channel
 from app.queue.redis.faults import Unavailability, repeat
 from app.queue.redis.scripts import OPEN_INBOX
-from app.queue.redis.wire import Malformed, unpack_reply
+from app.queue.redis.wire import Malformed, WorkerPace, unpack_pace, unpack_reply
 
 LIFE_MS = 30_000
 BLOCK_MS = 500
@@ -53,14 +53,23 @@ class Inbox:
         channel: its own, since its reads block.
         faults: what failures mean.
         late_replies: counts replies that nobody waits for.
+        hear: is told how fast workers say they are.
     """
 
-    def __init__(self, key: str, channel: Channel, faults: Unavailability, late_replies: Counter) -> None:
+    def __init__(
+        self,
+        key: str,
+        channel: Channel,
+        faults: Unavailability,
+        late_replies: Counter,
+        hear: Callable[[WorkerPace], None],
+    ) -> None:
         self.key = key
         self.expected: dict[bytes, Expected] = {}
         self._channel, self._faults, self._late_replies = channel, faults, late_replies
         self._cursor = BEGINNING
         self._is_open = False
+        self._takers = {b"r": self._take_reply, b"p": lambda packed: hear(unpack_pace(packed))}
 
     async def read_forever(self) -> None:
         """Read until cancelled."""
@@ -104,16 +113,20 @@ class Inbox:
         for entry_id, fields in entries:
             self._cursor = entry_id.decode()
             for name, packed in zip(fields[::2], fields[1::2], strict=False):
-                if name == b"r":
-                    self._hand_out_one(packed)
+                take = self._takers.get(name)  # entries of other versions may have more to tell
+                if take is not None:
+                    self._take(take, packed)
 
-    def _hand_out_one(self, packed: bytes) -> None:
+    def _take(self, take: Callable[[bytes], None], packed: bytes) -> None:
         try:
-            reply = unpack_reply(packed)
-            expected = self.expected.get(reply.id)
-            if expected is None:
-                self._late_replies.inc()
-                return
-            expected.asker.receive(expected.job, reply.outcome)
+            take(packed)
         except Malformed:
             self._faults.malformed()
+
+    def _take_reply(self, packed: bytes) -> None:
+        reply = unpack_reply(packed)
+        expected = self.expected.get(reply.id)
+        if expected is None:
+            self._late_replies.inc()
+        else:
+            expected.asker.receive(expected.job, reply.outcome)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -12,15 +13,15 @@ from redis.exceptions import ResponseError
 from app.batching import Batch, BatchLimits, Job, Outcome
 from app.errors import DeadlineExceeded, ServiceError
 from app.metrics import ModelMetrics
-from app.queue.admission import Pace
+from app.queue.pace import Pace
 from app.queue.redis.channel import Argument, Channel
 from app.queue.redis.entries import PRIORITIES, Entry, Held, job_of, places, settlement
 from app.queue.redis.entry_reader import EntryReader, NewEntries
 from app.queue.redis.faults import Unavailability, code_of, repeat
 from app.queue.redis.graveyard import Graveyard
-from app.queue.redis.keys import Keys
+from app.queue.redis.keys import DIGEST_LENGTH, Keys
 from app.queue.redis.scripts import JOIN, RELEASE, RENEW, SETTLE
-from app.queue.redis.wire import Malformed, pack_reply, unpack_request
+from app.queue.redis.wire import Malformed, WorkerPace, pack_pace, pack_reply, unpack_request
 from app.queue.redis.writer import Writer
 from app.queue.waiting import WaitingJobs
 
@@ -33,7 +34,7 @@ RENEWED_LEASES = 2
 # For how long what is given back seems to have been silent: longer than the lease of any worker, theirs may differ.
 FREE_FOR_MS = 24 * 3600 * 1000
 GROUP_IS_GONE = ("NOGROUP", "UNBLOCKED")
-EXPIRED = DeadlineExceeded("The deadline passed while the sequence waited.")
+EXPIRED = DeadlineExceeded("The sequence waited too long to be answered before its deadline.")
 
 
 class RedisSource:
@@ -71,7 +72,7 @@ class RedisSource:
         self._writer, self._faults, self._clock = writer, faults, clock
         self._reader = EntryReader(self.streams, worker, keys, channel)
         self.graveyard = Graveyard(keys, self.streams, writer, metrics)
-        self._pace = Pace()
+        self.pace = Pace(threads)
         self._limits: BatchLimits | None = None
         self._tokens_per_job = 0.0
         self._waiting = WaitingJobs()
@@ -79,8 +80,7 @@ class RedisSource:
         self._suspect_in_hand: Job | None = None
         self._held: dict[Job, Held] = {}
         self._places: set[tuple[int, bytes]] = set()
-        self._unsettled_batches = 0
-        self._progress_at = clock()
+        self._more_in_redis = False
         self._arrival, self._change = asyncio.Event(), asyncio.Event()
 
     # What a worker calls.
@@ -91,15 +91,12 @@ class RedisSource:
             self._arrival.clear()
             self._change.set()
             await self._arrival.wait()
-        self._progress_at = self._clock()
-        self._unsettled_batches += len(batches)
+        self.pace.taken(batches, self._clock())
         self._change.set()
         return batches
 
     async def settle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
-        self._pace.learn(batch, outcomes)
-        self._progress_at = self._clock()
-        self._unsettled_batches -= 1
+        self.pace.settled(batch, outcomes, self._clock())
         self._change.set()
         settled = [
             (held, pack_reply(held.request_id, outcome))
@@ -109,10 +106,10 @@ class RedisSource:
         if settled:
             # If Redis does not hear of it, the entries are taken over and computed again.
             with contextlib.suppress(ServiceError):
-                await self._writer.run(SETTLE, *settlement(self._keys, self.streams, settled))
+                await self._writer.run(SETTLE, *settlement(self._keys, self.streams, settled, self._packed_pace))
 
     async def release(self, batches: Sequence[Batch]) -> None:
-        self._unsettled_batches -= len(batches)
+        self.pace.given_back(batches)
         held = [it for batch in batches for job in batch.jobs if (it := self._let_go(job)) is not None]
         if held:
             with contextlib.suppress(ServiceError):
@@ -123,7 +120,17 @@ class RedisSource:
     @property
     def tokens_per_second(self) -> float:
         """How fast this process works through jobs under load; 0 until that is known."""
-        return self._threads / self._pace.seconds_per_token if self._pace.seconds_per_token else 0.0
+        return self._threads / self.pace.seconds_per_token if self.pace.seconds_per_token else 0.0
+
+    @property
+    def _packed_pace(self) -> bytes:
+        digest = self.sha256[:DIGEST_LENGTH]
+        return pack_pace(WorkerPace(digest, self.tokens_per_second, self.pace.full_batch_seconds, self._worker))
+
+    @property
+    def busy_seconds(self) -> float | None:
+        """How long nothing has been taken or settled while batches are in hand; none if there are none."""
+        return self.pace.silent_seconds(self._clock()) if self.pace.in_hand else None
 
     async def read_forever(self) -> None:
         """Read ahead until cancelled."""
@@ -142,7 +149,7 @@ class RedisSource:
 
         What is being computed has its lease from when it was begun; where a computation hangs, nothing is renewed.
         """
-        hangs = self._clock() - self._progress_at > RENEWED_LEASES * self._lease_ms / 1000
+        hangs = self.pace.silent_seconds(self._clock()) > RENEWED_LEASES * self._lease_ms / 1000
         waiting = [self._held[job].entry for job in self._waiting]
         if waiting and not hangs:
             self._writer.tell(RENEW, self.streams, [self._worker, *places(waiting)])
@@ -198,8 +205,10 @@ class RedisSource:
             if job.deadline > self._clock():
                 return [Batch((job,))]
             self._tell_expired([job])
-        batches, expired = self._waiting.take_round(limits, self._threads, self._clock())
-        self._tell_expired(expired)
+        # An idle worker tries whatever it has: otherwise it would never learn that it has become faster.
+        now, others = self._clock(), self._more_in_redis and self.pace.in_hand > 0
+        batches, late = self._waiting.take_round(limits, self._threads, now, self.pace, others_elsewhere=others)
+        self._tell_expired(late)
         return batches
 
     def _tell_expired(self, jobs: Iterable[Job]) -> None:
@@ -242,18 +251,21 @@ class RedisSource:
 
     async def _read(self) -> None:
         """Read what waits; a worker that is idle waits for it."""
-        idle = self._unsettled_batches < self._threads and not self._waiting
-        rooms = [self._spare_jobs - self._waiting.count(priority) for priority in PRIORITIES]
+        idle = self.pace.in_hand < self._threads and not self._waiting
+        spare = self._spare_jobs
+        rooms = [spare - self._waiting.count(priority) for priority in PRIORITIES]
         if self._limits is None or max(rooms) <= 0:
             await self._changed(LONGEST_PAUSE_SECONDS)
             return
         try:
-            new = await (self._reader.wait(self._spare_jobs) if idle else self._reader.look(rooms))
+            new = await (self._reader.wait(spare) if idle else self._reader.look(rooms))
         except ResponseError as refused:
             if code_of(refused) not in GROUP_IS_GONE:
                 raise
             await self._join_again()
             return
+        read = collections.Counter(entry.stream for entry in new.entries)
+        self._more_in_redis = any(room > 0 and read[stream] >= room for stream, room in enumerate(rooms, start=1))
         if new.entries:
             await self._accept(new)
         elif not idle:
