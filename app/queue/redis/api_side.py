@@ -50,7 +50,7 @@ class ApiSide:
         self.writer = Writer(Channel(self._connector), self._faults)
         self._reading = Channel(self._connector)
         key = self.keys.inbox(self.name)
-        self._inbox = Inbox(key, self._reading, self._faults, metrics.late_replies, self._hear)
+        self._inbox = Inbox(key, self._reading, self._faults, metrics.late_replies, self._hear, clock)
         self._queues: list[RedisQueue] = []
         self._workers: dict[str, dict[str, Heartbeat]] = {}
         self._tasks: list[asyncio.Task[None]] = []

@@ -27,8 +27,9 @@ from app.queue.waiting import WaitingJobs
 
 LONGEST_PAUSE_SECONDS = 1.0
 # How soon a worker that is busy looks again whether something waits. One that is idle is told by Redis at once, so what
-# a busy one finds is more than the idle ones can take.
+# a busy one finds is more than the idle ones can take. One that has something left looks when it forms its next round.
 BUSY_PAUSE_SECONDS = 0.005
+SUPPLIED_PAUSE_SECONDS = 0.05
 SMOOTHING = 0.05
 RENEWED_LEASES = 2
 # For how long what is given back seems to have been silent: longer than the lease of any worker, theirs may differ.
@@ -81,12 +82,15 @@ class RedisSource:
         self._held: dict[Job, Held] = {}
         self._places: set[tuple[int, bytes]] = set()
         self._more_in_redis = False
-        self._arrival, self._change = asyncio.Event(), asyncio.Event()
+        self._look_now = False
+        self._read_at = 0.0
+        self._arrival, self._change, self._looked = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     # What a worker calls.
 
     async def take(self, limits: BatchLimits) -> Sequence[Batch]:
         self._limits = limits
+        await self._fill_up()
         while not (batches := self._next_round(limits)):
             self._arrival.clear()
             self._change.set()
@@ -94,6 +98,15 @@ class RedisSource:
         self.pace.taken(batches, self._clock())
         self._change.set()
         return batches
+
+    async def _fill_up(self) -> None:
+        """Look what else waits, so that the next round is a full one; there is time while every thread computes."""
+        seconds = min(self.pace.free_in_seconds(self._clock()), BUSY_PAUSE_SECONDS)
+        if seconds and self._waiting and max(self._rooms(self._spare_jobs)) > 0:
+            self._looked.clear()
+            self._look_now = True
+            self._change.set()
+            await _set_within(self._looked, seconds)
 
     async def settle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         self.pace.settled(batch, outcomes, self._clock())
@@ -249,14 +262,22 @@ class RedisSource:
         batch = max(1, min(limits.max_sequences, int(limits.max_tokens / tokens_per_job)))
         return min(limits.window_jobs, max(batch, int(limits.round_tokens / tokens_per_job)))
 
+    def _rooms(self, spare: int) -> list[int]:
+        """How many more entries of each priority may wait here."""
+        return [spare - self._waiting.count(priority) for priority in PRIORITIES]
+
     async def _read(self) -> None:
-        """Read what waits; a worker that is idle waits for it."""
-        idle = self.pace.in_hand < self._threads and not self._waiting
+        """Read what waits, once it is time to; a worker that is idle waits for it."""
         spare = self._spare_jobs
-        rooms = [spare - self._waiting.count(priority) for priority in PRIORITIES]
+        rooms = self._rooms(spare)
         if self._limits is None or max(rooms) <= 0:
             await self._changed(LONGEST_PAUSE_SECONDS)
             return
+        idle = self.pace.in_hand < self._threads and not self._waiting
+        if not idle and (early_seconds := self._early_seconds()) > 0:
+            await self._changed(early_seconds)
+            return
+        self._look_now = False
         try:
             new = await (self._reader.wait(spare) if idle else self._reader.look(rooms))
         except ResponseError as refused:
@@ -264,12 +285,19 @@ class RedisSource:
                 raise
             await self._join_again()
             return
+        self._read_at = self._clock()
         read = collections.Counter(entry.stream for entry in new.entries)
         self._more_in_redis = any(room > 0 and read[stream] >= room for stream, room in enumerate(rooms, start=1))
         if new.entries:
             await self._accept(new)
-        elif not idle:
-            await self._changed(BUSY_PAUSE_SECONDS)
+        self._looked.set()
+
+    def _early_seconds(self) -> float:
+        """How long it is too early for a busy worker to look again."""
+        if self._look_now:
+            return 0.0
+        pause_seconds = SUPPLIED_PAUSE_SECONDS if self._waiting else BUSY_PAUSE_SECONDS
+        return self._read_at + pause_seconds - self._clock()
 
     async def _join_again(self) -> None:
         try:
@@ -293,6 +321,11 @@ class RedisSource:
     async def _changed(self, seconds: float) -> None:
         """Wait until something was taken or settled, at most for so long."""
         self._change.clear()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):  # before Python 3.12 wait_for can swallow a cancellation
-                await self._change.wait()
+        await _set_within(self._change, seconds)
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> None:
+    """Wait for an event, at most for so long."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):  # before Python 3.12 wait_for can swallow a cancellation
+            await event.wait()
