@@ -33,7 +33,10 @@ def enqueue(
     client: redis.Redis, *tokens: int, stream: int = 1, most: int = 100, most_jobs: int = 100, in_time: int = 10**9
 ) -> Any:
     jobs = [part for each in tokens for part in (stream, each, b"job")]
-    return run(client, scripts.ENQUEUE, STREAMS, most, most_jobs, in_time, *jobs)[:3]
+    waiting_jobs, waiting_tokens, _, _, (added,) = run(
+        client, scripts.ENQUEUE, STREAMS, most, most_jobs, len(tokens), in_time, *jobs
+    )
+    return [added, waiting_jobs, waiting_tokens]
 
 
 def take(client: redis.Redis, count: int = 100, worker: str = "one", stream: str = Q) -> list[bytes]:
@@ -76,6 +79,13 @@ def test_enqueuing_past_the_jobs_adds_nothing(client: redis.Redis) -> None:
     assert enqueue(client, 1, most_jobs=2) == [1, 2, 2]
 
 
+def test_of_several_requests_each_is_added_if_there_is_room_after_those_before_it(client: redis.Redis) -> None:
+    requests = [(60,), (30, 20), (40,)]
+    given = [part for jobs in requests for part in (len(jobs), 999, *(x for it in jobs for x in (1, it, b"job")))]
+    assert run(client, scripts.ENQUEUE, STREAMS, 100, 10, *given)[-1] == [1, 0, 1]
+    assert client.xlen(Q) == 2
+
+
 def test_both_streams_of_a_model_share_the_room(client: redis.Redis) -> None:
     enqueue(client, 60, stream=2)
     assert enqueue(client, 50) == [0, 1, 60]
@@ -100,12 +110,12 @@ def test_an_empty_queue_takes_a_request_of_any_size(client: redis.Redis) -> None
 
 
 def test_measuring_changes_nothing_and_tells_the_age_of_the_oldest(client: redis.Redis) -> None:
-    assert run(client, scripts.ENQUEUE, STREAMS, 0, 0, 0) == [1, 0, 0, 0, 0]
+    assert run(client, scripts.ENQUEUE, STREAMS, 0, 0) == [0, 0, 0, 0, []]
     assert client.keys() == []
     enqueue(client, 5)
     time.sleep(0.02)
     enqueue(client, 7, stream=2)
-    _, jobs, tokens, age_ms, interactive = run(client, scripts.ENQUEUE, STREAMS, 0, 0, 0)
+    jobs, tokens, age_ms, interactive, _ = run(client, scripts.ENQUEUE, STREAMS, 0, 0)
     assert (jobs, tokens, interactive) == (2, 12, 5)
     assert 20 <= age_ms < 10_000
 

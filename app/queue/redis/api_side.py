@@ -115,10 +115,8 @@ class ApiSide:
             ServiceError: Redis does not answer.
         """
         for queue in self._queues:
-            measured = queue.measure()
+            await queue.measure()
             there = await self.writer.run(WORKERS, queue.streams, [self.keys.worker("")])
-            _, *waiting = await measured
-            queue.measured(*waiting)
             self._workers[queue.sha256] = _understood(there)
             queue.speed = fleet_speed(self.workers(queue.sha256), queue.sha256)
 

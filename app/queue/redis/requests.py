@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import collections
 import itertools
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, NoReturn
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NoReturn
 
-from app.batching import Answer, Deliver, Job, Outcome, Priority
+from app.batching import Answer, Deliver, Job, Outcome
 from app.errors import DeadlineExceeded, Draining, Overloaded, QueueUnavailable, ServiceError
 from app.metrics import ModelMetrics
 from app.queue import QueueLoad
@@ -23,21 +22,20 @@ from app.queue.admission import (
     shed_late,
     tokens_in_time,
 )
+from app.queue.redis.enqueuing import Enqueuer, Waiting
 from app.queue.redis.faults import RETRY_AFTER_MS
 from app.queue.redis.heartbeat import FleetSpeed
 from app.queue.redis.inbox import Expected, Inbox
 from app.queue.redis.keys import Keys
-from app.queue.redis.scripts import CANCEL, ENQUEUE
-from app.queue.redis.wire import ID_BYTES, Malformed, pack_request
+from app.queue.redis.scripts import CANCEL
+from app.queue.redis.wire import ID_BYTES, Malformed
 from app.queue.redis.writer import Writer
 from app.queue.waiting import tokens_before
 
-MAX_JOBS = 65_536
 NO_LIMIT = 2**53  # the largest whole number that Lua has
 CANCELLED_LIFE_MS = 60_000
 # A worker's word that a job has expired may still be on its way when the deadline has passed.
 EXPIRY_GRACE_SECONDS = 0.5
-STREAM_OF = {"interactive": 1, "bulk": 2}
 
 
 class RedisQueue:
@@ -70,7 +68,6 @@ class RedisQueue:
         self.streams = [keys.interactive(sha256), keys.bulk(sha256)]
         self.speed = FleetSpeed()
         self._cancelled_key = keys.cancelled(api_process)
-        self._api_process = api_process
         self._targets, self._max_tokens, self._metrics = targets, max_tokens, metrics
         self._writer, self._inbox, self._clock = writer, inbox, clock
         self._ids: dict[Job, bytes] = {}
@@ -78,7 +75,9 @@ class RedisQueue:
         self._load = QueueLoad(0, 0, 0.0)
         self._load_at = clock()
         self._interactive_tokens = 0
-        self._sent_tokens: dict[Priority, int] = {"interactive": 0, "bulk": 0}  # Redis has not confirmed them yet
+        self._enqueuer = Enqueuer(
+            writer, self.streams, max_tokens, api_process, self._tokens_in_time, self._measured, clock
+        )
         self._closed = False
 
     async def submit(self, jobs: Sequence[Job], deliver: Deliver) -> None:
@@ -94,16 +93,15 @@ class RedisQueue:
         await self._enqueue_or_forget(ids)
 
     async def _enqueue_or_forget(self, ids: Mapping[Job, bytes]) -> None:
-        enqueued = self._enqueue(ids)
+        enqueued = self._enqueuer.add(ids)
         try:
-            added, *waiting = await asyncio.shield(enqueued)
+            added = await asyncio.shield(enqueued)
         except asyncio.CancelledError:  # others may wait for these jobs still
             enqueued.add_done_callback(lambda done: self._end_unless_added(ids, done))
             raise
         except ServiceError:
             self._forget(ids)
             raise
-        self.measured(*waiting)
         if not added:
             self._forget(ids)
             self._shed(ids)
@@ -115,15 +113,6 @@ class RedisQueue:
             shed_full(waiting, self._max_tokens, wait_seconds, self._metrics)
         shed_hopeless(wait_seconds, self._metrics)
 
-    def _enqueue(self, ids: Mapping[Job, bytes]) -> asyncio.Future[Any]:
-        now = self._clock()
-        arguments: list[str | bytes | int] = [self._max_tokens, MAX_JOBS, self._tokens_in_time(ids, now)]
-        for job, request_id in ids.items():
-            ttl_ms = round((job.deadline - now) * 1000)
-            packed = pack_request(request_id, job, ttl_ms, self._api_process)
-            arguments += (STREAM_OF[job.priority], job.tokens, packed)
-        return self._confirmed(self._writer.run(ENQUEUE, self.streams, arguments), ids)
-
     def _tokens_in_time(self, jobs: Collection[Job], now: float) -> int:
         """How many tokens may go before these jobs, by what the workers say of their speed."""
         speed, batch_seconds = self.speed
@@ -131,24 +120,10 @@ class RedisQueue:
             return NO_LIMIT
         return tokens_in_time(min(job.deadline for job in jobs) - now, speed, own_seconds(jobs, speed, batch_seconds))
 
-    def _confirmed(self, enqueued: asyncio.Future[Any], jobs: Iterable[Job]) -> asyncio.Future[Any]:
-        """Count these jobs as waiting until Redis says what waits."""
-        sent = collections.Counter[Priority]()
-        for job in jobs:
-            sent[job.priority] += job.tokens
-
-        def count(sign: int) -> None:
-            for priority, tokens in sent.items():
-                self._sent_tokens[priority] += sign * tokens
-
-        count(+1)
-        enqueued.add_done_callback(lambda _: count(-1))
-        return enqueued
-
-    def _end_unless_added(self, ids: Mapping[Job, bytes], done: asyncio.Future[Any]) -> None:
+    def _end_unless_added(self, ids: Mapping[Job, bytes], done: asyncio.Future[bool]) -> None:
         """Deliver the end of jobs that did not get into the queue and whose submitter is not there to be told."""
         error = done.exception()
-        if error is None and done.result()[0]:
+        if error is None and done.result():
             return
         outcome = error if isinstance(error, ServiceError) else self._overloaded(ids)
         for job in ids:
@@ -201,7 +176,7 @@ class RedisQueue:
                 expected.submitted_again = True
                 again[expected.job] = request_id
         if again:
-            self._enqueue(again).add_done_callback(lambda done: self._end_unless_added(again, done))
+            self._enqueuer.add(again).add_done_callback(lambda done: self._end_unless_added(again, done))
 
     def expire(self) -> None:
         """End the jobs whose deadline has passed and of which no worker has said so."""
@@ -209,14 +184,17 @@ class RedisQueue:
         for job in [job for job in self._ids if job.deadline <= late]:
             self._end(job, DeadlineExceeded("The deadline passed while the sequence waited."))
 
-    def measure(self) -> asyncio.Future[Any]:
-        """Ask for what waits in Redis; the reply goes to `measured`."""
-        return self._writer.run(ENQUEUE, self.streams, [0, 0, 0])
+    async def measure(self) -> None:
+        """Ask what waits in Redis.
 
-    def measured(self, jobs: int, tokens: int, oldest_ms: int, interactive_tokens: int) -> None:
-        """Take note of what waits in Redis."""
-        self._load, self._load_at = QueueLoad(jobs, tokens, oldest_ms / 1000), self._clock()
-        self._interactive_tokens = interactive_tokens
+        Raises:
+            ServiceError: it does not answer.
+        """
+        await self._enqueuer.measure()
+
+    def _measured(self, waiting: Waiting) -> None:
+        self._load, self._load_at = QueueLoad(waiting.jobs, waiting.tokens, waiting.oldest_ms / 1000), self._clock()
+        self._interactive_tokens = waiting.interactive_tokens
 
     def load(self) -> QueueLoad:
         jobs, tokens, oldest_seconds = self._load
@@ -237,8 +215,8 @@ class RedisQueue:
         speed, batch_seconds = self.speed
         if not speed:
             return Wait(0.0, 0.0)
-        interactive = self._interactive_tokens + self._sent_tokens["interactive"]
-        bulk = max(0, self._load.tokens - self._interactive_tokens) + self._sent_tokens["bulk"]
+        interactive = self._interactive_tokens + self._enqueuer.unconfirmed_tokens["interactive"]
+        bulk = max(0, self._load.tokens - self._interactive_tokens) + self._enqueuer.unconfirmed_tokens["bulk"]
         before = tokens_before(next(iter(jobs)).priority, interactive, bulk)
         return Wait(before / speed, own_seconds(jobs, speed, batch_seconds))
 
