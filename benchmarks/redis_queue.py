@@ -94,7 +94,7 @@ def _on_the_servers_core() -> Iterator[None]:
 def _measure_both(redis: RedisServer, rounds: int, seconds: float, figures: Figures) -> None:
     workload = Workload(BUNDLE.name, BUNDLE, "110 bases", random_sequences(SEQUENCES, 110, 110))
     with place(BUNDLE, redis, **AS_SHIPPED) as behind, LiveServer.start(BUNDLE) as here:
-        processes = {
+        processes: dict[str, tuple[int, list[subprocess.Popen[Any] | None]]] = {
             FORMS[0]: (here.port, [here.process]),
             FORMS[1]: (behind.api.port, [behind.api.process, behind.worker.process, redis.process]),
         }
