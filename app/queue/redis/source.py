@@ -15,13 +15,14 @@ from app.errors import DeadlineExceeded, ServiceError
 from app.metrics import ModelMetrics
 from app.queue.pace import Pace
 from app.queue.redis.channel import Argument, Channel
-from app.queue.redis.entries import PRIORITIES, Entry, Held, job_of, places, settlement
+from app.queue.redis.entries import PRIORITIES, Entry, Held, places, settlement
 from app.queue.redis.entry_reader import EntryReader, NewEntries
 from app.queue.redis.faults import Unavailability, code_of, repeat
 from app.queue.redis.graveyard import Graveyard
+from app.queue.redis.holdings import Holdings
 from app.queue.redis.keys import DIGEST_LENGTH, Keys
 from app.queue.redis.scripts import JOIN, RELEASE, RENEW, SETTLE
-from app.queue.redis.wire import Malformed, WorkerPace, pack_pace, pack_reply, unpack_request
+from app.queue.redis.wire import WorkerPace, pack_pace, pack_reply
 from app.queue.redis.writer import Writer
 from app.queue.waiting import WaitingJobs
 
@@ -30,7 +31,6 @@ LONGEST_PAUSE_SECONDS = 1.0
 # a busy one finds is more than the idle ones can take. One that has something left looks when it forms its next round.
 BUSY_PAUSE_SECONDS = 0.005
 SUPPLIED_PAUSE_SECONDS = 0.05
-SMOOTHING = 0.05
 RENEWED_LEASES = 2
 # For how long what is given back seems to have been silent: longer than the lease of any worker, theirs may differ.
 FREE_FOR_MS = 24 * 3600 * 1000
@@ -73,14 +73,12 @@ class RedisSource:
         self._writer, self._faults, self._clock = writer, faults, clock
         self._reader = EntryReader(self.streams, worker, keys, channel)
         self.graveyard = Graveyard(keys, self.streams, writer, metrics)
+        self._held = Holdings(self.graveyard, faults, clock)
         self.pace = Pace(threads)
         self._limits: BatchLimits | None = None
-        self._tokens_per_job = 0.0
         self._waiting = WaitingJobs()
         self._suspect: Job | None = None  # waits to be computed alone
         self._suspect_in_hand: Job | None = None
-        self._held: dict[Job, Held] = {}
-        self._places: set[tuple[int, bytes]] = set()
         self._more_in_redis = False
         self._look_now = False
         self._read_at = 0.0
@@ -114,7 +112,7 @@ class RedisSource:
         settled = [
             (held, pack_reply(held.request_id, outcome))
             for job, outcome in zip(batch.jobs, outcomes, strict=True)
-            if (held := self._let_go(job)) is not None
+            if (held := self._held.let_go(job)) is not None
         ]
         if settled:
             # If Redis does not hear of it, the entries are taken over and computed again.
@@ -123,7 +121,7 @@ class RedisSource:
 
     async def release(self, batches: Sequence[Batch]) -> None:
         self.pace.given_back(batches)
-        held = [it for batch in batches for job in batch.jobs if (it := self._let_go(job)) is not None]
+        held = [it for batch in batches for job in batch.jobs if (it := self._held.let_go(job)) is not None]
         if held:
             with contextlib.suppress(ServiceError):
                 await self._release(places(it.entry for it in held))
@@ -184,7 +182,7 @@ class RedisSource:
 
     def holds(self, entry: Entry) -> bool:
         """Whether this process has the entry already."""
-        return entry.place in self._places
+        return self._held.has(entry)
 
     @property
     def may_take_over(self) -> bool:
@@ -197,7 +195,7 @@ class RedisSource:
 
     def take_over(self, entry: Entry, server_ms: int, *, suspect: bool) -> None:
         """Take an entry that another worker has had; a suspect is computed alone."""
-        job = self._hold(entry, server_ms)
+        job = self._held.hold(entry, server_ms)
         if job is None:
             return
         if suspect:
@@ -225,40 +223,17 @@ class RedisSource:
         return batches
 
     def _tell_expired(self, jobs: Iterable[Job]) -> None:
-        self._tell([(held, pack_reply(held.request_id, EXPIRED)) for job in jobs if (held := self._let_go(job))])
+        self._tell([(held, pack_reply(held.request_id, EXPIRED)) for job in jobs if (held := self._held.let_go(job))])
 
     def _tell(self, settled: Sequence[tuple[Held, bytes]]) -> None:
         if settled:
             self._writer.tell(SETTLE, *settlement(self._keys, self.streams, settled))
 
-    def _let_go(self, job: Job) -> Held | None:
-        held = self._held.pop(job, None)
-        if held is not None:
-            self._places.discard(held.entry.place)
-        return held
-
-    def _hold(self, entry: Entry, server_ms: int) -> Job | None:
-        try:
-            request = unpack_request(entry.packed)
-        except Malformed:
-            self._faults.malformed()
-            self.graveyard.bury_unread(entry)
-            return None
-        job = job_of(entry, request, server_ms, self._clock())
-        self._held[job] = Held(entry, request.id, request.api_process)
-        self._places.add(entry.place)
-        self._note_length(job.tokens)
-        return job
-
-    def _note_length(self, tokens: int) -> None:
-        before = self._tokens_per_job or tokens
-        self._tokens_per_job = before + SMOOTHING * (tokens - before)
-
     @property
     def _spare_jobs(self) -> int:
         """How many entries of a priority may wait here: about one round, so that other workers get their share."""
         limits = self._limits or BatchLimits()
-        tokens_per_job = max(1.0, self._tokens_per_job)
+        tokens_per_job = max(1.0, self._held.tokens_per_job)
         batch = max(1, min(limits.max_sequences, int(limits.max_tokens / tokens_per_job)))
         return min(limits.window_jobs, max(batch, int(limits.round_tokens / tokens_per_job)))
 
@@ -307,13 +282,13 @@ class RedisSource:
 
     async def _accept(self, new: NewEntries) -> None:
         """Let new jobs wait here, but those that nobody wants any more."""
-        jobs = [job for entry in new.entries if (job := self._hold(entry, new.server_ms)) is not None]
+        jobs = [job for entry in new.entries if (job := self._held.hold(entry, new.server_ms)) is not None]
         unwanted: set[bytes] = set()
         try:
             unwanted = await self._reader.cancelled([self._held[job] for job in jobs], new.quiet)
         finally:  # where Redis does not say, each is wanted
             self._tell(
-                [(it, b"") for job in jobs if (it := self._held[job]).request_id in unwanted and self._let_go(job)]
+                [(it, b"") for job in jobs if (it := self._held[job]).request_id in unwanted and self._held.let_go(job)]
             )
             self._waiting.add(job for job in jobs if job in self._held)
             self._arrival.set()
