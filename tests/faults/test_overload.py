@@ -13,8 +13,8 @@ from tests.callers import Tally, calling
 from tests.faults.place import Place, place, until, world
 from tests.redis_server import RedisServer
 
-ROW_SECONDS = 0.02
-DEADLINE_MS = 1000
+ROW_SECONDS = 0.05
+DEADLINE_MS = 3000
 
 
 def test_of_ten_times_too_much_most_is_refused_at_once_and_the_rest_is_in_time(
@@ -28,12 +28,12 @@ def test_of_ten_times_too_much_most_is_refused_at_once_and_the_rest_is_in_time(
     assert full.shed == 0
     assert over.shed > over.answered
     assert over.expired <= over.answered / 10
-    assert statistics.median(over.refusal_ms) < 250
+    assert statistics.median(over.refusal_ms) < 500
     assert goodput >= peak / 2
 
 
 def _answers_a_second(it: Place, callers: int) -> tuple[Tally, float]:
     began = time.monotonic()
-    with calling([it.api.port], callers=callers, deadline_ms=DEADLINE_MS, pause_seconds=0.1) as tally:
-        until(lambda: tally.answered >= 150, 60)
+    with calling([it.api.port], callers=callers, deadline_ms=DEADLINE_MS, pause_seconds=0.25) as tally:
+        until(lambda: tally.answered >= 60, 60)
     return tally, tally.answered / (time.monotonic() - began)
