@@ -58,7 +58,9 @@ class Link(asyncio.Protocol):
             self._reader.feed(data)
             while (reply := self._reader.gets()) is not NOT_YET:
                 self._received(reply)
-        except Exception as error:  # noqa: BLE001 - it is whose who waits for the replies
+        except Exception as error:  # noqa: BLE001 - whoever waits for replies is told, and gets none of another command
+            self._is_lost = True
+            self._transport.abort()
             self._end(error)
 
     def _received(self, reply: object) -> None:
