@@ -21,7 +21,7 @@ SOURCES := app training tests benchmarks examples
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test lint format bench bench-redis soak train train-checks report clean
+.PHONY: help install serve test lint format bench bench-redis bench-peers soak train train-checks report clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ bench: $(VENV)/.test ## Measure the service against raw ONNX Runtime and write b
 
 bench-redis: $(VENV)/.test ## Measure the queue through Redis beside that in the process and write benchmarks/redis.md
 	$(BIN)/python -m benchmarks.redis_queue
+
+bench-peers: $(VENV)/.test ## Measure the service beside five other servers and write benchmarks/peers.md (an hour)
+	$(BIN)/python -m benchmarks.peers
 
 SECONDS ?= 600
 soak: $(VENV)/.test ## Break processes and Redis at random under load (SECONDS=600); fails if an answer is lost or doubled

@@ -7,11 +7,13 @@ buffers after it, is bounded here: uvicorn takes any number of header bytes, and
 from __future__ import annotations
 
 import asyncio
+from collections.abc import MutableMapping
 from dataclasses import dataclass
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from app.api.exchange import Exchange
+from app.api.exchange import SCOPE_KEY, Exchange
 from app.api.problems import problem_response
 from app.api.request_log import UNKNOWN, RequestLog
 from app.errors import HeadersTooLarge, MalformedRequest, ServiceError, SlowRequest
@@ -150,7 +152,7 @@ class Connection(HttpToolsProtocol):
         if self._is_answering() or not self._in_head:
             self.transport.close()
             return
-        self._answer(error)
+        self._answer_headless(error)
 
     def _refuse_in_place(self, detail: str) -> None:
         """Answer the current request in place of the application, which has been called, unless that has begun to."""
@@ -158,15 +160,24 @@ class Connection(HttpToolsProtocol):
         if self.cycle.response_started or self.pipeline:
             self.transport.close()
             return
+        scope = cast("MutableMapping[str, Any]", self.cycle.scope)  # uvicorn's type has room for its own keys only
+        exchange: Exchange = scope.setdefault(SCOPE_KEY, Exchange.begin(None))
+        exchange.refusal = MalformedRequest(detail)  # the application counts and logs the request, once
         self.cycle.disconnected = True
         self.cycle.message_event.set()
-        self._answer(MalformedRequest(detail))
+        self._answer(exchange.refusal, exchange)
 
-    def _answer(self, error: ServiceError) -> None:
+    def _answer_headless(self, error: ServiceError) -> None:
+        exchange = Exchange.begin(None)
+        exchange.code = error.problem_code
+        RequestLog().write(UNKNOWN, error.status, exchange.facts(UNKNOWN, error.status))
         if self.metrics is not None:
             self.metrics.headless(str(error.status))
+        self._answer(error, exchange)
+
+    def _answer(self, error: ServiceError, exchange: Exchange) -> None:
         self._refused, self._idle_bytes = True, 0
-        self.transport.write(self._document(error))
+        self.transport.write(self._document(error, exchange))
         # To close with bytes unread resets the connection, and the caller would lose the answer.
         self.transport.write_eof()
         self._timer = self.loop.call_later(self.limits.linger_seconds, self.transport.abort)
@@ -175,10 +186,7 @@ class Connection(HttpToolsProtocol):
         if self._idle_bytes > self.limits.linger_bytes:
             self.transport.abort()
 
-    def _document(self, error: ServiceError) -> bytes:
-        exchange = Exchange.begin(None)
-        exchange.code = error.problem_code
-        RequestLog().write(UNKNOWN, error.status, exchange.facts(UNKNOWN, error.status))
+    def _document(self, error: ServiceError, exchange: Exchange) -> bytes:
         reply = problem_response(error, exchange.request_id)
         reply.headers["x-request-id"] = exchange.request_id
         reply.headers["connection"] = "close"

@@ -10,33 +10,15 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
-from starlette.responses import PlainTextResponse
 
 from app import __version__
 from app.access.key_ring import KeyRing
 from app.api.access import DOCUMENTATION, INDIVIDUAL, PROBES, Guard
-from app.api.bodies import BodyLimits
 from app.api.body_pace import BodyPace
 from app.api.boundary import Boundary
-from app.api.deadlines import DeadlineLimits
 from app.api.health import HealthRoutes
-from app.api.individual import IndividualRoute
-from app.api.models import ModelRoutes
-from app.api.mutagenesis import MUTAGENESIS, MutagenesisRoute
-from app.api.openapi import (
-    describe,
-    individual_documentation,
-    mutagenesis_documentation,
-    predict_documentation,
-    problem_responses,
-    require_keys,
-    unready,
-    variants_documentation,
-)
-from app.api.predict import PredictRoute
+from app.api.openapi import describe, require_keys
 from app.api.problems import handle_http_exception, handle_service_error
-from app.api.schemas import Health, ModelList
-from app.api.variants import VARIANTS, VariantsRoute
 from app.backend import Backend, backend_for, tracing_for
 from app.bundle import Bundle
 from app.checks import Check, always_ok, every_model_served, fuse_is_whole, in_reach, not_draining
@@ -52,6 +34,7 @@ from app.loading import count_each, read_bundles
 from app.metrics import Metrics, ModelMetrics
 from app.predictor import Predictor, RequestLimits, ServedModel
 from app.queue import JobQueue
+from app.routes import add_health, add_inference, add_models, add_predictions
 from app.settings import Settings, is_loopback
 from app.tracing import NO_TRACING, Tracing
 
@@ -160,15 +143,6 @@ def _http(
     metrics: Metrics,
     tracing: Tracing,
 ) -> Boundary:
-    bodies = BodyLimits(settings.max_body_bytes, settings.max_sequences)
-    deadlines = DeadlineLimits(settings.default_deadline_ms, settings.max_deadline_ms)
-    predict = PredictRoute(predictor, bodies, deadlines)
-    individual = IndividualRoute(people, bodies, deadlines)
-    genomes = None if people is None else people.genomes
-    variants = VariantsRoute(predictor, genomes, bodies, deadlines)
-    mutagenesis = MutagenesisRoute(predictor, genomes, bodies, deadlines)
-    models = ModelRoutes(predictor)
-    health = HealthRoutes({"compute": fuse_is_whole(backend.fuse)}, _ready(predictor, backend), metrics)
     api = FastAPI(
         title="Basecast",
         version=__version__,
@@ -181,32 +155,19 @@ def _http(
     api.add_exception_handler(ServiceError, handle_service_error)
     api.add_exception_handler(HTTPException, handle_http_exception)
     api.add_exception_handler(Exception, handle_service_error)
-    api.add_api_route("/predict", predict.predict, methods=["POST"], **predict_documentation(settings.max_deadline_ms))
-    if people is not None:
-        documented = individual_documentation(settings.max_deadline_ms)
-        api.add_api_route(INDIVIDUAL, individual.predict, methods=["POST"], **documented)
-        documented = variants_documentation(settings.max_deadline_ms)
-        api.add_api_route(VARIANTS, variants.variants, methods=["POST"], **documented)
-    documented = mutagenesis_documentation(settings.max_deadline_ms)
-    api.add_api_route(MUTAGENESIS, mutagenesis.mutagenesis, methods=["POST"], **documented)
-    api.add_api_route("/models", models.list_models, response_model=ModelList, tags=["models"])
-    api.add_api_route("/models/{name}", models.show_model, responses=problem_responses(404), tags=["models"])
-    api.add_api_route("/livez", health.livez, response_model=Health, tags=["operation"])
-    api.add_api_route("/readyz", health.readyz, response_model=Health, responses=unready(), tags=["operation"])
-    if settings.metrics_port is None:
-        api.add_api_route("/metrics", health.metrics, response_class=PlainTextResponse, tags=["operation"])
+    hot = add_predictions(api, settings, predictor, people)
+    add_models(api, predictor)
+    health = HealthRoutes({"compute": fuse_is_whole(backend.fuse)}, _ready(predictor, backend), metrics)
+    add_health(api, health, with_metrics=settings.metrics_port is None)
+    infer = add_inference(api, settings, predictor, health)
+    hot |= {("POST", path): each.handler for path, each in infer.items()}
+    templates = {path: each.template for path, each in infer.items()}
     describe(api, settings.max_sequences, settings.max_deadline_ms)
     guard = _guard(settings, backend.limiter)
     if guard is not None:
         require_keys(api, guard.open_paths)
-    hot = {
-        ("POST", "/predict"): predict.predict,
-        ("POST", INDIVIDUAL): individual.predict,
-        ("POST", VARIANTS): variants.variants,
-        ("POST", MUTAGENESIS): mutagenesis.mutagenesis,
-    }
     paces = {INDIVIDUAL: BodyPace(max(settings.body_timeout_ms, UPLOAD_TIMEOUT_MS))}
-    return Boundary(api, hot, metrics, BodyPace(settings.body_timeout_ms), guard, tracing, paces)
+    return Boundary(api, hot, metrics, BodyPace(settings.body_timeout_ms), guard, tracing, paces, templates)
 
 
 def _guard(settings: Settings, limiter: RateLimiter) -> Guard | None:

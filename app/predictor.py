@@ -1,8 +1,6 @@
 """From sequences to predictions: the only orchestration, used by every route and command that predicts.
 
-    sequences → encoded (or refused, and then nothing is queued) → jobs → queue → values → predictions
-
-Identical sequences in flight are computed once: the first becomes a job, the others wait for its answer.
+sequences → encoded (or refused, and then nothing is queued) → jobs → queue → values → predictions
 """
 
 from __future__ import annotations
@@ -11,13 +9,14 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
-from app.batching import Answer, Job, Outcome, Priority
+from app.batching import Answer, Priority
 from app.bundle import Manifest
 from app.dosage import Dosages, ModelVariants
 from app.encoding import EncodedSequence, SequenceEncoder, SequenceRefused
 from app.errors import DeadlineExceeded, Draining, ItemError, ServiceError, UnknownModel, Unprocessable
+from app.flights import Flights, Terms
 from app.in_flight import InFlight
 from app.metrics import Metrics, ModelMetrics
 from app.queue import JobQueue
@@ -90,7 +89,7 @@ class Predictor:
         self.limits, self._in_flight, self._metrics, self._clock = limits, in_flight, metrics, clock
         self._by_name = {model.manifest.name: model for model in reversed(models)}
         self._by_name |= {model.manifest.versioned_name: model for model in models}
-        self._flights = {model.sha256: Flights(model, clock) for model in models}
+        self._flights = {model.sha256: self._new_flights(model) for model in models}
         self._personal: set[Flights] = set()
         self.draining = False
 
@@ -156,8 +155,8 @@ class Predictor:
         model = self.sequence_model(name)
         bases = self._check_size(sequences)
         with self._in_flight.room(len(sequences), bases):
-            flights = self._flights[model.sha256]
-            return self._record(await self._predict(flights, model, sequences, deadline, priority, traceparent))
+            terms = Terms(deadline, priority, traceparent)
+            return self._record(await self._predict(self._flights[model.sha256], model, sequences, terms))
 
     async def predict_personal(
         self, model: ServedModel, sequences: Sequence[str], deadline: float, priority: Priority, traceparent: str | None
@@ -171,7 +170,7 @@ class Predictor:
             ServiceError: they cannot be predicted.
         """
         with self._in_flight.room(len(sequences), sum(map(len, sequences))), self._alone(model) as flights:
-            found = await self._predict(flights, model, sequences, deadline, priority, traceparent)
+            found = await self._predict(flights, model, sequences, Terms(deadline, priority, traceparent))
         model.metrics.sequences("ok", len(sequences))
         return found
 
@@ -188,7 +187,7 @@ class Predictor:
         """
         encoded = [EncodedSequence(0, row) for row in rows]
         with self._in_flight.room(len(rows), rows.size), self._alone(model) as flights:
-            answers = await self._answers(flights, model, encoded, deadline, priority, traceparent)
+            answers = await self._answers(flights, model, encoded, Terms(deadline, priority, traceparent))
         model.metrics.sequences("ok", len(rows))
         return answers
 
@@ -210,28 +209,25 @@ class Predictor:
 
     @contextmanager
     def _alone(self, model: ServedModel) -> Iterator[Flights]:
-        flights = Flights(model, self._clock)
+        flights = self._new_flights(model)
         self._personal.add(flights)
         try:
             yield flights
         finally:
             self._personal.discard(flights)
 
+    def _new_flights(self, model: ServedModel) -> Flights:
+        return Flights(model.queue, model.metrics, self._clock)
+
     async def _predict(
-        self,
-        flights: Flights,
-        model: ServedModel,
-        sequences: Sequence[str],
-        deadline: float,
-        priority: Priority,
-        traceparent: str | None,
+        self, flights: Flights, model: ServedModel, sequences: Sequence[str], terms: Terms
     ) -> Predictions:
         started = self._clock()
-        self._refuse_late(model, len(sequences), deadline)
+        self._refuse_late(model, len(sequences), terms.deadline)
         encoded = _accepted(await _encode(model.encoder, sequences), model)
         tokenize_seconds = self._clock() - started
-        self._refuse_late(model, len(sequences), deadline)
-        answers = await self._answers(flights, model, encoded, deadline, priority, traceparent)
+        self._refuse_late(model, len(sequences), terms.deadline)
+        answers = await self._answers(flights, model, encoded, terms)
         return _predictions(model, encoded, answers, tokenize_seconds)
 
     def _refuse_late(self, model: ServedModel, sequences: int, deadline: float) -> None:
@@ -240,16 +236,10 @@ class Predictor:
             raise DeadlineExceeded("The deadline passed before the request was read.")
 
     async def _answers(
-        self,
-        flights: Flights,
-        model: ServedModel,
-        encoded: Sequence[EncodedSequence],
-        deadline: float,
-        priority: Priority,
-        traceparent: str | None,
+        self, flights: Flights, model: ServedModel, encoded: Sequence[EncodedSequence], terms: Terms
     ) -> list[Answer]:
         try:
-            return await flights.answers(encoded, deadline, priority, traceparent)
+            return await flights.answers([row.ids for row in encoded], terms)
         except ServiceError:
             model.metrics.sequences("error", len(encoded))
             raise
@@ -273,135 +263,6 @@ class Predictor:
         for histogram, column in zip(metrics.values, zip(*predictions.values, strict=True), strict=True):
             histogram.observe_all(column)
         return predictions
-
-
-class Waiter:
-    """One request that waits for its answers; resolved at once when the last is there or the first fails."""
-
-    __slots__ = ("answers", "deadline", "future", "missing")
-
-    def __init__(self, size: int, deadline: float) -> None:
-        self.answers: list[Answer | None] = [None] * size
-        self.missing = size
-        self.deadline = deadline
-        self.future: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
-
-    def receive(self, index: int, outcome: Outcome) -> None:
-        """Take the outcome of the sequence at `index`."""
-        if self.future.done():
-            return
-        if isinstance(outcome, ServiceError):
-            self.future.set_exception(_located(outcome, index))
-            return
-        self.answers[index] = outcome
-        self.missing -= 1
-        if not self.missing:
-            self.future.set_result([answer for answer in self.answers if answer is not None])
-
-
-@dataclass(slots=True, eq=False)
-class Flight:
-    """One job and everybody who waits for its answer, each with the places of this sequence in his request."""
-
-    key: bytes
-    job: Job
-    waiters: dict[Waiter, list[int]] = field(default_factory=dict)
-
-
-class Flights:
-    """The jobs of one model in flight: equal inputs share one."""
-
-    def __init__(self, model: ServedModel, clock: Callable[[], float]) -> None:
-        self._queue, self._metrics, self._clock = model.queue, model.metrics, clock
-        self._by_key: dict[bytes, Flight] = {}
-        self._by_job: dict[Job, Flight] = {}
-        self._again: set[asyncio.Task[None]] = set()
-
-    async def answers(
-        self, encoded: Sequence[EncodedSequence], deadline: float, priority: Priority, traceparent: str | None = None
-    ) -> list[Answer]:
-        """Board or begin a flight for each input and wait for all of them.
-
-        Raises:
-            ServiceError: the first failure, or `DeadlineExceeded`.
-        """
-        waiter = Waiter(len(encoded), deadline)
-        boarded = self._board(encoded, waiter, priority, traceparent)
-        try:
-            async with asyncio.timeout(max(0.0, deadline - self._clock())):  # a queue out of reach keeps nobody longer
-                await self._begin([flight for flight, is_new in boarded if is_new])
-                return await waiter.future
-        except TimeoutError:
-            raise DeadlineExceeded("The deadline passed before the model had answered.") from None
-        finally:
-            if waiter.missing:
-                self._leave(waiter, [flight for flight, _ in boarded])
-
-    def abandon(self, error: ServiceError) -> None:
-        """End every flight with this error."""
-        for job in list(self._by_job):
-            self._deliver(job, error)
-
-    def _board(
-        self, encoded: Sequence[EncodedSequence], waiter: Waiter, priority: Priority, traceparent: str | None
-    ) -> list[tuple[Flight, bool]]:
-        now = self._clock()
-        boarded = []
-        for index, row in enumerate(encoded):
-            # By priority too: who is in a hurry must not wait for a job that gives way.
-            key = priority.encode() + row.ids.tobytes()
-            flight = self._by_key.get(key)
-            is_new = flight is None
-            if flight is None:
-                flight = Flight(key, Job(row.ids, now, waiter.deadline, priority, traceparent))
-                self._by_key[key] = self._by_job[flight.job] = flight
-            else:
-                self._metrics.deduplicated.inc()
-            flight.waiters.setdefault(waiter, []).append(index)
-            boarded.append((flight, is_new))
-        return boarded
-
-    async def _begin(self, flights: Sequence[Flight]) -> None:
-        if not flights:
-            return
-        try:
-            await self._queue.submit([flight.job for flight in flights], self._deliver)
-        except ServiceError as error:
-            for flight in flights:
-                self._deliver(flight.job, error)
-
-    def _deliver(self, job: Job, outcome: Outcome) -> None:
-        flight = self._by_job.pop(job, None)
-        if flight is None:
-            return
-        if isinstance(outcome, DeadlineExceeded) and self._fly_again(flight):
-            return
-        del self._by_key[flight.key]
-        for waiter, indexes in flight.waiters.items():
-            for index in indexes:
-                waiter.receive(index, outcome)
-
-    def _fly_again(self, flight: Flight) -> bool:
-        """Whether somebody with a later deadline still waits; then the job is queued once more, for them."""
-        deadline = max((waiter.deadline for waiter in flight.waiters), default=0.0)
-        if deadline <= max(self._clock(), flight.job.deadline):
-            return False
-        flight.job = replace(flight.job, submitted_at=self._clock(), deadline=deadline)
-        self._by_job[flight.job] = flight
-        task = asyncio.get_running_loop().create_task(self._begin([flight]))
-        self._again.add(task)
-        task.add_done_callback(self._again.discard)
-        return True
-
-    def _leave(self, waiter: Waiter, flights: Sequence[Flight]) -> None:
-        """Nobody computes for a request that has ended, unless others wait for the same answer."""
-        for flight in flights:
-            flight.waiters.pop(waiter, None)
-        deserted = {flight.job: flight for flight in flights if not flight.waiters}
-        for job, flight in deserted.items():
-            if self._by_job.pop(job, None) is not None:
-                del self._by_key[flight.key]
-        self._queue.cancel(list(deserted))
 
 
 async def _encode(encoder: SequenceEncoder, sequences: Sequence[str]) -> list[EncodedSequence | SequenceRefused]:
@@ -429,14 +290,6 @@ def _predictions(
     }
     values = [answer.values.tolist() for answer in answers]
     return Predictions(model, [row.bases for row in encoded], [row.tokens for row in encoded], values, seconds)
-
-
-def _located(error: ServiceError, index: int) -> ServiceError:
-    """The same error, saying which item it befell, where it is one item's."""
-    if error.status != 500 or error.items:
-        return error
-    item = ItemError(f"/sequences/{index}", error.code, error.detail)
-    return type(error)(error.detail, items=[item])
 
 
 def _refuse(code: str, detail: str) -> Unprocessable:

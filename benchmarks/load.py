@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import httptools
 import uvloop
 
 MAX_CONNECTIONS = 512
@@ -50,22 +51,19 @@ class Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._transport: Any = None
-        self._buffer = bytearray()
+        self._parser = httptools.HttpResponseParser(self)
         self._reply: asyncio.Future[int] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        end = self._buffer.find(b"\r\n\r\n")
-        if end < 0 or self._reply is None:
-            return
-        head = bytes(self._buffer[:end]).lower()
-        length = int(head.split(b"content-length:", 1)[1].split(b"\r\n", 1)[0])
-        if len(self._buffer) >= end + 4 + length:
-            self._buffer.clear()
-            self._reply.set_result(int(head[9:12]))
+        self._parser.feed_data(data)
+
+    def on_message_complete(self) -> None:
+        """Called by the parser at the end of each reply."""
+        if self._reply is not None and not self._reply.done():
+            self._reply.set_result(self._parser.get_status_code())
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._reply is not None and not self._reply.done():

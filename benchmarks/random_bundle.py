@@ -32,15 +32,15 @@ VOCABULARY = 4096
 MODEL = ModelConfig(backbone="dnabert2", width=256, layers=4, heads=4, inner_width=1024)
 
 
-def write_random_bundle(folder: Path) -> Path:
-    """Write DNABERT-2's architecture with 4 layers of 256 as `folder/random`."""
+def write_random_bundle(folder: Path, config: ModelConfig = MODEL) -> Path:
+    """Write DNABERT-2's architecture, by default with 4 layers of 256, as `folder/random`."""
     rules = Input(
         encoding="tokens", min_bases=1, max_bases=LONGEST_BASES, max_tokens=LONGEST_BASES + 2, pad_token_id=PAD
     )
     tokenizer = train_bpe(random_sequences(500, 500, 1000, seed=1), VOCABULARY)
     feeder = Feeder(rules, {TOKENIZER: tokenizer})
     torch.manual_seed(0)
-    model = Regressor(MODEL, outputs=1, targets=1, vocabulary=feeder.vocabulary).eval()
+    model = Regressor(config, outputs=1, targets=1, vocabulary=feeder.vocabulary).eval()
     files = {GRAPH: export_graph(model, feeder), TOKENIZER: tokenizer}
     manifest = _manifest(rules, files, _golden(model, feeder))
     bundle = folder / "random"
@@ -68,7 +68,7 @@ def _manifest(rules: Input, files: dict[str, bytes], golden: Golden) -> Manifest
         standard_deviation=1,
     )
     provenance = Provenance(
-        architecture="DNABERT-2, 4 layers of 256, random weights.",
+        architecture="DNABERT-2's, random weights.",
         parameters=1,
         config={},
         data_sha256=hashlib.sha256(b"").hexdigest(),

@@ -16,7 +16,7 @@ from app.errors import Forbidden, QuotaExceeded, Unauthenticated
 from app.limits import RateLimiter, Unit
 from app.limits.memory import MemoryRateLimiter
 
-PROBES = frozenset({"/livez", "/readyz"})
+PROBES = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"})
 DOCUMENTATION = frozenset({"/docs", "/openapi.json"})
 INDIVIDUAL = "/predict/individual"
 FAILURES_PER_MINUTE = 60

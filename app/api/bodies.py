@@ -153,7 +153,7 @@ def _refuse_half_surrogates(document: object) -> None:
         raise Unprocessable(detail, items=[ItemError("", "invalid_value", detail)]) from None
 
 
-def refuse_too_many(sequences: int, max_sequences: int) -> None:
+def refuse_too_many(sequences: int, max_sequences: int, pointer: str = "/sequences") -> None:
     """Refuse a long list before each of its items is looked at.
 
     Raises:
@@ -161,7 +161,7 @@ def refuse_too_many(sequences: int, max_sequences: int) -> None:
     """
     if sequences > max_sequences:
         detail = f"{sequences} sequences; one request takes at most {max_sequences}. Send several."
-        raise Unprocessable(detail, items=[ItemError("/sequences", "too_many", detail)])
+        raise Unprocessable(detail, items=[ItemError(pointer, "too_many", detail)])
 
 
 def check_depth(document: object) -> None:

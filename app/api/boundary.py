@@ -48,6 +48,7 @@ class Boundary:
     Args:
         app: FastAPI, for everything that is not hot.
         hot: (method, path) to the handler that is called without routing.
+        templates: of the routes of hot paths that are not their own.
         metrics: where requests are counted.
         pace: how fast a body must arrive.
         paces: the same for paths that take larger ones.
@@ -64,9 +65,10 @@ class Boundary:
         guard: Guard | None = None,
         tracing: Tracing = NO_TRACING,
         paces: Mapping[str, BodyPace] | None = None,
+        templates: Mapping[str, str] | None = None,
     ) -> None:
         self._app, self._hot, self._metrics, self._tracing = app, hot, metrics, tracing
-        self._log = RequestLog()
+        self._log, self._templates = RequestLog(), templates or {}
         self._pace, self._paces, self._guard = pace, paces or {}, guard
         self._in_flight = 0
         self._idle = asyncio.Event()
@@ -80,7 +82,7 @@ class Boundary:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = Exchange.begin(_header(scope, b"x-request-id"))
+        exchange = scope.get(SCOPE_KEY) or Exchange.begin(_header(scope, b"x-request-id"))
         exchange.trace = self._trace(scope, exchange.started)
         scope[SCOPE_KEY] = exchange
         reply = Reply(exchange, send, NOT_STORED if scope["path"].startswith(PERSONAL) else ())
@@ -115,6 +117,8 @@ class Boundary:
         return UNTRACED if scope["path"] in PROBES else self._tracing.begin(_header(scope, b"traceparent"), started)
 
     def _record(self, route: str, exchange: Exchange, status: int) -> None:
+        if exchange.refusal is not None:
+            status, exchange.code = exchange.refusal.status, exchange.refusal.problem_code
         facts = exchange.facts(route, status)
         self._count(route, exchange, status)
         exchange.trace.end(facts, exchange.seconds, exchange.phases_began)
@@ -131,7 +135,7 @@ class Boundary:
     def _route(self, scope: Scope) -> str:
         """The route's template, never the path that was asked for."""
         if (scope["method"], scope["path"]) in self._hot:
-            return str(scope["path"])
+            return self._templates.get(scope["path"], str(scope["path"]))
         return str(getattr(scope.get("route"), "path", UNKNOWN))
 
 
@@ -241,7 +245,8 @@ class Watch:
 async def _refuse(error: ServiceError, scope: Scope, receive: Receive, reply: Reply) -> None:
     reply.exchange.code = error.problem_code
     if not reply.started:
-        await problem_response(error, reply.exchange.request_id)(scope, receive, reply.send)
+        response = problem_response(error, reply.exchange.request_id, scope["path"])
+        await response(scope, receive, reply.send)
 
 
 def _check_head(scope: Scope) -> None:

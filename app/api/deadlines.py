@@ -19,15 +19,18 @@ class DeadlineLimits:
     default_ms: int = 10_000
     max_ms: int = 120_000
 
-    def chosen_ms(self, of_body: int | None, headers: Headers) -> int:
+    def chosen_ms(self, of_body: int | None, headers: Headers, pointer: str = "/deadline_ms") -> int:
         """The body's word, the header's, or the default; what is said must be valid even where it loses.
+
+        Args:
+            pointer: to what the body says.
 
         Raises:
             Unprocessable: what is said is out of bounds.
         """
         given = headers.get(DEADLINE_HEADER)
         deadline_ms = self.default_ms if given is None else self._checked(_whole(given), "")
-        return deadline_ms if of_body is None else self._checked(of_body, "/deadline_ms")
+        return deadline_ms if of_body is None else self._checked(of_body, pointer)
 
     def _checked(self, deadline_ms: int, pointer: str) -> int:
         if MIN_DEADLINE_MS <= deadline_ms <= self.max_ms:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.api.access import Caller
+from app.errors import ServiceError
 from app.tracing import UNTRACED, RequestTrace
 
 SCOPE_KEY = "basecast.exchange"
@@ -30,6 +31,7 @@ class Exchange:
         code: of the problem document, if it was refused.
         model: the one that answers, with its version.
         sequences, tokens: how many were asked for, and read.
+        refusal: what the connection answered in the application's place, because the body broke off.
     """
 
     request_id: str
@@ -42,6 +44,7 @@ class Exchange:
     model: str | None = None
     sequences: int | None = None
     tokens: int | None = None
+    refusal: ServiceError | None = None
 
     @classmethod
     def begin(cls, given_id: str | None) -> Exchange:

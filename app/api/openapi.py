@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 from app.api.bodies import FASTA, JSON
 from app.api.events import EVENT_STREAM
 from app.api.individual_schemas import IndividualRequest, IndividualResponse, TiledResponse
+from app.api.inference.messages import InferRequest, InferResponse
 from app.api.multipart import MULTIPART
 from app.api.mutagenesis_schemas import MutagenesisRequest, MutagenesisResponse
 from app.api.replies import CSV, NDJSON
@@ -40,7 +41,7 @@ TITLES = {
 }
 DOCUMENTED = (
     PredictRequest, PredictResponse, IndividualRequest, IndividualResponse, TiledResponse, Problem, Health,
-    VariantsRequest, VariantsResponse, MutagenesisRequest, MutagenesisResponse,
+    InferRequest, InferResponse, VariantsRequest, VariantsResponse, MutagenesisRequest, MutagenesisResponse,
 )  # fmt: skip
 FASTA_PATTERN = r"^(>[!-~]{1,256}( [ -~]*)?\n[ACGTUacgtu]+\n)+$"
 FASTA_EXAMPLE = ">S0_M_T1\nTGTCCCCGGGTCTTCCAACGGACTGGCGTTGCCCCGGTTCACTGGGGACTGCCCTTGGGG\n"
@@ -55,19 +56,19 @@ def predict_documentation(max_deadline_ms: int) -> dict[str, Any]:
         | problem_responses(*PREDICT_PROBLEMS),
         "openapi_extra": {
             "requestBody": {"required": True, "content": _bodies()},
-            "parameters": _parameters(max_deadline_ms),
+            "parameters": parameters(max_deadline_ms),
         },
     }
 
 
 def individual_documentation(max_deadline_ms: int) -> dict[str, Any]:
     """Arguments of `add_api_route` that describe POST /predict/individual."""
-    answers = {"anyOf": [_reference(IndividualResponse), _reference(TiledResponse)]}
+    answers = {"anyOf": [reference(IndividualResponse), reference(TiledResponse)]}
     text = {"schema": {"type": "string"}}
     content = {JSON: {"schema": answers}, CSV: text, NDJSON: text, EVENT_STREAM: text}
     parts = {"type": "object", "required": ["request", "vcf"], "additionalProperties": False}
-    parts["properties"] = {"request": _reference(IndividualRequest), "vcf": {"type": "string", "format": "binary"}}
-    bodies = {JSON: {"schema": _reference(IndividualRequest)}, MULTIPART: {"schema": parts}}
+    parts["properties"] = {"request": reference(IndividualRequest), "vcf": {"type": "string", "format": "binary"}}
+    bodies = {JSON: {"schema": reference(IndividualRequest)}, MULTIPART: {"schema": parts}}
     return {
         "summary": "Predict the targets of each person of a VCF",
         "tags": ["predict"],
@@ -75,7 +76,7 @@ def individual_documentation(max_deadline_ms: int) -> dict[str, Any]:
         | problem_responses(*PREDICT_PROBLEMS),
         "openapi_extra": {
             "requestBody": {"required": True, "content": bodies},
-            "parameters": _parameters(max_deadline_ms)[:2],
+            "parameters": parameters(max_deadline_ms)[:2],
         },
     }
 
@@ -93,28 +94,28 @@ def mutagenesis_documentation(max_deadline_ms: int) -> dict[str, Any]:
 
 def _json_route(summary: str, request: type, response: type, max_deadline_ms: int) -> dict[str, Any]:
     text = {"schema": {"type": "string"}}
-    answers = {JSON: {"schema": _reference(response)}, CSV: text, NDJSON: text}
+    answers = {JSON: {"schema": reference(response)}, CSV: text, NDJSON: text}
     return {
         "summary": summary,
         "tags": ["predict"],
         "responses": {200: {"description": "The request's items in its order.", "content": answers}}
         | problem_responses(*PREDICT_PROBLEMS),
         "openapi_extra": {
-            "requestBody": {"required": True, "content": {JSON: {"schema": _reference(request)}}},
-            "parameters": _parameters(max_deadline_ms)[:2],
+            "requestBody": {"required": True, "content": {JSON: {"schema": reference(request)}}},
+            "parameters": parameters(max_deadline_ms)[:2],
         },
     }
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that can end in these problems."""
-    content = {PROBLEM_JSON: {"schema": _reference(Problem)}}
+    content = {PROBLEM_JSON: {"schema": reference(Problem)}}
     return {status: {"description": TITLES[status], "content": content} for status in statuses}
 
 
 def unready() -> dict[int | str, dict[str, Any]]:
     """The `responses` of a probe that can fail."""
-    return {503: {"description": "Not ready.", "content": {JSON: {"schema": _reference(Health)}}}}
+    return {503: {"description": "Not ready.", "content": {JSON: {"schema": reference(Health)}}}}
 
 
 def describe(api: FastAPI, max_sequences: int, max_deadline_ms: int) -> None:
@@ -155,21 +156,23 @@ def require_keys(api: FastAPI, open_paths: Collection[str]) -> None:
     api.openapi = openapi  # type: ignore[method-assign]
 
 
-def _reference(model: type) -> dict[str, str]:
+def reference(model: type) -> dict[str, str]:
+    """A schema of the document, by its model."""
     return {"$ref": REFERENCE.format(model=model.__name__)}
 
 
 def _answers() -> dict[str, Any]:
     text = {"schema": {"type": "string"}}
-    return {JSON: {"schema": _reference(PredictResponse)}, CSV: text, NDJSON: text}
+    return {JSON: {"schema": reference(PredictResponse)}, CSV: text, NDJSON: text}
 
 
 def _bodies() -> dict[str, Any]:
     fasta = {"schema": {"type": "string", "pattern": FASTA_PATTERN}, "example": FASTA_EXAMPLE}
-    return {JSON: {"schema": _reference(PredictRequest)}, FASTA: fasta}
+    return {JSON: {"schema": reference(PredictRequest)}, FASTA: fasta}
 
 
-def _parameters(max_deadline_ms: int) -> list[dict[str, Any]]:
+def parameters(max_deadline_ms: int) -> list[dict[str, Any]]:
+    """The header fields that requests may have, then what may stand in a query."""
     milliseconds = {"type": "integer", "minimum": MIN_DEADLINE_MS, "maximum": max_deadline_ms}
     return [
         _parameter("X-Deadline-Ms", "header", milliseconds, "Time for the whole request."),

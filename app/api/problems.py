@@ -21,17 +21,20 @@ from app.errors import (
     problem,
 )
 
+INFERENCE = "/v2/"
 CLOSES_CONNECTION = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
-def problem_response(error: ServiceError, request_id: str) -> Response:
-    """The reply for an error."""
+def problem_response(error: ServiceError, request_id: str, path: str = "") -> Response:
+    """The reply for an error; for a path of the Open Inference Protocol with the one member that its clients read."""
     headers = error.headers()
     # The rest of the body may still be on its way, or the process is about to end.
     if error.status in CLOSES_CONNECTION or isinstance(error, Draining):
         headers["connection"] = "close"
-    body = to_json(problem(error, request_id))
-    return Response(body, error.status, headers, media_type=PROBLEM_JSON)
+    document = problem(error, request_id)
+    if path.startswith(INFERENCE):
+        document["error"] = error.detail
+    return Response(to_json(document), error.status, headers, media_type=PROBLEM_JSON)
 
 
 async def handle_service_error(request: Request, error: Exception) -> Response:
@@ -48,7 +51,7 @@ async def handle_http_exception(request: Request, error: Exception) -> Response:
 def _answer(request: Request, error: ServiceError) -> Response:
     exchange = exchange_of(request.scope)
     exchange.code = error.problem_code
-    return problem_response(error, exchange.request_id)
+    return problem_response(error, exchange.request_id, request.scope["path"])
 
 
 def _translated(error: Exception) -> ServiceError:

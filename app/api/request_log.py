@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from app.logs import event_log
 
-PROBES = frozenset({"/livez", "/readyz", "/metrics"})
+PROBES = frozenset({"/livez", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
 UNKNOWN = "unknown"  # the route of a request that asked for none of ours
 SERVER_ERROR = 500
 

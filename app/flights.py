@@ -1,0 +1,165 @@
+"""The jobs of one queue in flight: identical inputs are computed once.
+
+The first of them becomes a job; the others wait for its answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from app.batching import Answer, Job, Outcome, Priority
+from app.encoding import Ids
+from app.errors import DeadlineExceeded, ItemError, ServiceError
+from app.metrics import ModelMetrics
+from app.queue import JobQueue
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On which terms the jobs of a request wait.
+
+    Attributes:
+        deadline: seconds of the clock, after which nobody wants the answer.
+        traceparent: the trace that they belong to.
+    """
+
+    deadline: float
+    priority: Priority = "interactive"
+    traceparent: str | None = None
+
+
+class Waiter:
+    """One request that waits for its answers; resolved at once when the last is there or the first fails."""
+
+    __slots__ = ("answers", "deadline", "future", "missing")
+
+    def __init__(self, size: int, deadline: float) -> None:
+        self.answers: list[Answer | None] = [None] * size
+        self.missing = size
+        self.deadline = deadline
+        self.future: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
+
+    def receive(self, index: int, outcome: Outcome) -> None:
+        """Take the outcome of the sequence at `index`."""
+        if self.future.done():
+            return
+        if isinstance(outcome, ServiceError):
+            self.future.set_exception(_located(outcome, index))
+            return
+        self.answers[index] = outcome
+        self.missing -= 1
+        if not self.missing:
+            self.future.set_result([answer for answer in self.answers if answer is not None])
+
+
+@dataclass(slots=True, eq=False)
+class Flight:
+    """One job and everybody who waits for its answer, each with the places of this sequence in his request."""
+
+    key: bytes
+    job: Job
+    waiters: dict[Waiter, list[int]] = field(default_factory=dict)
+
+
+class Flights:
+    """The jobs of one model in flight: equal inputs share one."""
+
+    def __init__(self, queue: JobQueue, metrics: ModelMetrics, clock: Callable[[], float]) -> None:
+        self._queue, self._metrics, self._clock = queue, metrics, clock
+        self._by_key: dict[bytes, Flight] = {}
+        self._by_job: dict[Job, Flight] = {}
+        self._again: set[asyncio.Task[None]] = set()
+
+    async def answers(self, rows: Sequence[Ids], terms: Terms) -> list[Answer]:
+        """Board or begin a flight for each input and wait for all of them.
+
+        Raises:
+            ServiceError: the first failure, or `DeadlineExceeded`.
+        """
+        waiter = Waiter(len(rows), terms.deadline)
+        boarded = self._board(rows, waiter, terms)
+        try:
+            async with asyncio.timeout(
+                max(0.0, terms.deadline - self._clock())
+            ):  # a queue out of reach keeps nobody longer
+                await self._begin([flight for flight, is_new in boarded if is_new])
+                return await waiter.future
+        except TimeoutError:
+            raise DeadlineExceeded("The deadline passed before the model had answered.") from None
+        finally:
+            if waiter.missing:
+                self._leave(waiter, [flight for flight, _ in boarded])
+
+    def abandon(self, error: ServiceError) -> None:
+        """End every flight with this error."""
+        for job in list(self._by_job):
+            self._deliver(job, error)
+
+    def _board(self, rows: Sequence[Ids], waiter: Waiter, terms: Terms) -> list[tuple[Flight, bool]]:
+        now = self._clock()
+        boarded = []
+        for index, ids in enumerate(rows):
+            # By priority too: who is in a hurry must not wait for a job that gives way.
+            key = terms.priority.encode() + ids.tobytes()
+            flight = self._by_key.get(key)
+            is_new = flight is None
+            if flight is None:
+                flight = Flight(key, Job(ids, now, terms.deadline, terms.priority, terms.traceparent))
+                self._by_key[key] = self._by_job[flight.job] = flight
+            else:
+                self._metrics.deduplicated.inc()
+            flight.waiters.setdefault(waiter, []).append(index)
+            boarded.append((flight, is_new))
+        return boarded
+
+    async def _begin(self, flights: Sequence[Flight]) -> None:
+        if not flights:
+            return
+        try:
+            await self._queue.submit([flight.job for flight in flights], self._deliver)
+        except ServiceError as error:
+            for flight in flights:
+                self._deliver(flight.job, error)
+
+    def _deliver(self, job: Job, outcome: Outcome) -> None:
+        flight = self._by_job.pop(job, None)
+        if flight is None:
+            return
+        if isinstance(outcome, DeadlineExceeded) and self._fly_again(flight):
+            return
+        del self._by_key[flight.key]
+        for waiter, indexes in flight.waiters.items():
+            for index in indexes:
+                waiter.receive(index, outcome)
+
+    def _fly_again(self, flight: Flight) -> bool:
+        """Whether somebody with a later deadline still waits; then the job is queued once more, for them."""
+        deadline = max((waiter.deadline for waiter in flight.waiters), default=0.0)
+        if deadline <= max(self._clock(), flight.job.deadline):
+            return False
+        flight.job = replace(flight.job, submitted_at=self._clock(), deadline=deadline)
+        self._by_job[flight.job] = flight
+        task = asyncio.get_running_loop().create_task(self._begin([flight]))
+        self._again.add(task)
+        task.add_done_callback(self._again.discard)
+        return True
+
+    def _leave(self, waiter: Waiter, flights: Sequence[Flight]) -> None:
+        """Nobody computes for a request that has ended, unless others wait for the same answer."""
+        for flight in flights:
+            flight.waiters.pop(waiter, None)
+        deserted = {flight.job: flight for flight in flights if not flight.waiters}
+        for job, flight in deserted.items():
+            if self._by_job.pop(job, None) is not None:
+                del self._by_key[flight.key]
+        self._queue.cancel(list(deserted))
+
+
+def _located(error: ServiceError, index: int) -> ServiceError:
+    """The same error, saying which item it befell, where it is one item's."""
+    if error.status != 500 or error.items:
+        return error
+    item = ItemError(f"/sequences/{index}", error.code, error.detail)
+    return type(error)(error.detail, items=[item])
