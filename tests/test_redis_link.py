@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from redis.exceptions import InvalidResponse
+from redis.exceptions import AuthenticationError, BusyLoadingError, InvalidResponse, ResponseError
 
 from app.queue.redis.channel import Channel
 from app.queue.redis.connection import Connector
@@ -64,3 +64,23 @@ async def test_a_reply_to_no_command_is_never_taken_for_the_next_one_s(tmp_path:
         with pytest.raises((ConnectionResetError, InvalidResponse)):
             await channel.ask([("TWO",)])
         assert not channel.is_open
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [(b"-NOAUTH Authentication required.\r\n", AuthenticationError), (b"-LOADING wait\r\n", BusyLoadingError)],
+)
+async def test_a_connection_that_is_refused_as_a_whole_is_given_up(
+    tmp_path: Path, reply: bytes, error: type[Exception]
+) -> None:
+    async with server(tmp_path, _then(reply)) as channel:
+        with pytest.raises(error):
+            await channel.ask([("ONE",), ("TWO",)])
+        assert not channel.is_open
+
+
+async def test_a_command_that_is_refused_fails_alone(tmp_path: Path) -> None:
+    async with server(tmp_path, _then(b"-ERR no\r\n")) as channel:
+        with pytest.raises(ResponseError):
+            await channel.ask([("ONE",)])
+        assert channel.is_open

@@ -12,6 +12,7 @@ from typing import Any
 
 import hiredis
 from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import InvalidResponse
 
 NOT_YET = object()
@@ -45,6 +46,7 @@ class Link(asyncio.Protocol):
         Raises:
             ConnectionResetError: the other side has closed, or closes before every reply is there.
             redis.exceptions.InvalidResponse: it does not speak the protocol.
+        redis.exceptions.ConnectionError: it refuses the connection as a whole.
         """
         if self._is_lost or self._transport.is_closing():
             raise _reset()
@@ -66,6 +68,8 @@ class Link(asyncio.Protocol):
     def _received(self, reply: object) -> None:
         if not self._missing:
             raise InvalidResponse("a reply to no command")
+        if isinstance(reply, RedisConnectionError):  # Redis loads, wants a password, or has no room for connections
+            raise reply
         self._missing -= 1
         self._receive(reply)
         if not self._missing:
