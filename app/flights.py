@@ -141,7 +141,7 @@ class Flights:
     def _fly_again(self, flight: Flight) -> bool:
         """Whether somebody with a later deadline still waits; then the job is queued once more, for them."""
         deadline = max((waiter.deadline for waiter in flight.waiters), default=0.0)
-        if deadline <= self._clock():
+        if deadline <= max(self._clock(), flight.job.deadline):
             return False
         flight.job = replace(flight.job, submitted_at=self._clock(), deadline=deadline)
         self._by_job[flight.job] = flight

@@ -285,6 +285,14 @@ async def test_a_job_that_expires_in_the_queue_is_queued_again_for_those_with_ti
     assert (await hasty, await patient) == ([0], [0])
 
 
+async def test_a_job_that_is_given_up_before_its_deadline_is_not_queued_again_for_the_same_caller(bench: Bench) -> None:
+    hasty = bench.ask("AC", seconds=60)
+    await asyncio.sleep(0)
+    await bench.fail(await bench.take(), DeadlineExceeded())  # its worker saw that it would come too late
+    with pytest.raises(DeadlineExceeded):
+        await hasty
+
+
 async def test_every_answered_value_is_counted_for_drift(bench: Bench) -> None:
     asked = bench.ask("AC", "GT")
     await bench.answer(await bench.take())
