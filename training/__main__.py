@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import torch
 import typer
@@ -27,9 +27,7 @@ from training.importing import find_model, import_model, read_card
 from training.people.config import is_of_people
 from training.people.predictdb import ENDING, import_predictdb, read_predictdb_card
 from training.people.steps import PeopleSteps
-from training.personal.config import is_personal, read_personal_config
-from training.personal.report import read_personal_run, write_personal_page
-from training.personal.steps import PersonalSteps
+from training.personal.config import PersonalConfig, is_personal, read_personal_config
 from training.pipeline import Pipeline
 from training.predictions import predictions_path
 from training.preparation import load_prepared
@@ -43,6 +41,9 @@ from training.published.source import checkpoint_folder, shown_source
 from training.report.pages import write_report
 from training.showing import show_scores
 from training.watching import Watcher
+
+if TYPE_CHECKING:
+    from training.personal.steps import PersonalSteps
 
 app = typer.Typer(
     name="python -m training",
@@ -274,8 +275,7 @@ def report(
 ) -> None:
     """Set the evaluated models of each task side by side, as Markdown and pictures."""
     _device("cpu", threads)
-    people = [read_personal_config(config) for config in configs if is_personal(config)]
-    personal = [write_personal_page(read_personal_run(config, runs), output) for config in people]
+    personal = [_personal_page(read_personal_config(path), runs, output) for path in configs if is_personal(path)]
     read = {config: read_config(config) for config in configs if not is_personal(config)}
     beside = [read_config(path.parent / name) for path, config in read.items() for name in config.evaluation.beside]
     baselines = {config.bundle.name for config in beside if config.baseline is not None}
@@ -309,7 +309,17 @@ def _steps_of_people(config: Path, runs: Path) -> PeopleSteps | PersonalSteps | 
     """The steps of a configuration of people; None for one of sequences."""
     if is_of_people(config):
         return PeopleSteps(config, runs, console)
-    return PersonalSteps(config, runs, console) if is_personal(config) else None
+    if not is_personal(config):
+        return None
+    from training.personal.steps import PersonalSteps  # noqa: PLC0415 - slow to import, and only these models need it
+
+    return PersonalSteps(config, runs, console)
+
+
+def _personal_page(config: PersonalConfig, runs: Path, output: Path) -> tuple[Path, str]:
+    from training.personal.report import read_personal_run, write_personal_page  # noqa: PLC0415 - as above
+
+    return write_personal_page(read_personal_run(config, runs), output)
 
 
 def _settings(config: Path, fold: int | None, random_weights: bool = False) -> Config:

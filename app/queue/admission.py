@@ -11,9 +11,10 @@ from app.errors import DeadlineExceeded, Overloaded
 from app.metrics import ModelMetrics
 
 MIN_RETRY_MS, MAX_RETRY_MS = 1000, 25_000
-# A wait may become this much longer than was estimated: the model is not all that has to be waited for, and a worker
-# may be slowed down. What this turns away costs nothing, for a queue only has to be long enough never to be empty.
-MARGIN = 1.25
+# A wait may become this much longer than was estimated: later jobs join batches of their length that go before, the
+# model is not all that has to be waited for, and a worker may be slowed down. What this turns away costs nothing, for a
+# queue only has to be long enough never to be empty.
+MARGIN = 1.5
 MARGIN_SECONDS = 0.02
 
 
