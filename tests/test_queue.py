@@ -192,15 +192,15 @@ async def test_a_request_that_would_wait_past_its_deadline_is_turned_away(form: 
     await form.queue.submit([job(form, tokens=50)], Letterbox())  # 5 s of work
     with pytest.raises(Overloaded, match="outlast the deadline"):
         await form.queue.submit([job(form, tokens=1, seconds=4)], Letterbox())
-    await form.queue.submit([job(form, tokens=1, seconds=8)], Letterbox())
+    await form.queue.submit([job(form, tokens=1, seconds=9)], Letterbox())
 
 
 async def test_a_request_is_let_in_only_with_time_to_be_computed_too(form: Form) -> None:
     await _learn_speed(form)
     await form.queue.submit([job(form, tokens=50)], Letterbox())  # 5 s of work
     with pytest.raises(Overloaded, match="outlast the deadline"):
-        await form.queue.submit([job(form, tokens=20, seconds=8)], Letterbox())  # and 2 s more
-    await form.queue.submit([job(form, tokens=20, seconds=9)], Letterbox())
+        await form.queue.submit([job(form, tokens=20, seconds=9)], Letterbox())  # and 2 s more
+    await form.queue.submit([job(form, tokens=20, seconds=10)], Letterbox())
 
 
 async def test_an_upload_that_waits_keeps_no_single_prediction_out(form: Form) -> None:
@@ -248,7 +248,7 @@ async def test_the_wait_is_shared_by_the_compute_threads(new_form: NewForm) -> N
     form = await new_form(threads=2)
     await _learn_speed(form)
     await form.queue.submit([job(form, tokens=50)], Letterbox())  # 5 s of work, but 2.5 s of waiting
-    await form.queue.submit([job(form, tokens=1, seconds=4.5)], Letterbox())
+    await form.queue.submit([job(form, tokens=1, seconds=5)], Letterbox())
 
 
 async def test_the_speed_of_lone_sequences_says_nothing_of_full_batches(form: Form) -> None:
