@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from app.bundle import Bundle
+from app.bundle import EMBEDDER, Bundle
 from app.fuse import Fuse
+from app.gpu import watch_gpu
 from app.limits import RateLimiter
 from app.limits.memory import MemoryRateLimiter
 from app.limits.redis import TAKE, RedisRateLimiter
@@ -23,6 +24,7 @@ from app.queue.memory import MemoryQueue
 from app.queue.redis.api_side import ApiSide
 from app.queue.redis.checks import preflight
 from app.queue.redis.scripts import script_of
+from app.session import CUDA
 from app.settings import Settings
 from app.tracing import NO_TRACING, Tracing, open_tracing
 from app.worker import Worker
@@ -33,16 +35,16 @@ class Backend:
     """The other end of the queues.
 
     Attributes:
-        queues: one for each bundle, in their order.
+        queues: one for each graph of each bundle, by the digest of its work.
         provider: what computes here, as ONNX Runtime names it, such as `CPUExecutionProvider`; empty if nothing does.
-        workers_of: how many live workers a bundle has, by its digest.
+        workers_of: how many live workers a bundle has, by its digest: as many as the graph that has fewest.
         preflight: what can be found out before the first request, so that start-up ends with one clear line.
         running: the backend at work.
         fuse: blows when nothing can be computed in this process any more.
         limiter: how much each caller has had, where all processes that answer him can see it.
     """
 
-    queues: Sequence[JobQueue]
+    queues: Mapping[str, JobQueue]
     provider: str
     workers_of: Callable[[str], int]
     preflight: Callable[[], Coroutine[Any, Any, None]]
@@ -62,7 +64,7 @@ def tracing_for(settings: Settings) -> Tracing:
 
 def backend_for(
     bundles: Sequence[Bundle],
-    counted: Sequence[ModelMetrics],
+    counted: Sequence[Sequence[ModelMetrics]],
     settings: Settings,
     metrics: Metrics,
     tracing: Tracing,
@@ -74,27 +76,31 @@ def backend_for(
         SettingsError: the queue's URL cannot be read.
     """
     if settings.computes_here:
-        return in_this_process(bundles, counted, settings, tracing)
+        backend = in_this_process(bundles, counted, settings, tracing)
+        if backend.provider == CUDA:
+            watch_gpu(metrics.registry, settings.device)
+        return backend
     return behind_redis(bundles, counted, settings, metrics)
 
 
 def in_this_process(
-    bundles: Sequence[Bundle], counted: Sequence[ModelMetrics], settings: Settings, tracing: Tracing
+    bundles: Sequence[Bundle], counted: Sequence[Sequence[ModelMetrics]], settings: Settings, tracing: Tracing
 ) -> Backend:
     """Workers in this process, with queues in its memory."""
     compute = Compute.of(settings.compute_threads, settings.watchdog_ms / 1000)
     records = Records(f"{socket.gethostname()}-{os.getpid()}", settings.log_batches_from_ms, tracing)
-    queues, workers, provider = [], {}, ""
+    queues, workers, provider = dict[str, JobQueue](), dict[str, Worker](), ""
     for bundle, counters in zip(bundles, counted, strict=True):
-        loaded = load(bundle, settings.device, settings.cpu_allowed, compute.watchdog)
-        queue = MemoryQueue(settings.max_queue_tokens, counters, compute.threads)
-        queues.append(queue)
-        workers[bundle.sha256] = hire(loaded, queue, compute, counters, records)
-        provider = loaded.model.provider
+        graphs = load(bundle, settings.device, settings.cpu_allowed, compute.watchdog)
+        for loaded, counter in zip(graphs, counters, strict=True):
+            queue = MemoryQueue(settings.max_queue_tokens, counter, compute.threads)
+            queues[loaded.work_digest] = queue
+            workers[loaded.work_digest] = hire(loaded, queue, compute, counter, records)
+            provider = loaded.graph.provider
     return Backend(
         queues,
         provider,
-        lambda digest: int(workers[digest].alive),
+        _fewest(bundles, lambda digest: int(workers[digest].alive)),
         _nothing,
         partial(at_work, workers.values(), compute),
         compute.watchdog.fuse,
@@ -103,24 +109,32 @@ def in_this_process(
 
 
 def behind_redis(
-    bundles: Sequence[Bundle], counted: Sequence[ModelMetrics], settings: Settings, metrics: Metrics
+    bundles: Sequence[Bundle], counted: Sequence[Sequence[ModelMetrics]], settings: Settings, metrics: Metrics
 ) -> Backend:
     """Workers wherever they are; a bundle's digest says which of them serve it, so that versions never mix."""
-    side = ApiSide(settings.queue, settings.namespace, metrics)
-    queues = [
-        side.open_queue(it.sha256, len(it.manifest.targets), settings.max_queue_tokens, counters)
-        for it, counters in zip(bundles, counted, strict=True)
-    ]
+    side = ApiSide(settings.queue_url, settings.namespace, metrics)
+    queues = dict[str, JobQueue]()
+    for bundle, counters in zip(bundles, counted, strict=True):
+        for graph, counter in zip(bundle.manifest.graphs, counters, strict=True):
+            digest = bundle.work_digest(graph)
+            values = None if graph == EMBEDDER else len(bundle.manifest.targets)
+            queues[digest] = side.open_queue(digest, values, settings.max_queue_tokens, counter)
     fuse = Fuse()
     return Backend(
         queues,
         "",
-        lambda digest: len(side.workers(digest)),
-        partial(preflight, settings.queue),
+        _fewest(bundles, lambda digest: len(side.workers(digest))),
+        partial(preflight, settings.queue_url),
         partial(_connected, side, fuse),
         fuse,
         RedisRateLimiter(partial(side.writer.run, script_of(TAKE)), settings.namespace),
     )
+
+
+def _fewest(bundles: Sequence[Bundle], workers_of_graph: Callable[[str], int]) -> Callable[[str], int]:
+    """How many workers a bundle has, from how many each of its graphs has."""
+    works = {it.sha256: [it.work_digest(graph) for graph in it.manifest.graphs] for it in bundles}
+    return lambda sha256: min(workers_of_graph(digest) for digest in works[sha256])
 
 
 @asynccontextmanager

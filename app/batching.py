@@ -61,7 +61,7 @@ class Batch:
     """What one `session.run` takes; never empty.
 
     Attributes:
-        others_wait: more jobs waited when it was taken, so it is as large as a batch under load.
+        others_wait: it is as large as a batch under load: more jobs waited when it was taken, or it had no more room.
     """
 
     jobs: tuple[Job, ...]
@@ -115,6 +115,12 @@ class BatchLimits:
 # Padding costs in full on a CPU and batching gains little there; a GPU wants large batches above all.
 CPU_LIMITS = BatchLimits()
 GPU_LIMITS = BatchLimits(max_sequences=256, max_tokens=65_536, max_padding=0.2, window_jobs=1024)
+
+
+def is_full(jobs: Sequence[Job], limits: BatchLimits) -> bool:
+    """Whether one more job as long as the longest of these would be too much for a batch."""
+    rows = len(jobs) + 1
+    return rows > limits.max_sequences or rows * max(job.tokens for job in jobs) > limits.max_tokens
 
 
 def choose_batch(waiting: Sequence[Job], limits: BatchLimits) -> list[Job]:

@@ -21,6 +21,7 @@ from app.errors import BundleError
 
 MANIFEST = "manifest.json"
 GRAPH = "model.onnx"
+EMBEDDER, HEAD = "embedder.onnx", "head.onnx"
 TOKENIZER = "tokenizer.json"
 MOTIFS = "motifs.txt"
 VARIANTS = "variants.tsv"
@@ -78,10 +79,20 @@ class Window(Frozen):
 
 
 class Segments(Frozen):
-    """How a window longer than the backbone reads is cut."""
+    """How a window longer than the backbone reads is cut: side by side, from the window's first base as it is read.
+
+    Attributes:
+        count: of the segments of a window.
+        bases: of each.
+    """
 
     count: Annotated[int, Field(ge=1)]
     bases: Annotated[int, Field(ge=1)]
+
+    @property
+    def window_bases(self) -> int:
+        """Length of the window that they make."""
+        return self.count * self.bases
 
 
 class Motifs(Frozen):
@@ -106,11 +117,13 @@ class Input(Frozen):
         encoding: `tokens` over tokenizer.json, `one_hot` over A C G T, or `dosage` over variants.tsv.
         ambiguous: `refused`: A, C, G, T (and U) only; `n`: N too; `iupac`: every IUPAC code, read as N.
         accepts_u: U is read as T.
-        min_bases, max_bases: length of a sequence; both 0 for `dosage`, which reads none.
+        min_bases, max_bases: length of a sequence; both 0 for `dosage`, which reads none; both that of the whole window
+            with segments.
         max_tokens: longest input of the graph, special tokens included; for `one_hot` the same as `max_bases`, for
-            `dosage` the number of variants.
+            `dosage` the number of variants; with segments of one segment.
         pad_token_id: id that fills short rows of a batch; only for `tokens`.
         reverse_complement_averaged: the graph averages both strands.
+        segments: how the window is cut, where the bundle has an embedder and a head; only for `tokens`.
         motifs: the tokens are of the sequence's motifs, not of its bases; only for `tokens`.
     """
 
@@ -136,6 +149,8 @@ class Input(Frozen):
             raise ValueError("pad_token_id belongs to the encoding `tokens`, and only to it")
         if self.motifs is not None:
             self._check_motifs(self.motifs)
+        if self.segments is not None:
+            self._check_segments(self.segments)
         return self
 
     @property
@@ -148,6 +163,15 @@ class Input(Frozen):
             raise ValueError("motifs belong to the encoding `tokens`, and only to it")
         if motifs.bases > self.max_bases:
             raise ValueError("motifs.bases is larger than max_bases, so no sequence could hold a motif")
+
+    def _check_segments(self, segments: Segments) -> None:
+        if self.encoding != "tokens" or self.motifs is not None:
+            raise ValueError("segments belong to the encoding `tokens` without motifs, and only to it")
+        whole = segments.window_bases
+        if (self.min_bases, self.max_bases) != (whole, whole):
+            raise ValueError(f"the segments make a window of {whole} bases, and so must min_bases and max_bases be")
+        if self.window is not None and self.window.upstream_bases + self.window.downstream_bases != whole:
+            raise ValueError(f"the segments make a window of {whole} bases, and `window` has another length")
 
 
 class Estimate(Frozen):
@@ -273,12 +297,16 @@ class Manifest(Frozen):
         return example.sequence is None and len(example.dosage or ()) == self.input.max_tokens
 
     @property
+    def graphs(self) -> tuple[str, ...]:
+        """Names of the graphs, in the order in which a prediction passes through them."""
+        return (EMBEDDER, HEAD) if self.input.segments else (GRAPH,)
+
+    @property
     def required_files(self) -> frozenset[str]:
         """Names of the files that the encoding cannot do without."""
-        graphs = {"embedder.onnx", "head.onnx"} if self.input.segments else {GRAPH}
         encoding = {"tokens": {TOKENIZER}, "one_hot": set[str](), "dosage": {VARIANTS}}
         motifs = {MOTIFS} if self.input.motifs else set[str]()
-        return frozenset(graphs | encoding[self.input.encoding] | motifs)
+        return frozenset({*self.graphs} | encoding[self.input.encoding] | motifs)
 
     @property
     def versioned_name(self) -> str:
@@ -311,6 +339,12 @@ class Bundle:
     manifest: Manifest
     sha256: str
     files: Mapping[str, bytes]
+
+    def work_digest(self, graph: str) -> str:
+        """What names the work of one of the graphs in queues: the bundle's own digest where it has no other graph."""
+        if self.manifest.graphs == (graph,):
+            return self.sha256
+        return hashlib.sha256(f"{self.sha256} {graph}".encode()).hexdigest()
 
 
 def read_bundle(folder: Path) -> Bundle:

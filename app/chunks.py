@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from app.batching import Priority
-from app.errors import ItemError, ServiceError
+from app.errors import ItemError, Overloaded, ServiceError
 from app.predictor import Predictions, Predictor, RequestLimits
 
 CHUNK_SEQUENCES = 256
 CHUNK_BASES = 512 * 1024
+# Windows that are read in segments have most of them in common, and within a chunk each is computed once.
+CHUNK_BASES_IN_SEGMENTS = 8 * 1024 * 1024
 CHUNKS_IN_FLIGHT = 2  # the next is encoded while the model has one
+
+RETRY_AFTER_MS = 1000  # where it is not said when there will be room
 
 SEQUENCES = "/sequences"
 PHASES = ("tokenize", "queue", "compute")
@@ -28,6 +33,7 @@ class Errand:
         deadline: seconds of the event loop's clock.
         traceparent: the trace that the jobs belong to.
         pointer_of: JSON pointer to what a sequence was made of, by its index; the caller did not send the sequence.
+        in_segments: the model reads windows in segments.
     """
 
     model: str | None
@@ -35,6 +41,7 @@ class Errand:
     priority: Priority
     traceparent: str | None
     pointer_of: Callable[[int], str]
+    in_segments: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,8 @@ async def predict_in_chunks(predictor: Predictor, sequences: Iterable[str], erra
     found: list[Predictions] = []
     sent = 0
     try:
-        for chunk in chunks(sequences, predictor.limits):
+        most_bases = CHUNK_BASES_IN_SEGMENTS if errand.in_segments else CHUNK_BASES
+        for chunk in chunks(sequences, predictor.limits, most_bases):
             in_flight.append(asyncio.create_task(_predict(predictor, chunk, errand, sent)))
             sent += len(chunk)
             if len(in_flight) == CHUNKS_IN_FLIGHT:
@@ -79,9 +87,9 @@ async def predict_in_chunks(predictor: Predictor, sequences: Iterable[str], erra
     return _joined(found)
 
 
-def chunks(sequences: Iterable[str], limits: RequestLimits) -> Iterator[list[str]]:
+def chunks(sequences: Iterable[str], limits: RequestLimits, most_bases: int = CHUNK_BASES) -> Iterator[list[str]]:
     """The sequences in groups that one request can hold; a longer one goes alone."""
-    most, most_bases = min(CHUNK_SEQUENCES, limits.max_sequences), min(CHUNK_BASES, limits.max_total_bases)
+    most, most_bases = min(CHUNK_SEQUENCES, limits.max_sequences), min(most_bases, limits.max_total_bases)
     chunk: list[str] = []
     bases = 0
     for sequence in sequences:
@@ -96,12 +104,29 @@ def chunks(sequences: Iterable[str], limits: RequestLimits) -> Iterator[list[str
 
 async def _predict(predictor: Predictor, chunk: Sequence[str], errand: Errand, sent: int) -> Predictions:
     try:
-        return await predictor.predict_part(errand.model, chunk, errand.deadline, errand.priority, errand.traceparent)
+        return await _patiently(predictor, chunk, errand, sent)
     except ServiceError as error:
         if not error.items:
             raise
         items = [_pointed(item, errand, sent) for item in error.items]
         raise type(error)(error.detail, retry_after_ms=error.retry_after_ms, items=items) from None
+
+
+async def _patiently(predictor: Predictor, chunk: Sequence[str], errand: Errand, sent: int) -> Predictions:
+    """Predict a chunk; when there is no room for one behind the first, ask again as long as there is time.
+
+    The first says whether there is room for a request at all; what the others have cost would be lost.
+    """
+    while True:
+        try:
+            return await predictor.predict_part(
+                errand.model, chunk, errand.deadline, errand.priority, errand.traceparent
+            )
+        except Overloaded as error:
+            wait_seconds = (error.retry_after_ms or RETRY_AFTER_MS) / 1000
+            if not sent or time.monotonic() + wait_seconds >= errand.deadline:
+                raise
+            await asyncio.sleep(wait_seconds)
 
 
 def _pointed(item: ItemError, errand: Errand, sent: int) -> ItemError:

@@ -72,9 +72,9 @@ class SequenceEncoder:
 
     def encode(self, sequences: Sequence[str]) -> list[EncodedSequence | SequenceRefused]:
         """Encode each sequence, or say why it is refused; the order is kept."""
-        checked = [self._normalise(sequence) for sequence in sequences]
+        checked = [self.normalise(sequence) for sequence in sequences]
         accepted = [text for text in checked if isinstance(text, bytes)]
-        encoded = iter(self._encode_accepted(accepted))
+        encoded = iter(self.encode_normalised(accepted))
         return [next(encoded) if isinstance(text, bytes) else text for text in checked]
 
     def encode_checked(self, texts: Sequence[str]) -> list[Ids]:
@@ -87,11 +87,14 @@ class SequenceEncoder:
             return [_base_codes(text.encode("ascii")) for text in texts]
         return self._tokenized(self._tokenizer, texts)
 
-    def _normalise(self, sequence: str) -> bytes | SequenceRefused:
+    def normalise(self, sequence: str) -> bytes | SequenceRefused:
+        """A sequence in upper-case A, C, G, T and N, or why its length or one of its letters is refused."""
         if not sequence:
             return SequenceRefused("empty", "The sequence is empty.")
-        if refusal := self._refuse_length(len(sequence)):
-            return refusal
+        return self._refuse_length(len(sequence)) or self.normalise_letters(sequence)
+
+    def normalise_letters(self, sequence: str) -> bytes | SequenceRefused:
+        """The same for a sequence of any length."""
         # "replace" turns each character outside ASCII into one "?", so positions stay the caller's.
         normalised = sequence.encode("ascii", "replace").translate(self._table)
         position = normalised.find(REFUSED)
@@ -111,7 +114,8 @@ class SequenceEncoder:
         detail = f"The character at index {position} is not a base; this model accepts {letters}."
         return SequenceRefused("invalid_base", detail, position)
 
-    def _encode_accepted(self, normalised: list[bytes]) -> list[EncodedSequence | SequenceRefused]:
+    def encode_normalised(self, normalised: Sequence[bytes]) -> list[EncodedSequence | SequenceRefused]:
+        """Encode what `normalise` has accepted; one that makes too many tokens is refused."""
         if self._tokenizer is None:
             return [EncodedSequence(len(text), _base_codes(text)) for text in normalised]
         texts = [text.decode("ascii") for text in normalised]

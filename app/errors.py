@@ -5,7 +5,9 @@
     ├── SettingsError                    the settings contradict each other; start-up ends
     ├── KeyFileError                     the file of API keys cannot be trusted or read; start-up ends
     ├── TableError                       a file on the command line cannot be read or written
+    ├── ShardError                       a run in shards cannot begin or go on
     ├── ServerError                      the service that the command line asks does not answer as one
+    ├── ProcessFailed                    one of several processes does not start or stop; all end
     ├── DeviceLost                       nothing can be computed here any more; the process ends
     └── ServiceError                     one request ends, the process goes on
         ├── MalformedJson           400  the body is not JSON
@@ -70,8 +72,16 @@ class TableError(BasecastError):
     """A table cannot be read or written; the message says where and what to change."""
 
 
+class ShardError(BasecastError):
+    """A run in shards cannot begin or go on; the message says what to change, and what is done stays done."""
+
+
 class ServerError(BasecastError):
     """The service at a URL cannot be reached, or something else answers there."""
+
+
+class ProcessFailed(BasecastError):
+    """One of the processes of `basecast serve --processes` does not start, or does not stop."""
 
 
 class DeviceLost(BasecastError):

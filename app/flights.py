@@ -33,20 +33,21 @@ class Terms:
 class Waiter:
     """One request that waits for its answers; resolved at once when the last is there or the first fails."""
 
-    __slots__ = ("answers", "deadline", "future", "missing")
+    __slots__ = ("_places", "answers", "deadline", "future", "missing")
 
-    def __init__(self, size: int, deadline: float) -> None:
-        self.answers: list[Answer | None] = [None] * size
-        self.missing = size
+    def __init__(self, places: Sequence[int], deadline: float) -> None:
+        self._places = places
+        self.answers: list[Answer | None] = [None] * len(places)
+        self.missing = len(places)
         self.deadline = deadline
         self.future: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
 
     def receive(self, index: int, outcome: Outcome) -> None:
-        """Take the outcome of the sequence at `index`."""
+        """Take the outcome of the input at `index`."""
         if self.future.done():
             return
         if isinstance(outcome, ServiceError):
-            self.future.set_exception(_located(outcome, index))
+            self.future.set_exception(_located(outcome, self._places[index]))
             return
         self.answers[index] = outcome
         self.missing -= 1
@@ -72,13 +73,16 @@ class Flights:
         self._by_job: dict[Job, Flight] = {}
         self._again: set[asyncio.Task[None]] = set()
 
-    async def answers(self, rows: Sequence[Ids], terms: Terms) -> list[Answer]:
+    async def answers(self, rows: Sequence[Ids], terms: Terms, places: Sequence[int] | None = None) -> list[Answer]:
         """Board or begin a flight for each input and wait for all of them.
+
+        Args:
+            places: which sequence of the request each input is of; the one in its own place if left out.
 
         Raises:
             ServiceError: the first failure, or `DeadlineExceeded`.
         """
-        waiter = Waiter(len(rows), terms.deadline)
+        waiter = Waiter(range(len(rows)) if places is None else places, terms.deadline)
         boarded = self._board(rows, waiter, terms)
         try:
             async with asyncio.timeout(
@@ -137,7 +141,7 @@ class Flights:
     def _fly_again(self, flight: Flight) -> bool:
         """Whether somebody with a later deadline still waits; then the job is queued once more, for them."""
         deadline = max((waiter.deadline for waiter in flight.waiters), default=0.0)
-        if deadline <= self._clock():
+        if deadline <= max(self._clock(), flight.job.deadline):
             return False
         flight.job = replace(flight.job, submitted_at=self._clock(), deadline=deadline)
         self._by_job[flight.job] = flight

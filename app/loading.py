@@ -1,4 +1,4 @@
-"""From a folder of bundles to models that are verified, and workers that serve them."""
+"""From a folder of bundles to graphs that are verified, and workers that serve them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from pathlib import Path
 
 from app.batch_record import BatchRecord
 from app.batching import CPU_LIMITS, GPU_LIMITS, BatchLimits
-from app.bundle import Bundle, Manifest, find_bundles, read_bundle
-from app.engine import OnnxModel
+from app.bundle import HEAD, Bundle, Manifest, find_bundles, read_bundle
+from app.engine import OnnxGraph
 from app.errors import BundleError, DeviceLost
 from app.fuse import Fuse
 from app.metrics import Metrics, ModelMetrics
 from app.queue import JobSource
 from app.recovery import RecoveringModel
+from app.segmented_engine import open_graphs
 from app.tracing import Tracing
 from app.watchdog import PATIENCE, Speed, Watchdog
 from app.worker import Worker
@@ -47,12 +48,24 @@ class Compute:
 
 
 @dataclass(frozen=True)
-class LoadedModel:
-    """A verified model, how fast it is, and how its batches are formed."""
+class LoadedGraph:
+    """A verified graph, how fast it is, and how its batches are formed.
 
-    model: OnnxModel
+    Attributes:
+        bundle: that it is of.
+        name: of its file.
+    """
+
+    bundle: Bundle
+    name: str
+    graph: OnnxGraph
     limits: BatchLimits
     speed: Speed
+
+    @property
+    def work_digest(self) -> str:
+        """What names its work in queues."""
+        return self.bundle.work_digest(self.name)
 
 
 @dataclass(frozen=True)
@@ -68,9 +81,10 @@ class Records:
     info_from_ms: float
     tracing: Tracing
 
-    def of(self, manifest: Manifest, sha256: str) -> BatchRecord:
-        """Those of one bundle."""
-        return BatchRecord(manifest.versioned_name, sha256, self.worker, self.info_from_ms, self.tracing)
+    def of(self, bundle: Bundle, graph: str) -> BatchRecord:
+        """Those of one graph."""
+        name = bundle.manifest.versioned_name + _part(graph)
+        return BatchRecord(name, bundle.sha256, self.worker, self.info_from_ms, self.tracing)
 
 
 def read_bundles(models: Path) -> list[Bundle]:
@@ -88,62 +102,76 @@ def read_bundles(models: Path) -> list[Bundle]:
     return bundles
 
 
-def count_each(bundles: Sequence[Bundle], metrics: Metrics) -> list[ModelMetrics]:
-    """Collectors for each bundle, under its name, or `name@version` where several versions are served."""
+def count_each(bundles: Sequence[Bundle], metrics: Metrics) -> list[tuple[ModelMetrics, ...]]:
+    """Collectors for each graph of each bundle, the first of which count what is the bundle's.
+
+    They go by the bundle's name, or `name@version` where several versions are served; a head by that and `/head`.
+    """
     names = [bundle.manifest.name for bundle in bundles]
-    return [
-        ModelMetrics(metrics, it.manifest, it.sha256, _label(it.manifest, unique=names.count(it.manifest.name) == 1))
-        for it in bundles
-    ]
+    return [_count(bundle, metrics, unique=names.count(bundle.manifest.name) == 1) for bundle in bundles]
 
 
 def load(
     bundle: Bundle, device: str, allow_cpu: bool, watchdog: Watchdog, *, time_longest: bool = False
-) -> LoadedModel:
-    """Open a bundle's graph on a device and let it prove itself.
+) -> list[LoadedGraph]:
+    """Open a bundle's graphs on a device and let them prove themselves.
 
     Args:
         bundle: verified.
         device, allow_cpu: where, and whether the CPU may stand in.
-        watchdog: will watch the model's batches.
+        watchdog: will watch their batches.
         time_longest: measure the longest input too, where others have to know how long to wait.
 
     Raises:
         BundleError: it does not open there, or predicts something else than it promises.
     """
-    model = OnnxModel(bundle, device, allow_cpu=allow_cpu)
+    named = zip(bundle.manifest.graphs, open_graphs(bundle, device, allow_cpu=allow_cpu), strict=True)
+    return [_measured(bundle, name, graph, watchdog, time_longest=time_longest) for name, graph in named]
+
+
+def _measured(bundle: Bundle, name: str, graph: OnnxGraph, watchdog: Watchdog, *, time_longest: bool) -> LoadedGraph:
+    # What a head reads is no tokens but the numbers of all its segments' embeddings.
+    segments = bundle.manifest.input.segments if name == HEAD else None
     limits = batch_limits(
         bundle.manifest,
-        on_cpu=model.on_cpu,
-        seconds_per_token=model.seconds_per_token,
+        on_cpu=graph.on_cpu,
+        seconds_per_token=graph.seconds_per_token,
         watchdog_seconds=watchdog.limit_seconds,
+        tokens_per_position=len(graph.longest_row()) // segments.count if segments else 1,
     )
-    longest_seconds = _longest_seconds(model) if time_longest else math.inf
-    return LoadedModel(model, limits, Speed(model.seconds_per_token, longest_seconds))
+    longest_seconds = _longest_seconds(graph) if time_longest else math.inf
+    return LoadedGraph(bundle, name, graph, limits, Speed(graph.seconds_per_token, longest_seconds))
 
 
-def hire(loaded: LoadedModel, source: JobSource, compute: Compute, counted: ModelMetrics, records: Records) -> Worker:
-    """A worker that serves a source of jobs with a model."""
+def hire(loaded: LoadedGraph, source: JobSource, compute: Compute, counted: ModelMetrics, records: Records) -> Worker:
+    """A worker that serves a source of jobs with a graph."""
+    counted.watch_device(compute.threads, lambda: loaded.graph.fell_back)
     return Worker(
         source,
-        RecoveringModel(loaded.model),
+        RecoveringModel(loaded.graph),
         loaded.limits,
         compute.pool,
         compute.threads,
         counted,
         compute.watchdog,
         loaded.speed,
-        records.of(loaded.model.manifest, loaded.model.sha256),
+        records.of(loaded.bundle, loaded.name),
     )
 
 
-def batch_limits(manifest: Manifest, *, on_cpu: bool, seconds_per_token: float, watchdog_seconds: float) -> BatchLimits:
-    """How batches are formed for a model on a device.
+def batch_limits(
+    manifest: Manifest, *, on_cpu: bool, seconds_per_token: float, watchdog_seconds: float, tokens_per_position: int = 1
+) -> BatchLimits:
+    """How batches are formed for a graph on a device.
 
     On a CPU nothing is gained by a batch that keeps a core for long, so none takes nearly as long as the watchdog
     allows; on a GPU the speed of the small golden examples says too little of full batches.
+
+    Args:
+        tokens_per_position: how many numbers count as tokens of each place that the graph reads.
     """
     limits = replace(CPU_LIMITS if on_cpu else GPU_LIMITS, round_tokens=int(ROUND_SECONDS / seconds_per_token))
+    limits = replace(limits, max_tokens=limits.max_tokens * tokens_per_position)
     if on_cpu:
         within_patience = int(watchdog_seconds / PATIENCE / seconds_per_token)
         limits = replace(limits, max_tokens=min(limits.max_tokens, max(1, within_patience)))
@@ -151,18 +179,25 @@ def batch_limits(manifest: Manifest, *, on_cpu: bool, seconds_per_token: float, 
     return limits if masked else replace(limits, max_padding=0.0)
 
 
-def _label(manifest: Manifest, *, unique: bool) -> str:
-    return manifest.name if unique else manifest.versioned_name
+def _count(bundle: Bundle, metrics: Metrics, *, unique: bool) -> tuple[ModelMetrics, ...]:
+    manifest, sha256 = bundle.manifest, bundle.sha256
+    label = manifest.name if unique else manifest.versioned_name
+    return tuple(ModelMetrics(metrics, manifest, sha256, label, _part(graph)) for graph in manifest.graphs)
+
+
+def _part(graph: str) -> str:
+    """What is said behind a model's name of the graph that is not its first."""
+    return "/head" if graph == HEAD else ""
 
 
 def _parsed(version: str) -> tuple[int, ...]:
     return tuple(map(int, version.split(".")))
 
 
-def _longest_seconds(model: OnnxModel) -> float:
+def _longest_seconds(graph: OnnxGraph) -> float:
     try:
-        return model.time_longest()
+        return graph.time_longest()
     except DeviceLost:
         raise
     except Exception:  # noqa: BLE001 - whoever sends such an input is told so; others need not suffer
-        return model.seconds_per_token * model.manifest.input.max_tokens
+        return graph.seconds_per_token * len(graph.longest_row())

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -31,14 +31,15 @@ from app.in_flight import InFlight
 from app.individual.people import PeoplePredictor
 from app.limits import RateLimiter
 from app.loading import count_each, read_bundles
+from app.loop_lag import measured_lag
 from app.metrics import Metrics, ModelMetrics
-from app.predictor import Predictor, RequestLimits, ServedModel
-from app.queue import JobQueue
+from app.predictor import Predictor, RequestLimits
 from app.routes import add_health, add_inference, add_models, add_predictions
+from app.served_models import ServedModel
 from app.settings import Settings, is_loopback
 from app.tracing import NO_TRACING, Tracing
+from app.window_encoding import WindowEncoder
 
-LAG_PERIOD_SECONDS = 0.5
 UPLOAD_TIMEOUT_MS = 75_000  # the reader of uploads gives up after 60 s, and says why
 
 
@@ -70,7 +71,8 @@ class Service:
             async with asyncio.timeout(self.settings.drain_ms / 1000):
                 await self.app.idle()
         for model in self.predictor.models:
-            await model.queue.close()
+            for queue in model.queues:
+                await queue.close()
 
 
 def create_app(settings: Settings) -> Boundary:
@@ -94,12 +96,12 @@ def create_service(settings: Settings, tracing: Tracing | None = None) -> Servic
         SettingsError: the queue's URL, or a file of genomes, cannot be read.
         KeyFileError: the file of API keys cannot be.
     """
-    metrics = Metrics()
+    metrics = Metrics(computes=settings.computes_here, redis=not settings.computes_here)
     tracing = tracing_for(settings) if tracing is None else tracing
     bundles = read_bundles(settings.models)
     counted = count_each(bundles, metrics)
     backend = backend_for(bundles, counted, settings, metrics, tracing)
-    models = [_served(*each) for each in zip(bundles, backend.queues, counted, strict=True)]
+    models = [_served(bundle, backend, counters) for bundle, counters in zip(bundles, counted, strict=True)]
     limits = RequestLimits(settings.max_sequences, settings.max_total_bases)
     in_flight = InFlight(settings.max_sequences_in_flight, settings.max_bases_in_flight, metrics)
     predictor = Predictor(models, limits, in_flight, metrics)
@@ -108,11 +110,15 @@ def create_service(settings: Settings, tracing: Tracing | None = None) -> Servic
     return Service(app, predictor, people, backend, metrics, settings, tracing)
 
 
-def _served(bundle: Bundle, queue: JobQueue, counted: ModelMetrics) -> ServedModel:
-    counted.watch_queue(queue.load)
-    encoder = SequenceEncoder(bundle.manifest, bundle.files)
-    variants = None if bundle.manifest.input.reads_sequences else read_variants(bundle.manifest, bundle.files)
-    return ServedModel(bundle.manifest, bundle.sha256, encoder, queue, counted, variants)
+def _served(bundle: Bundle, backend: Backend, counted: Sequence[ModelMetrics]) -> ServedModel:
+    manifest, files = bundle.manifest, bundle.files
+    queue, *head = (backend.queues[bundle.work_digest(graph)] for graph in manifest.graphs)
+    for each, counters in zip((queue, *head), counted, strict=True):
+        counters.watch_queue(each.load)
+    segments = manifest.input.segments
+    encoder = WindowEncoder(manifest, segments, files) if segments else SequenceEncoder(manifest, files)
+    variants = None if manifest.input.reads_sequences else read_variants(manifest, files)
+    return ServedModel(manifest, bundle.sha256, encoder, queue, counted[0], variants, *head)
 
 
 def _people(settings: Settings, predictor: Predictor) -> PeoplePredictor | None:
@@ -181,7 +187,8 @@ def _guard(settings: Settings, limiter: RateLimiter) -> Guard | None:
 def _ready(predictor: Predictor, backend: Backend) -> dict[str, Check]:
     async def ping() -> None:
         for model in predictor.models:
-            await model.queue.ping()
+            for queue in model.queues:
+                await queue.ping()
 
     names = {model.sha256: model.manifest.versioned_name for model in predictor.models}
     return {
@@ -197,19 +204,9 @@ async def _running(predictor: Predictor, backend: Backend, metrics: Metrics, tra
     def workers() -> list[int]:
         return [backend.workers_of(model.sha256) for model in predictor.models]
 
-    metrics.workers_ready.set_function(lambda: sum(workers()))
+    for model in predictor.models:
+        model.metrics.watch_workers(partial(backend.workers_of, model.sha256))
     metrics.ready.set_function(lambda: all(workers()) and not predictor.draining)
-    lag = asyncio.create_task(_measure_lag(metrics))
-    async with backend.running():
+    async with measured_lag(metrics.loop_lag), backend.running():
         yield
-    lag.cancel()
-    with suppress(asyncio.CancelledError):
-        await lag
     await asyncio.to_thread(tracing.close)
-
-
-async def _measure_lag(metrics: Metrics) -> None:
-    while True:
-        due = time.monotonic() + LAG_PERIOD_SECONDS
-        await asyncio.sleep(LAG_PERIOD_SECONDS)
-        metrics.loop_lag.set(max(0.0, time.monotonic() - due))

@@ -5,9 +5,7 @@ Labels are route templates, codes, model names, outcomes, reasons, phases and pr
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -21,11 +19,10 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
-from prometheus_client.core import HistogramMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from app import __version__
 from app.bundle import Manifest, Target
+from app.histograms import Histogram, Histograms
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which no dashboard of ours reads
 
@@ -34,20 +31,35 @@ LATENCY_SECONDS = (
     *(1.0, 2.5, 5.0, 10.0, 30.0),
 )
 BATCH_ROWS = tuple(float(2**power) for power in range(11))  # 1 to 1,024
-BATCH_TOKENS = tuple(float(2**power) for power in range(4, 21))  # 16 to 1,048,576
+TOKENS = tuple(float(2**power) for power in range(4, 21))  # 16 to 1,048,576
+EXPECTED_CODES = ("200", "400", "404", "422", "429", "499", "500", "503", "504")
 PHASES = ("parse", "tokenize", "queue", "compute", "total")
 SHED_REASONS = ("in_flight", "queue_full", "deadline", "draining")
 OUTCOMES = ("ok", "refused", "error")
 REDIS_ERRORS = ("connection", "timeout", "authentication", "read_only", "full", "refused", "malformed")
-PENDING_VALUES = 4096
+SKIP_REASONS = ("overlap", "unsupported_allele", "unknown_length", "reference_mismatch", "masked")
+TIMER_SECONDS = 0.001  # by which an event loop may be early
 VALUE_EDGES = np.arange(-4, 4.5, 0.5)  # in standard deviations around the mean of the training targets
 
 
 class Metrics:
-    """The collectors of one process, on a registry of their own so that several apps can share a process."""
+    """The collectors of one process, on a registry of their own so that several apps can share a process.
 
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+    What the process never feeds it does not expose: a 0 would say that something was looked at.
+
+    Args:
+        asks: it answers requests.
+        computes: it runs models.
+        redis: its queue is in Redis.
+    """
+
+    def __init__(self, *, asks: bool = True, computes: bool = True, redis: bool = True) -> None:
+        self.registry, nowhere = CollectorRegistry(), CollectorRegistry()
+        self._asking = self.registry if asks else nowhere
+        self._computing = self.registry if computes else nowhere
+        self._redis = self.registry if redis else nowhere
+        self._asking_redis = self.registry if asks and redis else nowhere
+        self._computing_redis = self.registry if computes and redis else nowhere
         ProcessCollector(registry=self.registry)
         PlatformCollector(self.registry)
         self._declare_process()
@@ -56,19 +68,21 @@ class Metrics:
         self._declare_queue()
         self._declare_redis()
         self._declare_people()
-        self.values = self._histograms("prediction_value", "Predicted values, in the target's unit.", "model", "target")
+        self._declare_models()
 
     def _declare_process(self) -> None:
         gauge = partial(Gauge, registry=self.registry)
-        self.ready = gauge("basecast_ready", "1 while requests are taken.")
-        self.workers_ready = gauge("basecast_workers_ready", "Workers with a verified model.")
-        self.busy_seconds = Counter("basecast_worker_busy_seconds", "Time spent in the models.", registry=self.registry)
-        self.loop_lag = gauge("basecast_event_loop_lag_seconds", "How late the event loop wakes a sleeper.")
+        self.ready = Gauge("basecast_ready", "1 while requests are taken.", registry=self._asking)
+        self.workers_ready = gauge("basecast_workers_ready", "Live workers with a verified model.", ("model",))
+        self.loop_lag = gauge(
+            "basecast_event_loop_lag_seconds",
+            "How late the event loop woke a sleeper at worst, of the last 15 seconds.",
+        )
         self.model_info = Info("basecast_model", "The bundles served.", ("model",), registry=self.registry)
         Info("basecast_build", "The running version.", registry=self.registry).info({"version": __version__})
 
     def _declare_requests(self) -> None:
-        counter = partial(Counter, registry=self.registry)
+        counter = partial(Counter, registry=self._asking)
         self.requests = counter("basecast_requests", "Requests answered.", ("route", "code"))
         self._requests: dict[tuple[str, str], Counter] = {}
         self.request_seconds = self._histograms("request_seconds", "Request to reply.", "route")
@@ -82,47 +96,80 @@ class Metrics:
         )
 
     def _declare_batches(self) -> None:
-        counter = partial(Counter, labelnames=("model",), registry=self.registry)
+        counter = partial(Counter, labelnames=("model",), registry=self._computing)
+        histograms = partial(self._histograms, registry=self._computing)
+        self.busy_seconds = Counter(
+            "basecast_worker_busy_seconds", "Time spent in the models.", registry=self._computing
+        )
+        self.compute_threads = Gauge("basecast_compute_threads", "Batches computed at once.", registry=self._computing)
+        self.cpu_fallback = Gauge(
+            "basecast_cpu_fallback",
+            "1 while the CPU computes what a GPU was to.",
+            ("model",),
+            registry=self._computing,
+        )
         self.tokens = counter("basecast_tokens", "Tokens computed, padding aside.")
         self.padded_tokens = counter("basecast_padded_tokens", "Tokens computed, padding included.")
         self.out_of_memory = counter("basecast_out_of_memory", "Batches the device could not hold.")
-        self.batch_sequences = self._histograms("batch_sequences", "Rows of a batch.", "model", edges=BATCH_ROWS)
-        self.batch_tokens = self._histograms("batch_tokens", "Padded tokens of a batch.", "model", edges=BATCH_TOKENS)
-        self.queue_wait = self._histograms("queue_wait_seconds", "Submitted to started.", "model")
-        self.batch_seconds = self._histograms("batch_seconds", "Time in the model.", "model")
+        self.batch_sequences = histograms("batch_sequences", "Rows of a batch.", "model", edges=BATCH_ROWS)
+        self.batch_tokens = histograms("batch_tokens", "Padded tokens of a batch.", "model", edges=TOKENS)
+        self.queue_wait = histograms("queue_wait_seconds", "Submitted to started.", "model")
+        self.batch_seconds = histograms("batch_seconds", "Time in the model.", "model")
 
     def _declare_queue(self) -> None:
-        counter = partial(Counter, labelnames=("model",), registry=self.registry)
-        gauge = partial(Gauge, labelnames=("model",), registry=self.registry)
+        counter = partial(Counter, labelnames=("model",), registry=self._asking)
+        gauge = partial(Gauge, labelnames=("model",), registry=self._asking)
         self.queue_jobs = gauge("basecast_queue_jobs", "Sequences that wait.")
         self.queue_tokens = gauge("basecast_queue_tokens", "Tokens that wait.")
         self.queue_oldest = gauge("basecast_queue_oldest_seconds", "Age of the oldest waiting sequence.")
-        self.expired = counter("basecast_expired", "Sequences whose deadline passed in the queue.")
-        self.cancelled = counter("basecast_cancelled", "Sequences nobody waited for any more.")
+        self.expired = counter("basecast_expired", "Sequences whose deadline passed before they were answered.")
+        self.cancelled = counter("basecast_cancelled", "Sequences whose caller left before that.")
 
     def _declare_redis(self) -> None:
-        counter = partial(Counter, registry=self.registry)
-        self.reclaimed = counter(
-            "basecast_reclaimed", "Sequences taken over from a worker that fell silent.", ("model",)
+        counter = partial(Counter, labelnames=("model",), registry=self._computing_redis)
+        self.reclaimed = counter("basecast_reclaimed", "Sequences taken over from a worker that fell silent.")
+        self.dead = counter("basecast_dead", "Sequences given up after they took several workers down.")
+        self.late_replies = Counter(
+            "basecast_late_replies", "Replies that nobody waited for any more.", registry=self._asking_redis
         )
-        self.dead = counter("basecast_dead", "Sequences given up after they took several workers down.", ("model",))
-        self.late_replies = counter("basecast_late_replies", "Replies that nobody waited for any more.")
-        self.redis_up = Gauge("basecast_redis_up", "1 while Redis answers.", registry=self.registry)
-        errors = counter("basecast_redis_errors", "What went wrong with Redis.", ("reason",))
+        self.redis_up = Gauge("basecast_redis_up", "1 while Redis answers.", registry=self._redis)
+        errors = Counter("basecast_redis_errors", "What went wrong with Redis.", ("reason",), registry=self._redis)
         self.redis_errors = {reason: errors.labels(reason) for reason in REDIS_ERRORS}
 
     def _declare_people(self) -> None:
-        counter = partial(Counter, registry=self.registry)
+        counter = partial(Counter, registry=self._asking)
         self.haplotypes = counter("basecast_haplotypes", "Haplotypes of people answered for.", ("model",))
         self.distinct_haplotypes = counter("basecast_distinct_haplotypes", "Distinct ones of these.", ("model",))
         self.variants_skipped = counter(
             "basecast_variants_skipped", "Variants of haplotypes that were not applied.", ("reason",)
         )
+        for reason in SKIP_REASONS:
+            self.variants_skipped.labels(reason)
+
+    def _declare_models(self) -> None:
+        gauge = partial(Gauge, labelnames=("model", "target"), registry=self._asking)
+        self.values = self._histograms("prediction_value", "Predicted values, in the target's unit.", "model", "target")
+        self.target_mean = gauge("basecast_target_mean", "Mean of the training targets, in their unit.")
+        self.target_deviation = gauge("basecast_target_standard_deviation", "Standard deviation of the same.")
+        self.sequence_tokens = self._histograms(
+            "sequence_tokens", "Length of the sequences predicted for.", "model", edges=TOKENS
+        )
 
     def _histograms(
-        self, name: str, documentation: str, *labels: str, edges: Sequence[float] = LATENCY_SECONDS
+        self,
+        name: str,
+        documentation: str,
+        *labels: str,
+        edges: Sequence[float] = LATENCY_SECONDS,
+        registry: CollectorRegistry | None = None,
     ) -> Histograms:
-        return Histograms(f"basecast_{name}", documentation, labels, edges, self.registry)
+        return Histograms(f"basecast_{name}", documentation, labels, edges, registry or self._asking)
+
+    def expect(self, route: str) -> None:
+        """Begin to count a route at 0, so that its first failure shows as an increase."""
+        self.request_seconds.labels(route)
+        for code in EXPECTED_CODES:
+            self._requests[route, code] = self.requests.labels(route, code)
 
     def request(self, route: str, code: str, seconds: float) -> None:
         """Count a request that was answered."""
@@ -156,11 +203,18 @@ class ModelMetrics:
         manifest: the model's.
         sha256: digest of its bundle.
         label: what the model is called; its name, or `name@version` where several versions are served.
+        part: what stands behind that for a graph that does not count what is the whole model's.
     """
 
-    def __init__(self, metrics: Metrics, manifest: Manifest, sha256: str, label: str = "") -> None:
-        name = label or manifest.name
-        metrics.model_info.labels(name).info({"version": manifest.version, "sha256": sha256})
+    def __init__(self, metrics: Metrics, manifest: Manifest, sha256: str, label: str = "", part: str = "") -> None:
+        name = (label or manifest.name) + part
+        self.values = [] if part else _values(metrics, manifest, name)
+        self.sequence_tokens = metrics.sequence_tokens.labels(name)
+        if not part:
+            metrics.model_info.labels(name).info({"version": manifest.version, "sha256": sha256})
+            for target in manifest.targets:
+                metrics.target_mean.labels(name, target.name).set(target.mean)
+                metrics.target_deviation.labels(name, target.name).set(target.standard_deviation)
         self.shed = metrics.shed
         self.expired = metrics.expired.labels(name)
         self.cancelled = metrics.cancelled.labels(name)
@@ -168,9 +222,10 @@ class ModelMetrics:
         self.out_of_memory = metrics.out_of_memory.labels(name)
         self.reclaimed = metrics.reclaimed.labels(name)
         self.dead = metrics.dead.labels(name)
-        self.values = [metrics.values.labels(name, it.name, edges=_value_edges(it)) for it in manifest.targets]
         self._sequences = {outcome: metrics.sequences.labels(name, outcome) for outcome in OUTCOMES}
-        self._busy_seconds = metrics.busy_seconds
+        self._workers_ready = metrics.workers_ready.labels(name)
+        self._busy_seconds, self._compute_threads = metrics.busy_seconds, metrics.compute_threads
+        self._cpu_fallback = metrics.cpu_fallback.labels(name)
         self._tokens, self._padded_tokens = metrics.tokens.labels(name), metrics.padded_tokens.labels(name)
         self._batch_sequences = metrics.batch_sequences.labels(name)
         self._batch_tokens = metrics.batch_tokens.labels(name)
@@ -188,6 +243,15 @@ class ModelMetrics:
         for position, gauge in enumerate(self._queue_gauges):
             gauge.set_function(partial(_reading, load, position))
 
+    def watch_workers(self, ready: Callable[[], int]) -> None:
+        """Let the gauge of workers read how many are ready whenever it is scraped."""
+        self._workers_ready.set_function(ready)
+
+    def watch_device(self, threads: int, fell_back: Callable[[], bool]) -> None:
+        """Tell what computes: how many batches at once, and whether it is a CPU that stands in for a GPU."""
+        self._compute_threads.set(threads)
+        self._cpu_fallback.set_function(fell_back)
+
     def sequences(self, outcome: str, count: int) -> None:
         """Count sequences that were answered (`ok`), refused, or failed (`error`)."""
         self._sequences[outcome].inc(count)
@@ -200,6 +264,12 @@ class ModelMetrics:
     def variant_skipped(self, reason: str) -> None:
         """Count a variant of a haplotype that was not applied."""
         self._variants_skipped.labels(reason).inc()
+
+    def left(self, deadlines: Sequence[float], now: float) -> None:
+        """Count sequences that nobody waits for any more: their deadline has passed, or their caller has gone."""
+        expired = sum(deadline <= now + TIMER_SECONDS for deadline in deadlines)
+        self.expired.inc(expired)
+        self.cancelled.inc(len(deadlines) - expired)
 
     def batch(self, rows: int, tokens: int, padded_tokens: int, seconds: float) -> None:
         """Record one batch that the model has run."""
@@ -215,6 +285,10 @@ class ModelMetrics:
         self._queue_wait.observe(seconds)
 
 
+def _values(metrics: Metrics, manifest: Manifest, name: str) -> list[Histogram]:
+    return [metrics.values.labels(name, target.name, edges=_value_edges(target)) for target in manifest.targets]
+
+
 def _reading(load: Callable[[], tuple[int, int, float]], position: int) -> float:
     return load()[position]
 
@@ -222,76 +296,3 @@ def _reading(load: Callable[[], tuple[int, int, float]], position: int) -> float
 def _value_edges(target: Target) -> npt.NDArray[np.float64]:
     """Edges around the training targets, so that drift shows as counts that move between them."""
     return target.mean + VALUE_EDGES * target.standard_deviation
-
-
-class Histogram:
-    """Counts values by bucket; cheap to feed, for it sorts them many at a time.
-
-    The Prometheus client's own histogram searches and locks for each value, which costs a request more than reading it.
-
-    Args:
-        edges: upper edges of the buckets, without the last, which is infinite.
-    """
-
-    def __init__(self, edges: npt.NDArray[np.float64]) -> None:
-        self._edges = edges
-        self._counts = np.zeros(len(edges) + 1, dtype=np.int64)
-        self._sum = 0.0
-        self._pending: deque[float] = deque()  # its methods are atomic: threads feed it, a scrape empties it
-        self._sorting = threading.Lock()
-
-    def observe(self, value: float) -> None:
-        """Add a value."""
-        self._pending.append(value)
-        if len(self._pending) >= PENDING_VALUES:
-            self._sort()
-
-    def observe_all(self, values: Iterable[float]) -> None:
-        """Add several."""
-        self._pending.extend(values)
-        if len(self._pending) >= PENDING_VALUES:
-            self._sort()
-
-    def _sort(self) -> None:
-        with self._sorting:
-            values = np.array([self._pending.popleft() for _ in range(len(self._pending))])
-            places = np.searchsorted(self._edges, values)  # a value on an edge belongs below it
-            self._counts += np.bincount(places, minlength=len(self._counts))
-            self._sum += float(values.sum())
-
-    def buckets(self) -> tuple[list[tuple[str, float]], float]:
-        """Cumulative counts by upper edge, as Prometheus wants them, and the sum of all values."""
-        self._sort()
-        edges = [*(f"{edge:.6g}" for edge in self._edges), "+Inf"]
-        return list(zip(edges, self._counts.cumsum().astype(float), strict=True)), self._sum
-
-
-class Histograms(Collector):
-    """One metric with a histogram for each combination of its labels.
-
-    Args:
-        name, documentation: of the metric.
-        labels: names of its labels.
-        edges: of the buckets, unless a histogram has its own.
-        registry: where it is registered.
-    """
-
-    def __init__(
-        self, name: str, documentation: str, labels: Sequence[str], edges: Sequence[float], registry: CollectorRegistry
-    ) -> None:
-        self._name, self._documentation, self._labels = name, documentation, labels
-        self._edges = np.array(edges)
-        self._histograms: dict[tuple[str, ...], Histogram] = {}
-        registry.register(self)
-
-    def labels(self, *labels: str, edges: npt.NDArray[np.float64] | None = None) -> Histogram:
-        """The histogram of these labels."""
-        if labels not in self._histograms:
-            self._histograms[labels] = Histogram(self._edges if edges is None else edges)
-        return self._histograms[labels]
-
-    def collect(self) -> Iterable[Metric]:
-        family = HistogramMetricFamily(self._name, self._documentation, labels=self._labels)
-        for labels, histogram in list(self._histograms.items()):
-            family.add_metric(labels, *histogram.buckets())
-        yield family

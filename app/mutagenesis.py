@@ -6,7 +6,7 @@ sequence, or interval of the reference → sweep → values of the sequence itse
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,7 @@ class Sweep:
         origin: the position of the first base of the sequence: 0, or its place on the contig.
         start, end: the part, end exclusive, counted from the origin.
         strand: what the model reads.
+        remaining: positions that were asked for and lie behind the part.
     """
 
     sequence: str
@@ -45,6 +46,7 @@ class Sweep:
     start: int
     end: int
     strand: Strand = "+"
+    remaining: int = 0
 
     @property
     def positions(self) -> range:
@@ -66,6 +68,11 @@ class Sweep:
     def sequences(self) -> int:
         """How many distinct sequences are predicted, the one without substitutions included."""
         return 1 + int(self.substituted.sum())
+
+    def first(self, positions: int | None) -> Sweep:
+        """The same with so many positions at the most; None stands for all."""
+        end = self.end if positions is None else min(self.end, self.start + positions)
+        return replace(self, end=end, remaining=self.end - end)
 
     def unchanged(self) -> str:
         """What the model reads without any substitution."""

@@ -1,6 +1,8 @@
 """From sequences to predictions: the only orchestration, used by every route and command that predicts.
 
-sequences → encoded (or refused, and then nothing is queued) → jobs → queue → values → predictions
+    sequences → encoded (or refused, and then nothing is queued) → the course through the model's graphs → predictions
+
+What is somebody's own takes a course of its own.
 """
 
 from __future__ import annotations
@@ -10,35 +12,26 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from app.batching import Answer, Priority
-from app.bundle import Manifest
-from app.dosage import Dosages, ModelVariants
-from app.encoding import EncodedSequence, SequenceEncoder, SequenceRefused
-from app.errors import DeadlineExceeded, Draining, ItemError, ServiceError, UnknownModel, Unprocessable
+from app.courses import Course, OneGraph, Read, TwoGraphs, slowest, stacked
+from app.encoding import SequenceRefused
+from app.errors import DeadlineExceeded, Draining, ItemError, ServiceError, Unprocessable
 from app.flights import Flights, Terms
 from app.in_flight import InFlight
-from app.metrics import Metrics, ModelMetrics
-from app.queue import JobQueue
+from app.metrics import Metrics
+from app.served_models import ServedModel, ServedModels
+from app.window_encoding import WindowEncoder
 
 # Below this a request is encoded faster than a thread could be woken for it.
 INLINE_BASES = 4096
 
-
-@dataclass(frozen=True, eq=False)
-class ServedModel:
-    """One bundle as the API side sees it: how to encode for it, and the queue to its workers.
-
-    Attributes:
-        variants: what a model of dosages reads.
-    """
-
-    manifest: Manifest
-    sha256: str
-    encoder: SequenceEncoder
-    queue: JobQueue
-    metrics: ModelMetrics
-    variants: ModelVariants | None = None
+Rows = npt.NDArray[np.float32]
+Encode = Callable[[Sequence[str]], list[Read | SequenceRefused]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +59,21 @@ class Predictions:
     seconds: Mapping[str, float]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Embedded:
+    """Embeddings of segments.
+
+    Attributes:
+        embeddings: (segments, width).
+        tokens: read in all.
+        seconds: as of predictions.
+    """
+
+    embeddings: Rows
+    tokens: int
+    seconds: Mapping[str, float]
+
+
 class Predictor:
     """Predicts for the models that are loaded.
 
@@ -85,13 +93,16 @@ class Predictor:
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.models = tuple(models)
+        self._served = ServedModels(models)
         self.limits, self._in_flight, self._metrics, self._clock = limits, in_flight, metrics, clock
-        self._by_name = {model.manifest.name: model for model in reversed(models)}
-        self._by_name |= {model.manifest.versioned_name: model for model in models}
-        self._flights = {model.sha256: self._new_flights(model) for model in models}
-        self._personal: set[Flights] = set()
+        self._courses = {model.sha256: self._new_course(model) for model in models}
+        self._personal: set[OneGraph | TwoGraphs] = set()
         self.draining = False
+
+    @property
+    def models(self) -> tuple[ServedModel, ...]:
+        """All of them, in order of preference."""
+        return self._served.all
 
     def model(self, name: str | None) -> ServedModel:
         """The model of that name, `name@version`, or the only one there is.
@@ -99,13 +110,7 @@ class Predictor:
         Raises:
             UnknownModel: there is none, or no name was given and there are several.
         """
-        if name is None and len(self.models) == 1:
-            return self.models[0]
-        if name is None:
-            raise UnknownModel(f"Several models are loaded; name one of {self._names()}.")
-        if name not in self._by_name:
-            raise UnknownModel(f"No model of that name or version is loaded; there is {self._names()}.")
-        return self._by_name[name]
+        return self._served.model(name)
 
     def sequence_model(self, name: str | None) -> ServedModel:
         """The same, which must be one that reads sequences.
@@ -114,14 +119,7 @@ class Predictor:
             UnknownModel: as `model`.
             Unprocessable: it reads genotypes.
         """
-        model = self.model(name)
-        if not model.manifest.input.reads_sequences:
-            detail = "This model reads genotypes and no sequences; ask POST /predict/individual."
-            raise Unprocessable(detail, items=[ItemError("/model", "needs_genotypes", detail)])
-        return model
-
-    def _names(self) -> str:
-        return ", ".join(model.manifest.versioned_name for model in self.models)
+        return self._served.sequence_model(name)
 
     async def predict(
         self,
@@ -156,7 +154,7 @@ class Predictor:
         bases = self._check_size(sequences)
         with self._in_flight.room(len(sequences), bases):
             terms = Terms(deadline, priority, traceparent)
-            return self._record(await self._predict(self._flights[model.sha256], model, sequences, terms))
+            return self._record(await self._predict(self._courses[model.sha256], model, sequences, terms))
 
     async def predict_personal(
         self, model: ServedModel, sequences: Sequence[str], deadline: float, priority: Priority, traceparent: str | None
@@ -169,27 +167,47 @@ class Predictor:
         Raises:
             ServiceError: they cannot be predicted.
         """
-        with self._in_flight.room(len(sequences), sum(map(len, sequences))), self._alone(model) as flights:
-            found = await self._predict(flights, model, sequences, Terms(deadline, priority, traceparent))
+        with self._in_flight.room(len(sequences), sum(map(len, sequences))), self._alone(model) as course:
+            found = await self._predict(course, model, sequences, Terms(deadline, priority, traceparent))
         model.metrics.sequences("ok", len(sequences))
         return found
 
-    async def predict_dosages(
-        self, model: ServedModel, rows: Dosages, deadline: float, priority: Priority, traceparent: str | None
+    async def predict_rows(
+        self, model: ServedModel, rows: Rows, deadline: float, priority: Priority, traceparent: str | None
     ) -> list[Answer]:
-        """Predict for people's dosages, under the same rules.
+        """Predict for what is known of people, under the same rules.
 
         Args:
-            rows: (people, variants).
+            rows: (people, variants) dosages, or (windows, segments * width) embeddings of somebody's windows.
 
         Raises:
             ServiceError: they cannot be predicted.
         """
-        encoded = [EncodedSequence(0, row) for row in rows]
-        with self._in_flight.room(len(rows), rows.size), self._alone(model) as flights:
-            answers = await self._answers(flights, model, encoded, Terms(deadline, priority, traceparent))
+        terms = Terms(deadline, priority, traceparent)
+        with (
+            self._in_flight.room(len(rows), rows.size),
+            self._alone(model) as course,
+            _errors_counted(model, len(rows)),
+        ):
+            answers = await course.predict(rows, terms)
         model.metrics.sequences("ok", len(rows))
         return answers
+
+    async def embed_personal(
+        self, model: ServedModel, segments: Sequence[str], deadline: float, priority: Priority, traceparent: str | None
+    ) -> Embedded:
+        """Embed segments of somebody's windows, under the same rules; `predict_rows` predicts from the embeddings.
+
+        Raises:
+            ServiceError: one of them cannot be embedded.
+        """
+        terms = Terms(deadline, priority, traceparent)
+        with self._in_flight.room(len(segments), sum(map(len, segments))), self._alone(model) as course:
+            assert isinstance(course, TwoGraphs)  # noqa: S101 - asked for models with segments only
+            encoded, seconds = await self._encoded(model, segments, terms, course.encode_segments)
+            with _errors_counted(model, len(segments)):
+                answers = await course.embed(encoded, terms)
+        return Embedded(stacked(answers), sum(each.tokens for each in encoded), _seconds(answers, seconds))
 
     def refuse_while_draining(self) -> None:
         """Refuse what has not begun.
@@ -204,45 +222,50 @@ class Predictor:
     def abandon(self, error: ServiceError) -> None:
         """Answer everybody who waits with this error, and take nothing new."""
         self.draining = True
-        for flights in (*self._flights.values(), *self._personal):
-            flights.abandon(error)
+        for course in (*self._courses.values(), *self._personal):
+            course.abandon(error)
 
     @contextmanager
-    def _alone(self, model: ServedModel) -> Iterator[Flights]:
-        flights = self._new_flights(model)
-        self._personal.add(flights)
+    def _alone(self, model: ServedModel) -> Iterator[OneGraph | TwoGraphs]:
+        course = self._new_course(model)
+        self._personal.add(course)
         try:
-            yield flights
+            yield course
         finally:
-            self._personal.discard(flights)
+            self._personal.discard(course)
 
-    def _new_flights(self, model: ServedModel) -> Flights:
-        return Flights(model.queue, model.metrics, self._clock)
+    def _new_course(self, model: ServedModel) -> OneGraph | TwoGraphs:
+        first, *head = (Flights(queue, model.metrics, self._clock) for queue in model.queues)
+        if isinstance(model.encoder, WindowEncoder):
+            return TwoGraphs(model.encoder, first, *head)
+        return OneGraph(model.encoder, first)
 
     async def _predict(
-        self, flights: Flights, model: ServedModel, sequences: Sequence[str], terms: Terms
+        self, course: Course[Any], model: ServedModel, sequences: Sequence[str], terms: Terms
     ) -> Predictions:
+        encoded, seconds = await self._encoded(model, sequences, terms, course.encode)
+        with _errors_counted(model, len(sequences)):
+            answers = await course.answers(encoded, terms)
+        values = [answer.values.tolist() for answer in answers]
+        bases, tokens = [row.bases for row in encoded], [row.tokens for row in encoded]
+        return Predictions(model, bases, tokens, values, _seconds(answers, seconds))
+
+    async def _encoded(
+        self, model: ServedModel, sequences: Sequence[str], terms: Terms, encode: Encode[Read]
+    ) -> tuple[list[Read], float]:
+        """All of the sequences, and how long that took."""
         started = self._clock()
         self._refuse_late(model, len(sequences), terms.deadline)
-        encoded = _accepted(await _encode(model.encoder, sequences), model)
-        tokenize_seconds = self._clock() - started
+        inline = sum(map(len, sequences)) <= INLINE_BASES
+        read = encode(sequences) if inline else await asyncio.to_thread(encode, sequences)
+        encoded = _accepted(read, model)
         self._refuse_late(model, len(sequences), terms.deadline)
-        answers = await self._answers(flights, model, encoded, terms)
-        return _predictions(model, encoded, answers, tokenize_seconds)
+        return encoded, self._clock() - started
 
     def _refuse_late(self, model: ServedModel, sequences: int, deadline: float) -> None:
         if deadline <= self._clock():
             model.metrics.sequences("error", sequences)
             raise DeadlineExceeded("The deadline passed before the request was read.")
-
-    async def _answers(
-        self, flights: Flights, model: ServedModel, encoded: Sequence[EncodedSequence], terms: Terms
-    ) -> list[Answer]:
-        try:
-            return await flights.answers([row.ids for row in encoded], terms)
-        except ServiceError:
-            model.metrics.sequences("error", len(encoded))
-            raise
 
     def _check_size(self, sequences: Sequence[str]) -> int:
         """How many bases there are in all."""
@@ -260,36 +283,33 @@ class Predictor:
     def _record(self, predictions: Predictions) -> Predictions:
         metrics = predictions.model.metrics
         metrics.sequences("ok", len(predictions.bases))
+        metrics.sequence_tokens.observe_all(predictions.tokens)
         for histogram, column in zip(metrics.values, zip(*predictions.values, strict=True), strict=True):
             histogram.observe_all(column)
         return predictions
 
 
-async def _encode(encoder: SequenceEncoder, sequences: Sequence[str]) -> list[EncodedSequence | SequenceRefused]:
-    if sum(map(len, sequences)) <= INLINE_BASES:
-        return encoder.encode(sequences)
-    return await asyncio.to_thread(encoder.encode, sequences)
-
-
-def _accepted(encoded: Sequence[EncodedSequence | SequenceRefused], model: ServedModel) -> list[EncodedSequence]:
+def _accepted(encoded: Sequence[Read | SequenceRefused], model: ServedModel) -> list[Read]:
     refused = [row.at(f"/sequences/{index}") for index, row in enumerate(encoded) if isinstance(row, SequenceRefused)]
     if refused:
         model.metrics.sequences("refused", len(refused))
         detail = f"{len(refused)} of {len(encoded)} sequences are refused; nothing was predicted."
         raise Unprocessable(detail, items=refused)
-    return [row for row in encoded if isinstance(row, EncodedSequence)]
+    return [row for row in encoded if not isinstance(row, SequenceRefused)]
 
 
-def _predictions(
-    model: ServedModel, encoded: Sequence[EncodedSequence], answers: Sequence[Answer], tokenize_seconds: float
-) -> Predictions:
-    seconds = {
-        "tokenize": tokenize_seconds,
-        "queue": max(answer.queue_seconds for answer in answers),
-        "compute": max(answer.compute_seconds for answer in answers),
-    }
-    values = [answer.values.tolist() for answer in answers]
-    return Predictions(model, [row.bases for row in encoded], [row.tokens for row in encoded], values, seconds)
+@contextmanager
+def _errors_counted(model: ServedModel, sequences: int) -> Iterator[None]:
+    try:
+        yield
+    except ServiceError:
+        model.metrics.sequences("error", sequences)
+        raise
+
+
+def _seconds(answers: Sequence[Answer], tokenize: float) -> dict[str, float]:
+    queue, compute = slowest(answers)
+    return {"tokenize": tokenize, "queue": queue, "compute": compute}
 
 
 def _refuse(code: str, detail: str) -> Unprocessable:

@@ -18,6 +18,7 @@ from app.errors import TableError
 
 GZIP_MAGIC = b"\x1f\x8b"
 STANDARD_STREAM = "-"
+FASTA_MARK = ">"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,8 @@ def open_records(source: str) -> Iterator[Iterator[Record]]:
     Raises:
         TableError: it cannot be read, or is neither FASTA nor a table with a column `sequence`.
     """
-    name = "standard input" if source == STANDARD_STREAM else source
-    with _open(source, name) as raw, _text(raw) as lines:
-        records = _explained(_records(lines), name)
+    with open_source(source) as raw, text_of(raw) as lines:
+        records = _explained(parse(lines), name_of(source))
         # The first is read at once: what is no table at all is told before anybody loads a model for it.
         yield chain([next(records)], records)
 
@@ -56,25 +56,45 @@ def count_records(source: str) -> int | None:
         return sum(1 for _ in records)
 
 
-def _open(source: str, name: str) -> BinaryIO:
+def name_of(source: str) -> str:
+    """What messages call it."""
+    return "standard input" if source == STANDARD_STREAM else source
+
+
+def open_source(source: str) -> BinaryIO:
+    """A file's bytes as they are, or those of standard input for `-`.
+
+    Raises:
+        TableError: it cannot be opened.
+    """
     if source == STANDARD_STREAM:
         return sys.stdin.buffer
     try:
         return Path(source).open("rb")
     except OSError as error:
-        raise TableError(f"{name}: {error.strerror}") from None
+        raise TableError(f"{source}: {error.strerror}") from None
 
 
-def _text(raw: BinaryIO) -> TextIOWrapper:
-    zipped = cast("BufferedReader", raw).peek(2)[:2] == GZIP_MAGIC
-    plain = cast("BinaryIO", gzip.GzipFile(fileobj=raw, mode="rb")) if zipped else raw
+def is_zipped(raw: BinaryIO) -> bool:
+    """Whether what comes next is gzip."""
+    return cast("BufferedReader", raw).peek(2)[:2] == GZIP_MAGIC
+
+
+def text_of(raw: BinaryIO) -> TextIOWrapper:
+    """The text in plain or gzip bytes, its line ends as they are, without a byte order mark."""
+    plain = cast("BinaryIO", gzip.GzipFile(fileobj=raw, mode="rb")) if is_zipped(raw) else raw
     return TextIOWrapper(plain, encoding="utf-8-sig", newline="")
 
 
-def _explained(records: Iterator[Record], name: str) -> Iterator[Record]:
-    """The same records, with whatever ends them early told as one clear line."""
+@contextmanager
+def explained(name: str) -> Iterator[None]:
+    """Whatever ends the reading of an input early, told as one clear line.
+
+    Raises:
+        TableError: with the input's name before it.
+    """
     try:
-        yield from records
+        yield
     except UnicodeDecodeError:
         raise TableError(f"{name}: not text in UTF-8") from None
     except (gzip.BadGzipFile, zlib.error, EOFError):
@@ -87,10 +107,26 @@ def _explained(records: Iterator[Record], name: str) -> Iterator[Record]:
         raise TableError(f"{name}: {error}") from None
 
 
-def _records(lines: TextIOWrapper) -> Iterator[Record]:
+def _explained(records: Iterator[Record], name: str) -> Iterator[Record]:
+    with explained(name):
+        yield from records
+
+
+def parse(lines: Iterator[str], first_number: int = 1) -> Iterator[Record]:
+    """The records in the lines of a FASTA or a table.
+
+    Args:
+        lines: as they are, line ends included.
+        first_number: the first record's place in the input, where these lines are a part of it.
+
+    Raises:
+        TableError: there is none, or they are neither FASTA nor a table with a column `sequence`.
+        csv.Error: a table's quotes do not match.
+    """
     first = next((line for line in lines if line.strip()), "")
     rest = chain([first], lines)
-    records = _fasta(rest) if first.startswith(">") else _table(rest, "\t" if "\t" in first else ",")
+    is_fasta = first.startswith(FASTA_MARK)
+    records = _fasta(rest, first_number) if is_fasta else _table(rest, delimiter_of(first), first_number)
     record = next(records, None) if first else None
     if record is None:
         raise TableError("holds no sequences")
@@ -98,11 +134,16 @@ def _records(lines: TextIOWrapper) -> Iterator[Record]:
     yield from records
 
 
-def _fasta(lines: Iterator[str]) -> Iterator[Record]:
-    header, number = next(lines), 1
+def delimiter_of(first_line: str) -> str:
+    """What stands between the columns of a table."""
+    return "\t" if "\t" in first_line else ","
+
+
+def _fasta(lines: Iterator[str], first_number: int) -> Iterator[Record]:
+    header, number = next(lines), first_number
     parts: list[str] = []
     for line in lines:
-        if line.startswith(">"):
+        if line.startswith(FASTA_MARK):
             yield _fasta_record(number, header, parts)
             header, number, parts = line, number + 1, []
         else:
@@ -115,14 +156,14 @@ def _fasta_record(number: int, header: str, parts: Sequence[str]) -> Record:
     return Record(number, words[0] if words else str(number - 1), "".join(parts))
 
 
-def _table(lines: Iterator[str], delimiter: str) -> Iterator[Record]:
+def _table(lines: Iterator[str], delimiter: str, first_number: int) -> Iterator[Record]:
     csv.field_size_limit(sys.maxsize)  # a sequence may be longer than the 131,072 characters of the default
     rows = csv.reader(lines, delimiter=delimiter, strict=True)
     columns = [column.strip().lower() for column in next(rows)]
     if "sequence" not in columns:
         raise TableError("neither FASTA nor a table with a column `sequence`; the first line must name the columns")
     sequence, name = columns.index("sequence"), columns.index("id") if "id" in columns else None
-    for number, row in enumerate((row for row in rows if row), start=1):
+    for number, row in enumerate((row for row in rows if row), start=first_number):
         if len(row) != len(columns):
             raise TableError(f"line {rows.line_num} has {len(row)} columns, the first line {len(columns)}")
         given = row[name].strip() if name is not None else ""

@@ -43,6 +43,11 @@ class Scored:
     skipped: int = 0
     model: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def variants(self) -> int:
+        """How many these are."""
+        return len(self.effects) + len(self.refused) + self.skipped
+
     def __add__(self, other: Scored) -> Scored:
         effects, refused = self.effects + other.effects, self.refused + other.refused
         return Scored(effects, refused, self.skipped + other.skipped, self.model or other.model)

@@ -7,6 +7,7 @@ import logging
 import socket
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
@@ -41,9 +42,15 @@ class DrainingServer(uvicorn.Server):
     Args:
         service: what is served.
         limits: what its callers may do to a connection.
+        serving: called once it takes connections.
     """
 
-    def __init__(self, service: Service, limits: ConnectionLimits = Connection.limits) -> None:
+    def __init__(
+        self,
+        service: Service,
+        limits: ConnectionLimits = Connection.limits,
+        serving: Callable[[], None] = lambda: None,
+    ) -> None:
         settings = service.settings
         super().__init__(
             uvicorn.Config(
@@ -64,6 +71,7 @@ class DrainingServer(uvicorn.Server):
             )
         )
         self._service = service
+        self._serving = serving
         self._drain: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -72,6 +80,10 @@ class DrainingServer(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
         self._service.backend.fuse.then(self._give_up)
         await super().serve(sockets)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._serving()
 
     async def on_tick(self, counter: int) -> bool:
         if counter % TICKS_PER_LOOK == 0:
@@ -115,12 +127,16 @@ class DrainingServer(uvicorn.Server):
         for waiting in (drained, hurried):
             waiting.cancel()
         for model in self._service.predictor.models:
-            await model.queue.close()  # as draining does, had it been left to end
+            for queue in model.queues:
+                await queue.close()  # as draining does, had it been left to end
         self.should_exit = True
 
 
 def serve(
-    service: Service, sockets: list[socket.socket] | None = None, limits: ConnectionLimits = Connection.limits
+    service: Service,
+    sockets: list[socket.socket] | None = None,
+    limits: ConnectionLimits = Connection.limits,
+    serving: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until SIGTERM; returns when every request in flight has been answered.
 
@@ -128,6 +144,7 @@ def serve(
         service: what is served.
         sockets: bound ones to listen on, instead of the host and port of the settings.
         limits: what callers may do to a connection.
+        serving: called once connections are taken.
 
     Raises:
         SettingsError: the queue loses requests, or is too old.
@@ -136,4 +153,4 @@ def serve(
     asyncio.run(service.backend.preflight())
     if settings.metrics_port is not None:
         start_http_server(settings.metrics_port, settings.host, service.metrics.registry)
-    DrainingServer(service, limits).run(sockets)
+    DrainingServer(service, limits, serving).run(sockets)

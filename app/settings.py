@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import tomllib
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -23,8 +24,9 @@ from pydantic_settings import (
 
 from app.errors import SettingsError
 from app.logs import Form, Level
+from app.passwords import read_password, with_password
+from app.variables import CONFIG_VARIABLE, PREFIX, not_a_setting, unknown_variables
 
-CONFIG_VARIABLE = "BASECAST_CONFIG"
 # While one batch is computed the next is already held by the same worker.
 LEASES_PER_WATCHDOG = 2
 
@@ -33,7 +35,8 @@ QUEUE_PATTERN = r"^(memory://|rediss?://[^/].*|unix:///?[^/].*)$"
 OTLP_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 Positive = Annotated[int, Field(ge=1)]
-Port = Annotated[int, Field(ge=0, le=65_535)]
+LAST_PORT = 65_535
+Port = Annotated[int, Field(ge=0, le=LAST_PORT)]
 CohortName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Sources = Annotated[tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)]
 Mebi = 1024 * 1024
@@ -46,6 +49,7 @@ class Settings(BaseSettings):
         models: folder of bundles, or one bundle.
         queue: `memory://`, where this process computes too; or the Redis between API and workers, `redis://host:port/0`,
             `rediss://` with TLS, `unix:///path/to/socket`.
+        queue_password_file: a file that holds the password of the user that `queue` names, and nothing else.
         namespace: what the names of its keys in Redis begin with; services that share a Redis have different ones.
         lease_ms: how long a worker may hold a job before another may take it over.
         watchdog_ms: how long a batch may take before the process that computes it is ended.
@@ -54,6 +58,7 @@ class Settings(BaseSettings):
         allow_cpu: accept the CPU when CUDA does not start; by default only with `auto` and `cpu`.
         threads: batches computed at once on a CPU, each on one core; 0 takes the cores this process may use.
         metrics_port: a port of its own for /metrics; without one it is served beside the other routes.
+        processes: that serve one port; process k, from 0 on, has its metrics on `metrics_port` + k.
         max_sequences_in_flight, max_bases_in_flight: of all requests that one process answers at a time.
         max_vcf_upload_bytes: of a VCF as it arrives, compressed or not.
         max_vcf_bytes: of a VCF once inflated.
@@ -74,10 +79,11 @@ class Settings(BaseSettings):
         api_keys_file: the file of `basecast keys`; with it every route but the probes needs a key.
     """
 
-    model_config = SettingsConfigDict(env_prefix="BASECAST_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
     models: Path = Path("models")
     queue: Annotated[str, Field(pattern=QUEUE_PATTERN)] = MEMORY_QUEUE
+    queue_password_file: Path | None = None
     namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "basecast"
     lease_ms: Annotated[int, Field(ge=100)] = 3000
     watchdog_ms: Annotated[int, Field(ge=50)] = 1500
@@ -88,6 +94,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: Port = 8000
     metrics_port: Port | None = None
+    processes: Annotated[int, Field(ge=1, le=1024)] = 1
     allow_anonymous: bool = False
     api_keys_file: Path | None = None
     max_body_bytes: Positive = 8 * Mebi
@@ -125,6 +132,16 @@ class Settings(BaseSettings):
         """Whether the process that answers requests is the one that computes, too."""
         return self.queue == MEMORY_QUEUE
 
+    @cached_property
+    def queue_url(self) -> str:
+        """Where the queue is, with the password to get there."""
+        if self.queue_password_file is None:
+            return self.queue
+        try:
+            return with_password(self.queue, read_password(self.queue_password_file))
+        except ValueError as error:
+            raise ValueError(f"queue_password_file {error}") from None
+
     @property
     def cpu_allowed(self) -> bool:
         return self.allow_cpu if self.allow_cpu is not None else self.device in ("auto", "cpu")
@@ -151,7 +168,19 @@ class Settings(BaseSettings):
                 "set api_keys_file to ask, or allow_anonymous to accept that"
             )
         self._check_queue()
+        self._check_processes()
         return self
+
+    def _check_processes(self) -> None:
+        if self.processes == 1:
+            return
+        if not self.metrics_port:
+            raise ValueError(
+                f"{self.processes} processes share one port, where /metrics would be that of any one of them; "
+                "set metrics_port, which the first takes, and each other the next"
+            )
+        if self.metrics_port + self.processes - 1 > LAST_PORT:
+            raise ValueError(f"{self.processes} ports from metrics_port on do not exist; set a lower one")
 
     def _check_queue(self) -> None:
         if self.lease_ms < LEASES_PER_WATCHDOG * self.watchdog_ms:
@@ -159,13 +188,16 @@ class Settings(BaseSettings):
                 f"lease_ms must be at least {LEASES_PER_WATCHDOG} times watchdog_ms, or a batch that is only slow is "
                 "computed twice"
             )
-        url = urlsplit(self.queue)
+        has_file = self.queue_password_file is not None
+        if has_file and (self.computes_here or urlsplit(self.queue).password is not None):
+            raise ValueError("queue_password_file is for a queue in Redis whose URL has no password; leave one out")
+        url = urlsplit(self.queue_url)
         is_remote = url.scheme in ("redis", "rediss") and not is_loopback(url.hostname or "localhost")
         proves_itself = url.password is not None or any(it in url.query for it in ("password=", "ssl_certfile="))
         if is_remote and not proves_itself:
             raise ValueError(
                 "queue is on another host and asks for no password, so whoever reaches it can read what is queued; "
-                "give it one (redis://user:password@host)"
+                "give it one (redis://user:password@host, or queue_password_file)"
             )
 
     @classmethod
@@ -191,6 +223,8 @@ def load_settings(**overrides: object) -> Settings:
     path = os.environ.get(CONFIG_VARIABLE)
     if path and not Path(path).is_file():
         raise SettingsError(f"{CONFIG_VARIABLE} names a file that does not exist")
+    if unknown := unknown_variables(os.environ, Settings.model_fields):
+        raise SettingsError(not_a_setting(unknown[0], Settings.model_fields))
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
         return Settings(**given)  # type: ignore[arg-type]  # pydantic checks each value
@@ -212,5 +246,7 @@ def is_loopback(host: str) -> bool:
 
 def _fault(fault: ErrorDetails) -> str:
     name = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        return not_a_setting(name, Settings.model_fields)
     message = str(fault["msg"]).removeprefix("Value error, ")
     return f"{name}: {message}" if name else message

@@ -82,7 +82,10 @@ class NdjsonWriter:
 
 
 class ParquetWriter:
-    """A Parquet file; rows are held back until they fill a row group worth reading."""
+    """A Parquet file; rows are held back until they fill a row group worth reading.
+
+    Its bytes depend on the rows alone, not on how many are written at once.
+    """
 
     GROUP_ROWS = 16_384
 
@@ -102,8 +105,8 @@ class ParquetWriter:
         for row in rows:
             for column, value in zip(self._columns, row, strict=True):
                 column.append(value)
-        if len(self._columns[0]) >= self.GROUP_ROWS:
-            self._flush()
+            if len(self._columns[0]) == self.GROUP_ROWS:
+                self._flush()
 
     def close(self) -> None:
         self._flush()

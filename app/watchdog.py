@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 from app.fuse import Fuse
@@ -32,24 +33,54 @@ class Speed(NamedTuple):
         return min(self.seconds_per_token * padded_tokens, self.longest_seconds * rows)
 
 
+class Watched(NamedTuple):
+    """A batch that is computed.
+
+    Attributes:
+        thread: native id of the one that computes it.
+        due: when it has to be done, in seconds that the process has run.
+        starved_before: for how long the thread had waited for a core when it began.
+    """
+
+    thread: int
+    due: float
+    starved_before: float
+
+
+def starved_seconds(thread: int) -> float:
+    """For how long a thread of this process has been ready and had no core (Linux's schedstat); 0 where nobody says."""
+    try:
+        return int(Path(f"/proc/self/task/{thread}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0
+
+
 class Watchdog:
     """Blows the fuse when a batch takes too long.
 
-    Time in which the whole process stood still, because it was stopped or the machine slept, does not count.
+    Time in which the whole process stood still, because it was stopped or the machine slept, does not count; nor does
+    that in which the batch's thread was ready and others had its core.
 
     Args:
         fuse: what it blows.
         limit_seconds: how long any batch may take.
         clock: monotonic seconds.
+        starved: for how many seconds a thread has waited for a core, by its native id.
     """
 
-    def __init__(self, fuse: Fuse, limit_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        fuse: Fuse,
+        limit_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        starved: Callable[[int], float] = starved_seconds,
+    ) -> None:
         self.fuse, self.limit_seconds = fuse, limit_seconds
-        self._clock = clock
+        self._clock, self._starved = clock, starved
         self._period = limit_seconds / LOOKS_PER_LIMIT
         self._seen_at = clock()
         self._running_seconds = 0.0
-        self._due: dict[object, float] = {}  # its methods are atomic: compute threads write, the watching one reads
+        self._watched: dict[object, Watched] = {}  # its methods are atomic: compute threads write, another reads
         self._ended = threading.Event()
 
     def start(self) -> None:
@@ -65,20 +96,26 @@ class Watchdog:
     @contextmanager
     def watching(self, expected_seconds: float) -> Iterator[None]:
         """Watch what is done meanwhile; it may take the limit, or ten times what is expected of it."""
-        key = object()
-        self._due[key] = self._running_seconds + max(self.limit_seconds, PATIENCE * expected_seconds)
+        key, thread = object(), threading.get_native_id()
+        due = self._running_seconds + max(self.limit_seconds, PATIENCE * expected_seconds)
+        self._watched[key] = Watched(thread, due, self._starved(thread))
         try:
             yield
         finally:
-            del self._due[key]
+            del self._watched[key]
 
     def look(self) -> None:
         """Count the time since the last look, and blow the fuse if a batch is overdue."""
         now = self._clock()
         self._running_seconds += min(now - self._seen_at, 2 * self._period)
         self._seen_at = now
-        if any(due <= self._running_seconds for due in list(self._due.values())):
+        if any(self._is_overdue(it) for it in list(self._watched.values())):
             self.fuse.blow("a batch hangs")
+
+    def _is_overdue(self, it: Watched) -> bool:
+        if self._running_seconds < it.due:
+            return False  # most looks end here, without reading how the thread fared
+        return self._running_seconds >= it.due + self._starved(it.thread) - it.starved_before
 
     def _watch(self) -> None:
         while not self._ended.wait(self._period):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from app.bundle import Input, Window
 from app.errors import ItemError, Unprocessable
 from app.genome.genes import Gene
+from app.genome.haplotypes.segments import cut
 from app.genome.intervals import Interval, Strand, around, centred
 from app.genome.intervals import Window as Placed
 
@@ -49,6 +50,14 @@ def region_windows(rules: Input, region: Interval, *, tile: bool = False) -> tup
         return (centred(region),)
     start = region.centre - longest // 2 if region.bases < longest else region.start
     return (_placed(rules.window, Interval(region.contig, start, start + longest, region.strand)),)
+
+
+def pieces(rules: Input, window: Placed) -> tuple[Placed, ...]:
+    """What a model reads of a window, each with the base that keeps its place: the window itself, or its segments.
+
+    In the direction of the strand.
+    """
+    return (window,) if rules.segments is None else cut(window.interval, rules.segments.count)
 
 
 def bases_of(window: Window) -> int:

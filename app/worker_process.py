@@ -6,16 +6,22 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from operator import attrgetter
 
 from app import __version__
 from app.backend import at_work, tracing_for
 from app.bundle import Manifest
 from app.errors import SettingsError
 from app.fuse import Fuse
+from app.gpu import watch_gpu
 from app.loading import Compute, Records, count_each, hire, load, read_bundles
+from app.loop_lag import measured_lag
 from app.metrics import Metrics
 from app.queue.redis.checks import preflight
 from app.queue.redis.worker_side import WorkerSide
+from app.session import CUDA
 from app.settings import LEASES_PER_WATCHDOG, Settings
 from app.tracing import Tracing
 from app.watchdog import PATIENCE, Speed
@@ -29,7 +35,7 @@ class WorkerProcess:
     Attributes:
         manifests: of the bundles that are served.
         provider: what computes, as ONNX Runtime names it.
-        workers: one for each bundle, in their order.
+        workers: one for each graph of each bundle, in their order.
         side: this process's end of the queue.
     """
 
@@ -58,10 +64,10 @@ class WorkerProcess:
         Raises:
             SettingsError: the queue loses requests, or is too old.
         """
-        await preflight(self.settings.queue)
+        await preflight(self.settings.queue_url)
         try:
             await self.side.start()
-            async with at_work(self.workers, self.compute):
+            async with measured_lag(self.metrics.loop_lag), at_work(self.workers, self.compute):
                 yield
         finally:
             await self.side.close()
@@ -87,21 +93,28 @@ def create_worker_process(settings: Settings) -> WorkerProcess:
     """
     if settings.computes_here:
         raise SettingsError("a worker needs a queue that others can reach; set queue to redis://, rediss:// or unix://")
-    metrics = Metrics()
+    metrics = Metrics(asks=False)
     bundles = read_bundles(settings.models)
-    counted = count_each(bundles, metrics)
+    counted = list(chain.from_iterable(count_each(bundles, metrics)))
     compute = Compute.of(settings.compute_threads, settings.watchdog_ms / 1000)
-    loaded = [load(it, settings.device, settings.cpu_allowed, compute.watchdog, time_longest=True) for it in bundles]
-    provider = loaded[0].model.provider
+    loaded = [
+        graph
+        for bundle in bundles
+        for graph in load(bundle, settings.device, settings.cpu_allowed, compute.watchdog, time_longest=True)
+    ]
+    provider = loaded[0].graph.provider
+    if provider == CUDA:
+        watch_gpu(metrics.registry, settings.device)
     lease_ms = lease_for([it.speed for it in loaded], settings.lease_ms)
-    side = WorkerSide(settings.queue, settings.namespace, metrics, provider, __version__, lease_ms)
+    side = WorkerSide(settings.queue_url, settings.namespace, metrics, provider, __version__, lease_ms)
     tracing = tracing_for(settings)
     records = Records(side.name, settings.log_batches_from_ms, tracing)
     workers = [
-        hire(model, side.open_source(model.model.sha256, compute.threads, counters), compute, counters, records)
-        for model, counters in zip(loaded, counted, strict=True)
+        hire(graph, side.open_source(graph.work_digest, compute.threads, counter), compute, counter, records)
+        for graph, counter in zip(loaded, counted, strict=True)
     ]
-    metrics.workers_ready.set_function(lambda: sum(worker.alive for worker in workers))
+    for worker, counters in zip(workers, counted, strict=True):
+        counters.watch_workers(partial(attrgetter("alive"), worker))
     manifests = [it.manifest for it in bundles]
     return WorkerProcess(manifests, provider, workers, compute, side, metrics, tracing, settings)
 

@@ -30,6 +30,7 @@ from training.tokenizers import PAD, train_bpe
 LONGEST_BASES = 1000
 VOCABULARY = 4096
 MODEL = ModelConfig(backbone="dnabert2", width=256, layers=4, heads=4, inner_width=1024)
+FULL = ModelConfig(backbone="dnabert2", width=768, layers=12, heads=12, inner_width=3072)  # as it is published
 
 
 def write_random_bundle(folder: Path, config: ModelConfig = MODEL) -> Path:
@@ -42,12 +43,7 @@ def write_random_bundle(folder: Path, config: ModelConfig = MODEL) -> Path:
     torch.manual_seed(0)
     model = Regressor(config, outputs=1, targets=1, vocabulary=feeder.vocabulary).eval()
     files = {GRAPH: export_graph(model, feeder), TOKENIZER: tokenizer}
-    manifest = _manifest(rules, files, _golden(model, feeder))
-    bundle = folder / "random"
-    bundle.mkdir()
-    for name, content in (files | {MANIFEST: manifest.to_json()}).items():
-        (bundle / name).write_bytes(content)
-    return bundle
+    return write_random(folder / "random", rules, files, _golden(model, feeder), "DNABERT-2's, random weights.")
 
 
 def _golden(model: Regressor, feeder: Feeder) -> Golden:
@@ -57,7 +53,16 @@ def _golden(model: Regressor, feeder: Feeder) -> Golden:
     return Golden(tolerance=1e-4, examples=(GoldenExample(sequence=sequence, values={"value": value}),))
 
 
-def _manifest(rules: Input, files: dict[str, bytes], golden: Golden) -> Manifest:
+def write_random(folder: Path, rules: Input, files: dict[str, bytes], golden: Golden, architecture: str) -> Path:
+    """Write a bundle of one target, `value`, under the folder's name."""
+    folder.mkdir()
+    manifest = _manifest(folder.name, rules, files, golden, architecture)
+    for name, content in (files | {MANIFEST: manifest.to_json()}).items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def _manifest(name: str, rules: Input, files: dict[str, bytes], golden: Golden, architecture: str) -> Manifest:
     target = Target(
         name="value",
         unit="1",
@@ -68,7 +73,7 @@ def _manifest(rules: Input, files: dict[str, bytes], golden: Golden) -> Manifest
         standard_deviation=1,
     )
     provenance = Provenance(
-        architecture="DNABERT-2's, random weights.",
+        architecture=architecture,
         parameters=1,
         config={},
         data_sha256=hashlib.sha256(b"").hexdigest(),
@@ -77,7 +82,7 @@ def _manifest(rules: Input, files: dict[str, bytes], golden: Golden) -> Manifest
     )
     return Manifest(
         format=1,
-        name="random",
+        name=name,
         version="0.0.0",
         summary="Random weights, for benchmarks.",
         task="benchmark",

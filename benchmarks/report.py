@@ -12,6 +12,7 @@ from benchmarks.measure import LIST, Plan, Row
 from benchmarks.workload import Workload
 
 HEAD = "| load | sequences/s | spread | of raw | p50 ms | p95 ms | p99 ms | errors | generator busy |\n"
+LIBRARIES = ("onnxruntime", "uvicorn", "fastapi")
 RULE = "|---|---:|---:|---:|---:|---:|---:|---:|---:|\n"
 
 
@@ -52,11 +53,11 @@ def _line(row: Row) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
-def machine() -> str:
+def machine(names: Sequence[str] = LIBRARIES) -> str:
     """The machine, the libraries and the commit, in one sentence."""
     commit = _output("git", "rev-parse", "--short", "HEAD")
     changed = " with uncommitted changes" if _output("git", "status", "--porcelain", "--", "app") else ""
-    libraries = ", ".join(f"{name} {version(name)}" for name in ("onnxruntime", "uvicorn", "fastapi"))
+    libraries = ", ".join(f"{name} {version(name)}" for name in names)
     return f"Machine: {_processor()}, Python {platform.python_version()}, {libraries}; commit {commit}{changed}."
 
 

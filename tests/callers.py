@@ -124,7 +124,8 @@ class Caller:
 
     def _open(self) -> http.client.HTTPConnection:
         """A connection to an API process that takes it, as a load balancer would find one."""
-        for port in self._chance.sample(self._ports, len(self._ports)):
+        ports = list(self._ports)  # which a test may change meanwhile
+        for port in self._chance.sample(ports, len(ports)):
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=CALL_SECONDS)
             try:
                 connection.connect()
@@ -146,15 +147,25 @@ def gc(sequence: str) -> float:
 
 @contextmanager
 def calling(
-    ports: Sequence[int], callers: int = 4, deadline_ms: int = 10_000, pause_seconds: float = 0.0, seed: int = 1
+    ports: Sequence[int],
+    callers: int = 4,
+    deadline_ms: int = 10_000,
+    pause_seconds: float = 0.0,
+    seed: int = 1,
+    keep_alive: bool = True,
 ) -> Iterator[Tally]:
-    """So many callers ask meanwhile; at the end each waits for the answer to his last request."""
+    """So many callers ask meanwhile; at the end each waits for the answer to his last request.
+
+    Without `keep_alive` each request goes to one of the ports as they are then, which a test may change.
+    """
     tally, ended = Tally(), threading.Event()
 
     def ask_on(number: int) -> None:
         caller = Caller(ports, tally, seed * 1000 + number, deadline_ms, sequences=1 + number % 3)
         while not ended.wait(pause_seconds):
             caller.ask()
+            if not keep_alive:
+                caller.close()
         caller.close()
 
     threads = [threading.Thread(target=ask_on, args=(number,)) for number in range(callers)]

@@ -34,6 +34,16 @@ def test_the_file_never_holds_a_key(path: Path) -> None:
     assert text.rpartition("_")[2] not in path.read_text()
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
+def test_a_file_that_root_hands_to_a_group_is_read(path: Path) -> None:
+    write_keys(path, ())
+    path.chmod(0o440)
+    assert read_keys(path) == ()
+    os.chown(path, 10_001, 10_001)
+    with pytest.raises(KeyFileError, match="has mode 0440"):
+        read_keys(path)
+
+
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660, 0o700, 0o602])
 def test_a_file_that_others_may_read_is_refused_with_the_way_out(path: Path, mode: int) -> None:
     add_key(path, "predict")

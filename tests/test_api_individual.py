@@ -17,6 +17,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from app.api.individual_replies import CAVEAT
 from app.main import create_service
 from tests.conftest import http_to
 from tests.live import LiveServer
@@ -195,7 +196,7 @@ async def test_csv_has_a_row_for_each_person(client: httpx.AsyncClient) -> None:
         "sample": "bob", "contig": "chr1", "start": "40", "end": "50", "strand": "+", "phased": "True",
         "applied_1": "1", "applied_2": "2", "skipped_1": "0", "skipped_2": "0", "gc_fraction": "0.15",
         "gc_fraction_reference": "0.0", "gc_fraction_difference": "0.15", "gc_fraction_log2_fold_change": "",
-        "gc_fraction_haplotype_1": "0.1", "gc_fraction_haplotype_2": "0.2",
+        "gc_fraction_haplotype_1": "0.1", "gc_fraction_haplotype_2": "0.2", "caveat": CAVEAT,
     }  # fmt: skip
 
 
@@ -204,9 +205,8 @@ async def test_ndjson_has_a_line_for_each_person(client: httpx.AsyncClient) -> N
     lines = [json.loads(line) for line in response.text.splitlines()]
     told = await answer(client)
     place = {name: told["reference"][name] for name in ("contig", "start", "end", "strand")}
-    assert lines == [
-        individual | place | {"reference_values": told["reference_values"]} for individual in told["individuals"]
-    ]
+    beside = {"reference_values": told["reference_values"], "companions": [], "caveat": CAVEAT}
+    assert lines == [individual | place | beside for individual in told["individuals"]]
 
 
 def events(text: str) -> Iterator[tuple[str, Any]]:

@@ -69,6 +69,7 @@ async def test_metrics_count_what_happened(client: httpx.AsyncClient) -> None:
         'basecast_phase_seconds_count{phase="total"} 1.0',
         'basecast_prediction_value_count{model="gc",target="gc_fraction"} 3.0',
         "basecast_ready 1.0",
-        "basecast_workers_ready 2.0",
+        'basecast_workers_ready{model="gc"} 1.0',
+        'basecast_sequence_tokens_bucket{le="16",model="gc"} 3.0',
     ):
         assert line in text.splitlines()

@@ -45,12 +45,19 @@ async def test_the_answer_is_a_matrix_of_position_by_base(client: httpx.AsyncCli
     assert document.pop("model")["name"] == "gc"
     assert document == {
         "positions": [2, 3],
+        "remaining": 0,
         "reference": "CA",
         "alphabet": "ACGT",
         "centred": False,
         "reference_values": {"gc_fraction": 0.75},
         "values": {"gc_fraction": [[0.5, 0.75, 0.75, 0.5], [0.75, 1.0, 1.0, 0.75]]},
     }
+
+
+async def test_some_positions_of_many_tell_how_many_remain(client: httpx.AsyncClient) -> None:
+    document = (await ask(client, sequence="GGCA", start=1, most_positions=2)).json()
+    assert (document["positions"], document["remaining"], document["reference"]) == ([1, 2], 1, "GC")
+    assert (await ask(client, sequence="GGCA", most_positions=0)).status_code == 422
 
 
 async def test_centred_rows_lose_the_mean_of_their_substitutions(client: httpx.AsyncClient) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.batching import Batch, BatchLimits, Job, choose_batch
+from app.batching import Batch, BatchLimits, Job, choose_batch, is_full
 
 EQUAL = BatchLimits(max_sequences=4, max_tokens=100, window_jobs=10)
 PADDED = BatchLimits(max_sequences=4, max_tokens=100, max_padding=0.25, window_jobs=10)
@@ -41,6 +41,12 @@ def test_a_batch_has_at_most_max_sequences() -> None:
 
 def test_a_batch_has_at_most_max_tokens() -> None:
     assert _chosen([40] * 9, EQUAL) == [0, 1]
+
+
+@pytest.mark.parametrize(("rows", "full"), [((10, 9), False), ((10, 9, 8, 8), True), ((20, 11), True)])
+def test_a_batch_is_full_when_one_more_row_would_be_too_much(rows: tuple[int, ...], *, full: bool) -> None:
+    limits = BatchLimits(max_sequences=4, max_tokens=59)
+    assert is_full(_jobs(*rows), limits) is full
 
 
 def test_a_job_longer_than_max_tokens_goes_alone() -> None:

@@ -12,6 +12,7 @@ import pytest
 from app.bundle import MANIFEST, Manifest, find_bundles, read_bundle
 from app.errors import BundleError
 from tests.toy import write_dosage_bundle, write_manifest, write_token_bundle, write_toy_bundle
+from tests.toy_segments import write_segmented_bundle
 
 
 def golden(example: dict[str, object]) -> dict[str, object]:
@@ -99,6 +100,33 @@ def test_segmented_and_dosage_models_need_their_own_files(tmp_path: Path) -> Non
     manifest = read_bundle(write_token_bundle(tmp_path)).manifest
     segmented = manifest.input.model_copy(update={"segments": {"count": 2, "bases": 10}})
     assert manifest.model_copy(update={"input": segmented}).required_files >= {"embedder.onnx", "head.onnx"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"min_bases": 19}, "make a window of 20 bases, and so must min_bases and max_bases be"),
+        ({"max_bases": 21}, "make a window of 20 bases, and so must min_bases and max_bases be"),
+        ({"segments": {"count": 5, "bases": 5}}, "make a window of 25 bases"),
+        ({"segments": {"count": 0, "bases": 5}}, "count"),
+        ({"window": {"anchor": "tss", "upstream_bases": 12, "downstream_bases": 9}}, "`window` has another length"),
+        ({"motifs": {"bases": 5, "scores": "Given."}}, "segments belong to the encoding `tokens` without motifs"),
+    ],
+)
+def test_segments_lie_side_by_side_in_the_window(tmp_path: Path, changes: dict[str, object], message: str) -> None:
+    folder = write_segmented_bundle(tmp_path)
+    rules = json.loads((folder / MANIFEST).read_text())["input"]
+    write_manifest(folder, input=rules | changes)
+    with pytest.raises(BundleError, match=message):
+        read_bundle(folder)
+
+
+def test_each_graph_s_work_has_a_digest_of_its_own(tmp_path: Path) -> None:
+    whole, segmented = read_bundle(write_token_bundle(tmp_path)), read_bundle(write_segmented_bundle(tmp_path))
+    assert [whole.work_digest(graph) for graph in whole.manifest.graphs] == [whole.sha256]
+    assert segmented.manifest.graphs == ("embedder.onnx", "head.onnx")
+    digests = {segmented.work_digest(graph)[:12] for graph in segmented.manifest.graphs}
+    assert len(digests | {segmented.sha256[:12]}) == 3
 
 
 def test_a_model_of_motifs_needs_their_list(tmp_path: Path) -> None:

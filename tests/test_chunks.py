@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.chunks import CHUNK_BASES, CHUNK_SEQUENCES, Errand, chunks, predict_in_chunks
-from app.errors import DeadlineExceeded, Unprocessable
+from app.errors import DeadlineExceeded, Overloaded, Unprocessable
 from app.main import Service, create_service
 from app.predictor import RequestLimits
 from app.settings import Settings
-from tests.toy import write_dosage_bundle
+from tests.toy import write_dosage_bundle, write_slow_bundle
+from tests.toy_segments import write_segmented_bundle
 
 
 def errand(seconds: float = 60) -> Errand:
@@ -42,6 +44,20 @@ def test_a_chunk_is_never_more_than_a_request_may_be() -> None:
     assert list(map(len, chunks(["AAAA"] * 5, limits))) == [2, 2, 1]
 
 
+async def test_windows_in_segments_come_in_larger_chunks_within_which_what_they_share_is_computed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.chunks.CHUNK_BASES", 20)  # one window
+    service = create_service(Settings(models=write_segmented_bundle(tmp_path), threads=1))
+    windows = ["A" * 15 + "AAAAC", "A" * 15 + "AAAGC", "A" * 15 + "AACGC"]
+    async with service.running():
+        asked = replace(errand(), model="gc-squares", in_segments=True)
+        found = await predict_in_chunks(service.predictor, windows, asked)
+    assert found.values == [[4 * 1], [4 * 4], [4 * 9]]
+    embedded = service.metrics.registry.get_sample_value("basecast_batch_sequences_sum", {"model": "gc-squares"})
+    assert embedded == 1 + 3
+
+
 async def test_values_of_many_chunks_are_in_order(service: Service) -> None:
     sequences = ["G" * (index % 7) + "A" * (7 - index % 7) for index in range(1000)]
     async with service.running():
@@ -49,6 +65,19 @@ async def test_values_of_many_chunks_are_in_order(service: Service) -> None:
     assert [round(value * 7) for (value,) in found.values] == [index % 7 for index in range(1000)]
     assert found.tokens == 7000
     assert set(found.seconds) == {"tokenize", "queue", "compute"}
+
+
+async def test_a_later_chunk_for_which_there_is_no_room_is_asked_for_again(tmp_path: Path) -> None:
+    write_slow_bundle(tmp_path)
+    crowded = create_service(Settings(models=tmp_path, threads=1, max_sequences=2, max_queue_tokens=10))
+    lengths = range(4, 8)  # chunks of 9 and 13 bases; a queue that is empty takes any
+    asked = replace(errand(), model="slow")
+    async with crowded.running():
+        found = await predict_in_chunks(crowded.predictor, ["G" + "A" * (length - 1) for length in lengths], asked)
+        assert [round(1 / value) for (value,) in found.values] == list(lengths)
+        two = [predict_in_chunks(crowded.predictor, [base * 9, base * 8], asked) for base in "AC"]
+        outcomes = await asyncio.gather(*two, return_exceptions=True)
+    assert sum(isinstance(outcome, Overloaded) for outcome in outcomes) == 1  # nothing of it had been predicted
 
 
 async def test_nothing_takes_no_time(service: Service) -> None:

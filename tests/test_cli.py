@@ -95,10 +95,7 @@ def test_config_check_tells_a_broken_file_in_a_line(run: Run, monkeypatch: pytes
     assert done.err.startswith("error: the file of BASECAST_CONFIG is not TOML: ")
 
 
-def test_config_check_warns_of_a_variable_that_is_no_setting(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_that_is_no_setting_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BASECAST_PROT", "9000")
     done = run("config", "check")
-    assert (done.status, done.err) == (
-        0,
-        "warning: BASECAST_PROT is not a setting; did you mean BASECAST_PORT?\n",
-    )
+    assert (done.status, done.err) == (1, "error: BASECAST_PROT is not a setting; did you mean BASECAST_PORT?\n")

@@ -72,6 +72,39 @@ def test_the_output_s_ending_chooses_its_form(run: Run, folder: Path, tmp_path: 
     assert [(row["sample"], row["applied_1"], row["phased"]) for row in rows] == [("cyd", 0, True), ("ann", 1, True)]
 
 
+@pytest.mark.parametrize("options", [(), ("--variant", "1:47:AA>A")], ids=["the lead", "one asked for"])
+def test_people_are_drawn_by_genotype_whoever_predicts(
+    run: Run, folder: Path, server: LiveServer, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    asked = ("individual", folder / "three.vcf.gz", "--region", REGION, "-q", "-o", tmp_path / "out.csv", *options)
+    pictures = [tmp_path / "here.png", tmp_path / "there.png"]
+    for picture, place in zip(pictures, (here(folder), ("--url", server.url, "--model", "gc")), strict=True):
+        done = run(*asked, *place, "--plot", picture)
+        assert (done.status, done.err) == (0, "")
+    assert pictures[0].read_bytes() == pictures[1].read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--variant", "chr1:47:A>G"), "--variant: the VCF has no such variant"),
+        (("--variant", "chr1:49:A>T"), "--variant: the VCF has no such variant"),  # it did not pass its filters
+        (("--samples", "ann,cyd"), "--plot: no variant of the window goes with"),
+    ],
+)
+def test_what_cannot_be_drawn_is_one_line(
+    run: Run, folder: Path, tmp_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    asked = ("individual", folder / "three.vcf", "--region", REGION, *here(folder), "--plot", tmp_path / "out.png")
+    done = run(*asked, *options, "-q", "-o", tmp_path / "out.csv")
+    assert (done.status, done.err.startswith(f"error: {said}"), len(done.err.splitlines())) == (1, True, 1)
+
+
+def test_a_variant_that_did_not_pass_is_drawn_where_any_is_read(run: Run, folder: Path, tmp_path: Path) -> None:
+    asked = ("individual", folder / "three.vcf", "--region", REGION, *here(folder), "--plot", tmp_path / "out.svg")
+    assert run(*asked, "--filter", "any", "--variant", "chr1:49:A>T", "-o", tmp_path / "out.csv").status == 0
+
+
 def test_what_is_refused_is_one_line(run: Run, folder: Path, server: LiveServer) -> None:
     asked = ("individual", folder / "three.vcf", "--region", REGION, "--samples", "dee")
     for place in (here(folder), ("--url", server.url, "--model", "gc")):
@@ -110,6 +143,9 @@ def test_a_service_that_is_not_there_is_one_line(run: Run, folder: Path) -> None
         ["--reference", "reference.fa", "--region", REGION, "--gene", "PLUS"],
         ["--reference", "reference.fa", "--region", REGION, "--url", "http://127.0.0.1"],
         ["--reference", "reference.fa", "--region", REGION, "-o", "out.fa"],
+        ["--reference", "reference.fa", "--region", REGION, "--variant", "chr1:45:A>G"],
+        ["--reference", "reference.fa", "--region", REGION, "--plot", "out.png", "--tile"],
+        ["--reference", "reference.fa", "--region", REGION, "--plot", "out.png", "--variant", "rs12345"],
     ],
 )
 def test_wrong_usage_has_the_status_2(run: Run, folder: Path, options: list[str]) -> None:

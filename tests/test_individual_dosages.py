@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from app.api.individual_replies import CAVEAT
 from app.main import create_service
 from app.settings import Settings
 from tests.conftest import http_to
@@ -82,6 +86,29 @@ async def test_a_table_has_the_gene_alone(client: httpx.AsyncClient) -> None:
     header, first, _ = response.text.splitlines()
     assert "PLUM" not in header
     assert first.startswith("ann,chr22,99,200,+,True,,,,,3.5,1.0,2.5")
+
+
+async def test_tables_have_what_companions_say(client: httpx.AsyncClient) -> None:
+    text = vcf(FIRST, SECOND, samples="ann bob", header=HEADER).decode()
+    asked = {"model": "gc-window", "gene": "PEAR", "vcf": text}
+    table = await client.post("/predict/individual", json=asked, headers={"accept": "text/csv"})
+    names = ("sample", "apples_variants_in_model", "apples_variants_found", "apples_PEAR", "caveat")
+    rows = [tuple(row[name] for name in names) for row in csv.DictReader(io.StringIO(table.text))]
+    assert rows == [("ann", "2", "2", "3.0", CAVEAT), ("bob", "2", "2", "5.5", CAVEAT)]
+    lines = await client.post("/predict/individual", json=asked, headers={"accept": "application/x-ndjson"})
+    companion = {"model": "apples", "version": "1.0.0", "variants_in_model": 2, "variants_found": 2}
+    assert [json.loads(line)["companions"] for line in lines.text.splitlines()] == [
+        [companion | {"values": {"PEAR": value}}] for value in (3, 5.5)
+    ]
+
+
+async def test_a_companion_that_finds_nothing_has_its_counts_in_a_table(client: httpx.AsyncClient) -> None:
+    text = vcf("chr22 150 . A G . PASS . GT 0|1 0|0", samples="ann bob", header=HEADER).decode()
+    asked = {"model": "gc-window", "gene": "PEAR", "vcf": text}
+    table = await client.post("/predict/individual", json=asked, headers={"accept": "text/csv"})
+    header, first, _ = csv.reader(io.StringIO(table.text))
+    assert dict(zip(header, first, strict=True))["apples_variants_found"] == "0"
+    assert "apples_PEAR" not in header
 
 
 @pytest.mark.parametrize(

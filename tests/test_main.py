@@ -39,8 +39,12 @@ def test_one_version_in_two_folders_is_refused(tmp_path: Path) -> None:
 async def test_readiness_and_its_metrics_follow_the_workers(toy_models: Path) -> None:
     service = create_service(Settings(models=toy_models, threads=1))
     value = service.metrics.registry.get_sample_value
+
+    def workers() -> list[float | None]:
+        return [value("basecast_workers_ready", {"model": model}) for model in ("gc", "mean-id")]
+
     async with service.running():
-        assert (value("basecast_ready"), value("basecast_workers_ready")) == (1, 2)
+        assert (value("basecast_ready"), workers()) == (1, [1, 1])
         service.predictor.draining = True
-        assert (value("basecast_ready"), value("basecast_workers_ready")) == (0, 2)
-    assert (value("basecast_ready"), value("basecast_workers_ready")) == (0, 0)
+        assert (value("basecast_ready"), workers()) == (0, [1, 1])
+    assert (value("basecast_ready"), workers()) == (0, [0, 0])

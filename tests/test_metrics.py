@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import threading
+from typing import get_args
 
 import numpy as np
+import pytest
 from prometheus_client import generate_latest
 
 from app.bundle import Manifest, Target
-from app.metrics import LATENCY_SECONDS, PENDING_VALUES, Histogram, Metrics, ModelMetrics, _value_edges
+from app.genome.haplotypes.edits import Reason
+from app.histograms import PENDING_VALUES, Histogram
+from app.metrics import LATENCY_SECONDS, SKIP_REASONS, Metrics, ModelMetrics, _value_edges
 from tests.toy import gc_manifest
 
-# The names of the wire contract that this version feeds.
-NAMES = {
+# Names of the wire contract that this version feeds, and a few more, by the process that feeds them.
+BOTH = {"build_info", "model_info", "workers_ready", "event_loop_lag_seconds"}
+ASKING = {
     "requests_total",
     "request_seconds",
     "phase_seconds",
     "sequences_total",
-    "tokens_total",
-    "padded_tokens_total",
-    "batch_sequences",
-    "batch_tokens",
-    "batch_seconds",
-    "queue_wait_seconds",
+    "sequence_tokens",
     "queue_jobs",
     "queue_tokens",
     "queue_oldest_seconds",
@@ -30,29 +30,76 @@ NAMES = {
     "expired_total",
     "cancelled_total",
     "deduplicated_total",
-    "workers_ready",
-    "worker_busy_seconds_total",
-    "out_of_memory_total",
-    "event_loop_lag_seconds",
     "ready",
     "prediction_value",
-    "build_info",
-    "model_info",
+    "target_mean",
+    "target_standard_deviation",
+    "haplotypes_total",
+    "distinct_haplotypes_total",
+    "variants_skipped_total",
 }
+COMPUTING = {
+    "tokens_total",
+    "padded_tokens_total",
+    "batch_sequences",
+    "batch_tokens",
+    "batch_seconds",
+    "queue_wait_seconds",
+    "worker_busy_seconds_total",
+    "out_of_memory_total",
+    "compute_threads",
+    "cpu_fallback",
+}
+REDIS = {"redis_up", "redis_errors_total"}
+ASKING_REDIS, COMPUTING_REDIS = {"late_replies_total"}, {"reclaimed_total", "dead_total"}
 LABELS = {"route", "code", "model", "outcome", "reason", "phase", "priority", "le", "version", "sha256", "target"}
 
 
-def _metrics() -> tuple[Metrics, ModelMetrics]:
-    metrics = Metrics()
+def _metrics(**roles: bool) -> tuple[Metrics, ModelMetrics]:
+    metrics = Metrics(**roles)
     manifest = Manifest.model_validate(gc_manifest("gc") | {"files": {"model.onnx": "0" * 64}})
     return metrics, ModelMetrics(metrics, manifest, "0" * 64)
 
 
-def test_every_name_of_the_contract_is_exposed() -> None:
+@pytest.mark.parametrize(
+    ("roles", "names"),
+    [
+        ({"redis": False}, BOTH | ASKING | COMPUTING),
+        ({"computes": False}, BOTH | ASKING | REDIS | ASKING_REDIS),
+        ({"asks": False}, BOTH | COMPUTING | REDIS | COMPUTING_REDIS),
+    ],
+    ids=["alone", "asks through redis", "computes through redis"],
+)
+def test_a_process_exposes_what_it_feeds_and_nothing_else(roles: dict[str, bool], names: set[str]) -> None:
+    metrics, _ = _metrics(**roles)
+    lines = generate_latest(metrics.registry).decode().splitlines()
+    exposed = {line.split()[2] for line in lines if line.startswith("# TYPE basecast_")}
+    assert exposed == {f"basecast_{name}" for name in names}
+
+
+def test_a_route_is_counted_from_zero() -> None:
     metrics, _ = _metrics()
-    metrics.requests.labels("/predict", "200").inc()
-    exposed = {line.split()[2] for line in generate_latest(metrics.registry).decode().splitlines() if "# TYPE" in line}
-    assert {f"basecast_{name}" for name in NAMES} <= exposed
+    metrics.expect("/predict")
+    value = metrics.registry.get_sample_value
+    assert value("basecast_requests_total", {"route": "/predict", "code": "503"}) == 0
+    assert value("basecast_request_seconds_count", {"route": "/predict"}) == 0
+    metrics.request("/predict", "503", 0.1)
+    assert value("basecast_requests_total", {"route": "/predict", "code": "503"}) == 1
+
+
+def test_each_reason_for_skipping_a_variant_is_counted_from_zero() -> None:
+    assert set(SKIP_REASONS) == set(get_args(Reason))
+    metrics, _ = _metrics()
+    assert metrics.registry.get_sample_value("basecast_variants_skipped_total", {"reason": "masked"}) == 0
+
+
+def test_what_the_model_was_trained_on_stands_beside_what_it_predicts() -> None:
+    metrics, model = _metrics()
+    model.values[0].observe_all([0.6, 0.7])
+    labels, value = {"model": "gc", "target": "gc_fraction"}, metrics.registry.get_sample_value
+    assert value("basecast_target_mean", labels) == 0.5
+    assert value("basecast_target_standard_deviation", labels) == 0.1
+    assert value("basecast_prediction_value_sum", labels) == pytest.approx(1.3)
 
 
 def test_labels_are_those_of_the_contract() -> None:

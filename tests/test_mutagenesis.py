@@ -28,7 +28,8 @@ from app.mutagenesis import (
     sweep_interval,
     sweep_sequence,
 )
-from app.predictor import Predictions, Predictor, RequestLimits, ServedModel
+from app.predictor import Predictions, Predictor, RequestLimits
+from app.served_models import ServedModel
 
 
 def interval_sweep(

@@ -10,6 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import TableError
+from app.genome.grouping import GenotypeGroups
+from app.genome.variants import Variant
+from app.pictures.genotypes import genotypes_figure
 from app.pictures.mutagenesis import COLUMNS, MOST_ROWS, draw_mutagenesis, mutagenesis_figure, row_length
 from app.pictures.variants import MOST_NAMED, variants_figure
 
@@ -104,6 +107,38 @@ def test_more_targets_than_fit_side_by_side_go_on_below() -> None:
     targets = [TARGETS[0] | {"name": "one"}, *[TARGETS[1]] * 3]
     figure = variants_figure("toy", targets, effects(1))
     assert [axes.axison for axes in figure.axes] == [True] * 4 + [False] * 2
+
+
+def people(told: dict[str, float]) -> dict[str, Any]:
+    individuals = [{"sample": name, "values": {"one": value, "two": 0.0}} for name, value in told.items()]
+    model = {"name": "toy", "targets": TARGETS}
+    return {"model": model, "reference_values": {"one": 1.0, "two": 0.0}, "individuals": individuals}
+
+
+GROUPS = GenotypeGroups(
+    Variant("chr1", 1045, "A", "G" * 20), {"A/A": tuple("abcdef"), "A/G": ("g",)}, uncalled=2
+)  # fmt: skip
+
+
+def test_people_stand_over_their_genotype_and_a_box_where_there_are_enough() -> None:
+    told = people({name: float(value) for value, name in enumerate("abcdefg")})
+    figure = genotypes_figure(told, GROUPS, "the variant asked for")
+    one, two = figure.axes
+    dots = [dots.get_offsets().tolist() for dots in one.collections[::2]]
+    assert [[height for _, height in each] for each in dots] == [[0, 1, 2, 3, 4, 5], [6]]
+    assert all(abs(across - place) < 0.5 for place, each in enumerate(dots) for across, _ in each)
+    assert [label.get_text() for label in one.get_xticklabels()] == ["A/A\nn = 6", "A/G\nn = 1"]
+    medians = [line.get_segments()[0][:, 1].tolist() for line in one.collections[1::2]]
+    assert medians == [[2.5, 2.5], [6, 6]]
+    boxes = [line for line in one.lines if len(line.get_xdata()) == 5]
+    assert len(boxes) == 1
+    assert (one.get_ylabel(), two.get_ylabel()) == ("predicted, log2\nup: more", "predicted, 1\nup: less")
+
+
+def test_the_title_says_which_variant_and_how_it_was_chosen() -> None:
+    figure = genotypes_figure(people(dict.fromkeys("abcdefg", 1.0)), GROUPS, "the variant asked for")
+    assert figure.get_suptitle() == f"toy: people by genotype at chr1:1,045 A>{'G' * 9}...\nthe variant asked for"
+    assert figure.get_supxlabel() == "2 without a call there are left out"
 
 
 def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path) -> None:

@@ -22,8 +22,9 @@ from app.errors import (
 )
 from app.in_flight import InFlight
 from app.metrics import Metrics, ModelMetrics
-from app.predictor import Predictor, RequestLimits, ServedModel
+from app.predictor import Predictor, RequestLimits
 from app.queue.memory import MemoryQueue
+from app.served_models import ServedModel
 from tests.toy import write_toy_bundle
 
 LIMITS = BatchLimits()
@@ -130,7 +131,7 @@ async def test_a_deadline_ends_the_wait_and_the_job(bench: Bench) -> None:
     with pytest.raises(DeadlineExceeded):
         await bench.ask("AC", seconds=0.05)
     assert bench.queue.load().jobs == 0
-    assert bench.counted("cancelled_total") == 1
+    assert (bench.counted("expired_total"), bench.counted("cancelled_total")) == (1, 0)
 
 
 async def test_a_deadline_does_not_end_the_wait_of_others(bench: Bench) -> None:
@@ -282,6 +283,14 @@ async def test_a_job_that_expires_in_the_queue_is_queued_again_for_those_with_ti
     assert again.jobs[0].deadline > batch.jobs[0].deadline
     await bench.answer(again)
     assert (await hasty, await patient) == ([0], [0])
+
+
+async def test_a_job_that_is_given_up_before_its_deadline_is_not_queued_again_for_the_same_caller(bench: Bench) -> None:
+    hasty = bench.ask("AC", seconds=60)
+    await asyncio.sleep(0)
+    await bench.fail(await bench.take(), DeadlineExceeded())  # its worker saw that it would come too late
+    with pytest.raises(DeadlineExceeded):
+        await hasty
 
 
 async def test_every_answered_value_is_counted_for_drift(bench: Bench) -> None:

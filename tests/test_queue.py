@@ -122,6 +122,16 @@ async def test_a_cancelled_job_is_neither_taken_nor_delivered(form: Form) -> Non
     assert gone not in box.outcomes
 
 
+async def test_who_gives_up_at_the_deadline_is_counted_apart_from_who_leaves(form: Form) -> None:
+    late, gone = job(form, seconds=0.05), job(form)
+    await form.queue.submit([late, gone], Letterbox())
+    await form.pass_seconds(0.1)
+    form.queue.cancel([late, gone])
+    form.queue.cancel([late, gone])  # once
+    value = form.metrics.registry.get_sample_value
+    assert [value(f"basecast_{it}_total", {"model": "gc"}) for it in ("expired", "cancelled")] == [1, 1]
+
+
 async def test_a_job_cancelled_while_it_is_computed_is_not_delivered(form: Form) -> None:
     gone, next_one, box = job(form), job(form, tokens=6), Letterbox()
     await form.queue.submit([gone], box)
@@ -182,14 +192,63 @@ async def test_a_request_that_would_wait_past_its_deadline_is_turned_away(form: 
     await form.queue.submit([job(form, tokens=50)], Letterbox())  # 5 s of work
     with pytest.raises(Overloaded, match="outlast the deadline"):
         await form.queue.submit([job(form, tokens=1, seconds=4)], Letterbox())
-    await form.queue.submit([job(form, tokens=1, seconds=6)], Letterbox())
+    await form.queue.submit([job(form, tokens=1, seconds=9)], Letterbox())
+
+
+async def test_a_request_is_let_in_only_with_time_to_be_computed_too(form: Form) -> None:
+    await _learn_speed(form)
+    await form.queue.submit([job(form, tokens=50)], Letterbox())  # 5 s of work
+    with pytest.raises(Overloaded, match="outlast the deadline"):
+        await form.queue.submit([job(form, tokens=20, seconds=9)], Letterbox())  # and 2 s more
+    await form.queue.submit([job(form, tokens=20, seconds=10)], Letterbox())
+
+
+async def test_an_upload_that_waits_keeps_no_single_prediction_out(form: Form) -> None:
+    await _learn_speed(form)
+    await form.queue.submit([job(form, tokens=80, priority="bulk")], Letterbox())  # 8 s of work
+    await form.queue.submit([job(form, tokens=1, seconds=3)], Letterbox())
+    with pytest.raises(Overloaded, match="outlast the deadline"):
+        await form.queue.submit([job(form, tokens=1, seconds=3, priority="bulk")], Letterbox())
+
+
+async def test_the_speed_is_known_as_soon_as_the_answer_is(form: Form) -> None:
+    await form.look()
+    it, box = job(form, tokens=10), Letterbox()
+    await form.queue.submit([it], box)
+    await form.source.settle(await take_one(form, ONE), [answer(1, compute_seconds=1)])
+    await box.value(it)
+    await form.queue.submit([job(form, tokens=50)], Letterbox())  # 5 s of work
+    with pytest.raises(Overloaded, match="outlast the deadline"):
+        await form.queue.submit([job(form, tokens=1, seconds=4)], Letterbox())
+
+
+async def test_what_cannot_be_done_in_time_gives_way_to_what_can(form: Form) -> None:
+    first, late, good, box = job(form, 10), job(form, 11, seconds=2), job(form, 12), Letterbox()
+    await form.queue.submit([first], box)
+    await form.source.settle(await take_one(form, LIMITS), [answer(1, compute_seconds=5)])
+    await box.value(first)
+    await form.queue.submit([late, good], box)
+    assert lengths([await take_one(form, LIMITS)]) == [[12]]
+    assert isinstance(await box.outcome(late), DeadlineExceeded)
+
+
+async def test_what_is_hopeless_is_tried_where_there_is_nothing_better_to_do(form: Form) -> None:
+    first, late, box = job(form, 10), job(form, 11, seconds=2), Letterbox()
+    await form.queue.submit([first], box)
+    await form.source.settle(await take_one(form, ONE), [answer(1, compute_seconds=5)])
+    await box.value(first)
+    await form.queue.submit([late], box)
+    batch = await take_one(form, ONE)
+    assert lengths([batch]) == [[11]]
+    await form.source.settle(batch, [answer(2, compute_seconds=0.01)])
+    assert await box.value(late) == 2
 
 
 async def test_the_wait_is_shared_by_the_compute_threads(new_form: NewForm) -> None:
     form = await new_form(threads=2)
     await _learn_speed(form)
     await form.queue.submit([job(form, tokens=50)], Letterbox())  # 5 s of work, but 2.5 s of waiting
-    await form.queue.submit([job(form, tokens=1, seconds=4)], Letterbox())
+    await form.queue.submit([job(form, tokens=1, seconds=5)], Letterbox())
 
 
 async def test_the_speed_of_lone_sequences_says_nothing_of_full_batches(form: Form) -> None:

@@ -96,6 +96,35 @@ async def serving(source: RedisSource, batches: list[list[int]] | None = None) -
         task.cancel()
 
 
+async def test_a_round_is_filled_with_what_came_while_the_last_was_computed(form: RedisForm) -> None:
+    limits, box = BatchLimits(max_sequences=2), Letterbox()
+    first = job(form, 5)
+    await form.queue.submit([first], box)
+    await form.source.settle(await take_one(form, limits), [answer(1, compute_seconds=5)])
+    await form.queue.submit([job(form, 5)], box)
+    await take_one(form, limits)  # and it takes five seconds
+    await form.queue.submit([job(form, 5)], box)
+    await eventually(lambda: len(form.source._waiting) == 1)
+    await form.queue.submit([job(form, 5)], box)
+    assert lengths([await take_one(form, limits)]) == [[5, 5]]
+
+
+async def test_redis_refuses_what_others_have_left_no_time_for(redis_server: RedisServer) -> None:
+    async with redis_form(redis_server) as one, redis_form(redis_server) as two:
+        box, known = Letterbox(), [job(one, 10), job(one, 11)]
+        await one.look()
+        await one.queue.submit(known, box)
+        for it in known:
+            await one.source.settle(await take_one(one, LIMITS), [answer(1, compute_seconds=1)])
+            await box.value(it)
+        await one.worker.beat()
+        await two.api.look()
+        await one.queue.submit([job(one, 100)], box)  # at ten tokens a second
+        with pytest.raises(Overloaded, match="outlast the deadline"):
+            await two.queue.submit([job(two, 1, seconds=4)], box)
+        await two.queue.submit([job(two, 1)], box)
+
+
 async def test_nothing_is_left_but_empty_streams(redis_server: RedisServer) -> None:
     async with redis_form(redis_server) as form, serving(form.source):
         jobs, box = [job(form, tokens) for tokens in range(1, 50)], Letterbox()

@@ -29,9 +29,14 @@ def run(client: redis.Redis, script: Script, keys: list[str], *arguments: str | 
     return client.eval(script.source, len(keys), *keys, *arguments)
 
 
-def enqueue(client: redis.Redis, *tokens: int, stream: int = 1, most: int = 100, most_jobs: int = 100) -> Any:
+def enqueue(
+    client: redis.Redis, *tokens: int, stream: int = 1, most: int = 100, most_jobs: int = 100, in_time: int = 10**9
+) -> Any:
     jobs = [part for each in tokens for part in (stream, each, b"job")]
-    return run(client, scripts.ENQUEUE, STREAMS, most, most_jobs, *jobs)[:3]
+    waiting_jobs, waiting_tokens, _, _, (added,) = run(
+        client, scripts.ENQUEUE, STREAMS, most, most_jobs, len(tokens), in_time, *jobs
+    )
+    return [added, waiting_jobs, waiting_tokens]
 
 
 def take(client: redis.Redis, count: int = 100, worker: str = "one", stream: str = Q) -> list[bytes]:
@@ -41,9 +46,11 @@ def take(client: redis.Redis, count: int = 100, worker: str = "one", stream: str
     return [entry_id for _, entries in read for entry_id, _ in entries]
 
 
-def settle(client: redis.Redis, *entries: bytes, reply: bytes = b"reply", keys: list[str] | None = None) -> Any:
+def settle(
+    client: redis.Redis, *entries: bytes, reply: bytes = b"reply", keys: list[str] | None = None, pace: bytes = b""
+) -> Any:
     each = [part for entry in entries for part in (1, entry, 1, b"id-" + entry, reply)]
-    return run(client, scripts.SETTLE, keys or [*STREAMS, INBOX, CANCELLED], 1000, *each)
+    return run(client, scripts.SETTLE, keys or [*STREAMS, INBOX, CANCELLED], 1000, pace, *each)
 
 
 def replies(client: redis.Redis) -> list[bytes]:
@@ -72,23 +79,44 @@ def test_enqueuing_past_the_jobs_adds_nothing(client: redis.Redis) -> None:
     assert enqueue(client, 1, most_jobs=2) == [1, 2, 2]
 
 
+def test_of_several_requests_each_is_added_if_there_is_room_after_those_before_it(client: redis.Redis) -> None:
+    requests = [(60,), (30, 20), (40,)]
+    given = [part for jobs in requests for part in (len(jobs), 999, *(x for it in jobs for x in (1, it, b"job")))]
+    assert run(client, scripts.ENQUEUE, STREAMS, 100, 10, *given)[-1] == [1, 0, 1]
+    assert client.xlen(Q) == 2
+
+
 def test_both_streams_of_a_model_share_the_room(client: redis.Redis) -> None:
     enqueue(client, 60, stream=2)
     assert enqueue(client, 50) == [0, 1, 60]
 
 
+def test_before_an_interactive_job_may_go_so_many_tokens_and_a_quarter_of_bulk(client: redis.Redis) -> None:
+    enqueue(client, 30)
+    enqueue(client, 50, stream=2)
+    assert enqueue(client, 1, in_time=39) == [0, 2, 80]  # 30 interactive ones, and 10 of the others
+    assert enqueue(client, 1, in_time=40) == [1, 3, 81]
+
+
+def test_before_a_bulk_job_goes_everything(client: redis.Redis) -> None:
+    enqueue(client, 30)
+    enqueue(client, 50, stream=2)
+    assert enqueue(client, 1, in_time=79, stream=2) == [0, 2, 80]
+    assert enqueue(client, 1, in_time=80, stream=2) == [1, 3, 81]
+
+
 def test_an_empty_queue_takes_a_request_of_any_size(client: redis.Redis) -> None:
-    assert enqueue(client, 500) == [1, 1, 500]
+    assert enqueue(client, 500, in_time=0) == [1, 1, 500]
 
 
 def test_measuring_changes_nothing_and_tells_the_age_of_the_oldest(client: redis.Redis) -> None:
-    assert run(client, scripts.ENQUEUE, STREAMS, 0, 0) == [1, 0, 0, 0]
+    assert run(client, scripts.ENQUEUE, STREAMS, 0, 0) == [0, 0, 0, 0, []]
     assert client.keys() == []
     enqueue(client, 5)
     time.sleep(0.02)
-    enqueue(client, 5)
-    _, jobs, tokens, age_ms = run(client, scripts.ENQUEUE, STREAMS, 0, 0)
-    assert (jobs, tokens) == (2, 10)
+    enqueue(client, 7, stream=2)
+    jobs, tokens, age_ms, interactive, _ = run(client, scripts.ENQUEUE, STREAMS, 0, 0)
+    assert (jobs, tokens, interactive) == (2, 12, 5)
     assert 20 <= age_ms < 10_000
 
 
@@ -142,6 +170,14 @@ def test_settling_replies_to_many_in_one_entry(client: redis.Redis) -> None:
     enqueue(client, *[1] * 3)
     assert settle(client, *take(client)) == 3
     assert client.xlen(INBOX) == 2  # the one that opened it, and one for three replies
+
+
+def test_settling_tells_how_fast_the_worker_is_beside_the_replies(client: redis.Redis) -> None:
+    run(client, scripts.OPEN_INBOX, [INBOX], 30_000)
+    enqueue(client, 5, 5)
+    settle(client, *take(client), pace=b"pace")
+    _, (_, fields) = client.xrange(INBOX)
+    assert fields == {b"p": b"pace", b"r": b"reply"}
 
 
 def test_settling_more_than_lua_can_unpack_at_once(client: redis.Redis) -> None:

@@ -17,8 +17,11 @@ from app.queue.redis.wire import (
     ERRORS,
     VERSION,
     Malformed,
+    WorkerPace,
+    pack_pace,
     pack_reply,
     pack_request,
+    unpack_pace,
     unpack_reply,
     unpack_request,
 )
@@ -125,10 +128,22 @@ def test_a_bad_reply_is_refused(packed: bytes) -> None:
 
 @given(st.binary(max_size=80))
 def test_no_bytes_break_the_reader(packed: bytes) -> None:
-    for unpack in (unpack_request, unpack_reply):
+    for unpack in (unpack_request, unpack_reply, unpack_pace):
         with contextlib.suppress(Malformed):
             unpack(packed)
 
 
 def test_an_error_keeps_when_to_return() -> None:
     assert unpack_reply(pack_reply(ID, OutOfMemory(retry_after_ms=1500))).outcome.retry_after_ms == 1500
+
+
+@given(seconds, seconds)
+def test_a_pace_comes_out_as_it_went_in(tokens_per_second: float, batch_seconds: float) -> None:
+    pace = WorkerPace("5eed5eed5eed", tokens_per_second, batch_seconds, "machine-17-ab12")
+    assert unpack_pace(pack_pace(pace)) == pace
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_pace_that_is_no_number_is_refused(number: float) -> None:
+    with pytest.raises(Malformed, match="no number"):
+        unpack_pace(pack_pace(WorkerPace("5eed5eed5eed", number, 1.0, "machine")))

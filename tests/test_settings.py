@@ -102,3 +102,29 @@ def test_loopback_is_told_from_the_rest(host: str, loopback: bool) -> None:
 )
 def test_the_cpu_replaces_cuda_only_where_that_is_allowed(device: str, allow_cpu: bool | None, allowed: bool) -> None:
     assert load_settings(device=device, allow_cpu=allow_cpu).cpu_allowed == allowed
+
+
+def test_the_password_of_the_queue_can_come_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("a/b:c@d\n")
+    settings = load_settings(queue="redis://api@queue.example:6379/0", queue_password_file=tmp_path / "password")
+    assert settings.queue_url == "redis://api:a%2Fb%3Ac%40d@queue.example:6379/0"
+    assert settings.queue == "redis://api@queue.example:6379/0"  # which `config check` prints
+
+
+@pytest.mark.parametrize(
+    ("queue", "content", "message"),
+    [
+        ("redis://api@queue.example", None, "queue_password_file cannot be read: No such file"),
+        ("redis://api@queue.example", b"\n", "queue_password_file is empty"),
+        ("redis://api@queue.example", b"\xff", "queue_password_file is not UTF-8"),
+        ("redis://api:secret@queue.example", b"other", "whose URL has no password; leave one out"),
+        ("memory://", b"other", "whose URL has no password; leave one out"),
+    ],
+)
+def test_a_file_without_a_password_or_for_nothing_is_refused(
+    tmp_path: Path, queue: str, content: bytes | None, message: str
+) -> None:
+    if content is not None:
+        (tmp_path / "password").write_bytes(content)
+    with pytest.raises(SettingsError, match=message):
+        load_settings(queue=queue, queue_password_file=tmp_path / "password")

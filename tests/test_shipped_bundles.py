@@ -11,11 +11,16 @@ from hypothesis import strategies as st
 
 from app.bundle import Bundle, Input, find_bundles, read_bundle
 from app.encoding import EncodedSequence, Ids, SequenceEncoder
-from app.engine import OnnxModel
+from app.engine import OnnxModel, Values
+from app.segmented_engine import SegmentedModel
+from app.window_encoding import EncodedWindow, WindowEncoder
 from tests.conftest import REPOSITORY
 
 FOLDERS = find_bundles(REPOSITORY / "models")
 MAX_BUNDLE_BYTES = 10 * 2**20
+
+Model = OnnxModel | SegmentedModel
+Row = Ids | EncodedWindow
 
 
 @pytest.fixture(scope="module", params=FOLDERS, ids=lambda folder: folder.name)
@@ -30,16 +35,28 @@ def bundle(folder: Path) -> Bundle:
 
 
 @pytest.fixture(scope="module")
-def model(bundle: Bundle) -> OnnxModel:
-    return OnnxModel(bundle)  # checks the golden examples
+def model(bundle: Bundle) -> Model:
+    """It checks the golden examples."""
+    return SegmentedModel(bundle) if bundle.manifest.input.segments else OnnxModel(bundle)
 
 
-def _rows(bundle: Bundle, sequences: list[str]) -> list[Ids]:
+def _rows(bundle: Bundle, sequences: list[str]) -> list[Row]:
+    if bundle.manifest.input.segments is not None:
+        windows = WindowEncoder(bundle.manifest, bundle.manifest.input.segments, bundle.files).encode(sequences)
+        return [window for window in windows if isinstance(window, EncodedWindow)]
     encoded = SequenceEncoder(bundle.manifest, bundle.files).encode(sequences)
     return [row.ids for row in encoded if isinstance(row, EncodedSequence)]
 
 
-def _drawn_row(bundle: Bundle, length: int, seed: int) -> Ids:
+def _together(model: Model, rows: list[Row]) -> Values:
+    """All of them in one batch, of each graph."""
+    if isinstance(model, OnnxModel):
+        return model.predict(rows)
+    embedded = model.embedder.predict([ids for window in rows for ids in window.segments])
+    return model.head.predict(list(embedded.reshape(len(rows), -1)))
+
+
+def _drawn_row(bundle: Bundle, length: int, seed: int) -> Row:
     """What a random sequence of this length, or a random person, is to the model."""
     generator = np.random.default_rng(seed)
     if not bundle.manifest.input.reads_sequences:
@@ -52,26 +69,29 @@ def _lengths(rules: Input) -> list[int]:
     """Lengths that may share a batch: any, where padding is masked; one, where there is no mask."""
     if not rules.reads_sequences:
         return [rules.max_tokens]
+    if rules.segments is not None:
+        return [rules.segments.window_bases]
     shortest, longest = rules.min_bases, max(rules.min_bases, min(rules.max_bases, 300))
     return [longest] if rules.encoding == "one_hot" else [shortest, (shortest + longest) // 2, longest]
 
 
-def test_a_prediction_does_not_depend_on_its_batch_mates(bundle: Bundle, model: OnnxModel) -> None:
+def test_a_prediction_does_not_depend_on_its_batch_mates(bundle: Bundle, model: Model) -> None:
     tolerance = bundle.manifest.golden.tolerance
     spread = np.array([target.standard_deviation for target in bundle.manifest.targets])
     lengths = _lengths(bundle.manifest.input)
+    examples, most = (2, 2) if bundle.manifest.input.segments else (25, 12)  # a window has many segments
 
-    @settings(max_examples=25, deadline=None)
-    @given(st.lists(st.tuples(st.sampled_from(lengths), st.integers(0, 2**32 - 1)), min_size=2, max_size=12))
+    @settings(max_examples=examples, deadline=None)
+    @given(st.lists(st.tuples(st.sampled_from(lengths), st.integers(0, 2**32 - 1)), min_size=2, max_size=most))
     def hold(drawn: list[tuple[int, int]]) -> None:
         rows = [_drawn_row(bundle, length, seed) for length, seed in drawn]
         alone = np.vstack([model.predict([row]) for row in rows])
-        assert np.max(np.abs(model.predict(rows) - alone) / spread) <= tolerance
+        assert np.max(np.abs(_together(model, rows) - alone) / spread) <= tolerance
 
     hold()
 
 
-def test_dna_and_rna_of_either_case_are_the_same(bundle: Bundle, model: OnnxModel) -> None:
+def test_dna_and_rna_of_either_case_are_the_same(bundle: Bundle, model: Model) -> None:
     golden = bundle.manifest.golden.examples[0].sequence
     if golden is None:
         return  # it reads no bases

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
 
 from app.fuse import Fuse
-from app.watchdog import Watchdog
+from app.watchdog import Watchdog, starved_seconds
 from tests.queue_forms import Clock
 
 
@@ -65,6 +68,36 @@ def test_time_in_which_the_process_stood_still_does_not_count(watchdog: Watchdog
         watchdog.look()  # counts as 0.4 s
         _pass(watchdog, clock, 0.8)
     assert watchdog.fuse.reason is None
+
+
+def test_time_in_which_others_had_the_core_does_not_count(clock: Clock) -> None:
+    waited = [7.0]
+    watchdog = Watchdog(Fuse(), 1.6, clock, lambda _: waited[0])
+    with watchdog.watching(0.0):
+        for _ in range(20):  # three quarters of 4 s
+            waited[0] += 0.15
+            _pass(watchdog, clock, 0.2)
+        assert watchdog.fuse.reason is None
+        _pass(watchdog, clock, 0.8)
+        assert watchdog.fuse.reason == "a batch hangs"
+
+
+def test_a_thread_that_shares_its_core_starves_half_of_the_time() -> None:
+    cores, before = os.sched_getaffinity(0), starved_seconds(threading.get_native_id())
+    os.sched_setaffinity(0, {min(cores)})  # which the rival inherits
+    try:
+        with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as rival:
+            began = time.monotonic()
+            while time.monotonic() < began + 0.5:
+                pass
+            rival.kill()
+    finally:
+        os.sched_setaffinity(0, cores)
+    assert starved_seconds(threading.get_native_id()) > before + 0.05
+
+
+def test_of_a_thread_that_is_not_there_nothing_is_known() -> None:
+    assert starved_seconds(2**30) == 0
 
 
 def test_a_batch_that_raises_is_not_watched_any_longer(watchdog: Watchdog, clock: Clock) -> None:

@@ -37,38 +37,38 @@ chr22\t300\tG\tT\t1.25\tPLUM
 
 def write_toy_bundle(folder: Path, name: str = "gc", **manifest: Any) -> Path:
     """Write the `gc` bundle as `folder/name`; keyword arguments replace parts of its manifest."""
-    return _write(folder / name, {GRAPH: gc_graph()}, gc_manifest(name) | manifest)
+    return write_bundle(folder / name, {GRAPH: gc_graph()}, gc_manifest(name) | manifest)
 
 
 def write_token_bundle(folder: Path, name: str = "mean-id", **manifest: Any) -> Path:
     """Write the `mean-id` bundle as `folder/name`."""
     files = {GRAPH: mean_id_graph(), TOKENIZER: base_tokenizer()}
-    return _write(folder / name, files, mean_id_manifest(name) | manifest)
+    return write_bundle(folder / name, files, mean_id_manifest(name) | manifest)
 
 
 def write_dosage_bundle(folder: Path, name: str = "apples", **manifest: Any) -> Path:
     """Write the `apples` bundle as `folder/name`."""
-    return _write(folder / name, {GRAPH: dosage_graph(), VARIANTS: APPLES}, dosage_manifest(name) | manifest)
+    return write_bundle(folder / name, {GRAPH: dosage_graph(), VARIANTS: APPLES}, dosage_manifest(name) | manifest)
 
 
 def write_slow_bundle(folder: Path, name: str = "slow") -> Path:
     """Write the `slow` bundle as `folder/name`."""
-    return _write(folder / name, {GRAPH: gc_graph("slow")}, gc_manifest(name))
+    return write_bundle(folder / name, {GRAPH: gc_graph("slow")}, gc_manifest(name))
 
 
 def write_endless_bundle(folder: Path, name: str = "endless") -> Path:
     """Write the `endless` bundle as `folder/name`."""
-    return _write(folder / name, {GRAPH: gc_graph("endless")}, gc_manifest(name))
+    return write_bundle(folder / name, {GRAPH: gc_graph("endless")}, gc_manifest(name))
 
 
 def write_hungry_bundle(folder: Path, name: str = "hungry") -> Path:
     """Write the `hungry` bundle as `folder/name`."""
-    return _write(folder / name, {GRAPH: gc_graph("hungry")}, gc_manifest(name))
+    return write_bundle(folder / name, {GRAPH: gc_graph("hungry")}, gc_manifest(name))
 
 
 def write_fragile_bundle(folder: Path, name: str = "fragile") -> Path:
     """Write the `fragile` bundle as `folder/name`."""
-    return _write(folder / name, {GRAPH: gc_graph("fragile")}, gc_manifest(name))
+    return write_bundle(folder / name, {GRAPH: gc_graph("fragile")}, gc_manifest(name))
 
 
 def write_manifest(bundle: Path, **changes: Any) -> None:
@@ -77,7 +77,7 @@ def write_manifest(bundle: Path, **changes: Any) -> None:
     (bundle / MANIFEST).write_text(json.dumps(document | changes))
 
 
-def _write(folder: Path, files: dict[str, bytes], manifest: dict[str, Any]) -> Path:
+def write_bundle(folder: Path, files: dict[str, bytes], manifest: dict[str, Any]) -> Path:
     folder.mkdir(parents=True)
     files = files | {CARD: b"# A toy\n"}
     for name, content in files.items():
@@ -93,7 +93,7 @@ def gc_manifest(name: str) -> dict[str, Any]:
         {"sequence": "GGCA", "values": {"gc_fraction": 0.75}},
         {"sequence": "TTTT", "values": {"gc_fraction": 0}},
     ]
-    return _manifest(name, rules, [_target("gc_fraction", 0.5, 0.1)], examples)
+    return toy_manifest(name, rules, [toy_target("gc_fraction", 0.5, 0.1)], examples)
 
 
 def mean_id_manifest(name: str) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def mean_id_manifest(name: str) -> dict[str, Any]:
         {"sequence": "AC", "values": {"mean_id": 3, "mean_id_plus_ten": 13}},
         {"sequence": "G", "values": {"mean_id": 3, "mean_id_plus_ten": 13}},
     ]
-    return _manifest(name, rules, [_target("mean_id", 5, 1), _target("mean_id_plus_ten", 15, 1)], examples)
+    return toy_manifest(name, rules, [toy_target("mean_id", 5, 1), toy_target("mean_id_plus_ten", 15, 1)], examples)
 
 
 def dosage_manifest(name: str) -> dict[str, Any]:
@@ -111,10 +111,10 @@ def dosage_manifest(name: str) -> dict[str, Any]:
         {"dosage": [0, 0, 0], "values": {"PEAR": 1, "PLUM": 3}},
         {"dosage": [2, 1, 2], "values": {"PEAR": 5.5, "PLUM": 1}},
     ]
-    return _manifest(name, rules, [_target("PEAR", 2, 1), _target("PLUM", 2, 1)], examples)
+    return toy_manifest(name, rules, [toy_target("PEAR", 2, 1), toy_target("PLUM", 2, 1)], examples)
 
 
-def _target(name: str, mean: float, standard_deviation: float) -> dict[str, Any]:
+def toy_target(name: str, mean: float, standard_deviation: float) -> dict[str, Any]:
     return {
         "name": name,
         "unit": "1",
@@ -126,7 +126,7 @@ def _target(name: str, mean: float, standard_deviation: float) -> dict[str, Any]
     }
 
 
-def _manifest(
+def toy_manifest(
     name: str, rules: dict[str, Any], targets: list[dict[str, Any]], examples: list[dict[str, Any]]
 ) -> dict[str, Any]:
     return {
@@ -178,7 +178,7 @@ def gc_graph(habit: str = "") -> bytes:
         weights |= more_weights
     else:
         nodes.append(helper.make_node("Identity", ["fraction"], ["values"]))
-    return _model(nodes, [_input("bases", TensorProto.FLOAT, ["batch", "length", 4])], weights, targets=1)
+    return _model(nodes, [graph_input("bases", TensorProto.FLOAT, ["batch", "length", 4])], weights, targets=1)
 
 
 # Each makes `nothing`, which is 0, at a price.
@@ -251,7 +251,7 @@ def mean_id_graph() -> bytes:
         helper.make_node("Div", ["sum_float", "count_float"], ["mean"]),
         helper.make_node("Add", ["mean", "offsets"], ["values"]),
     ]
-    inputs = [_input(name, TensorProto.INT64, ["batch", "length"]) for name in ("input_ids", "attention_mask")]
+    inputs = [graph_input(name, TensorProto.INT64, ["batch", "length"]) for name in ("input_ids", "attention_mask")]
     weights = {"along_length": np.array([1]), "offsets": np.array([[0, 10]], dtype=np.float32)}
     return _model(nodes, inputs, weights, targets=2)
 
@@ -266,17 +266,24 @@ def dosage_graph() -> bytes:
         helper.make_node("MatMul", ["dosage", "weights"], ["sum"]),
         helper.make_node("Add", ["sum", "intercepts"], ["values"]),
     ]
-    return _model(nodes, [_input("dosage", TensorProto.FLOAT, ["batch", 3])], weights, targets=2)
+    return _model(nodes, [graph_input("dosage", TensorProto.FLOAT, ["batch", 3])], weights, targets=2)
 
 
-def _input(name: str, kind: int, shape: list[str | int]) -> onnx.ValueInfoProto:
+def graph_input(name: str, kind: int, shape: list[str | int]) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, kind, shape)
 
 
 def _model(
     nodes: list[onnx.NodeProto], inputs: list[onnx.ValueInfoProto], weights: dict[str, Any], targets: int
 ) -> bytes:
-    values = helper.make_tensor_value_info("values", TensorProto.FLOAT, ["batch", targets])
+    return onnx_model(nodes, inputs, weights, "values", targets)
+
+
+def onnx_model(
+    nodes: list[onnx.NodeProto], inputs: list[onnx.ValueInfoProto], weights: dict[str, Any], output: str, width: int
+) -> bytes:
+    """The bytes of a graph that answers (batch, width) float32."""
+    values = helper.make_tensor_value_info(output, TensorProto.FLOAT, ["batch", width])
     constants = [numpy_helper.from_array(np.asarray(value), name) for name, value in weights.items()]
     graph = helper.make_graph(nodes, "toy", inputs, [values], constants)
     model = helper.make_model(graph, opset_imports=[OPSET], ir_version=10)

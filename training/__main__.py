@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import torch
 import typer
@@ -27,6 +27,7 @@ from training.importing import find_model, import_model, read_card
 from training.people.config import is_of_people
 from training.people.predictdb import ENDING, import_predictdb, read_predictdb_card
 from training.people.steps import PeopleSteps
+from training.personal.config import PersonalConfig, is_personal, read_personal_config
 from training.pipeline import Pipeline
 from training.predictions import predictions_path
 from training.preparation import load_prepared
@@ -40,6 +41,9 @@ from training.published.source import checkpoint_folder, shown_source
 from training.report.pages import write_report
 from training.showing import show_scores
 from training.watching import Watcher
+
+if TYPE_CHECKING:
+    from training.personal.steps import PersonalSteps
 
 app = typer.Typer(
     name="python -m training",
@@ -88,8 +92,8 @@ def prepare(
     random_weights: RandomWeights = False,
 ) -> None:
     """Read the data set, split it and train the tokenizer on the training rows."""
-    if is_of_people(config):
-        PeopleSteps(config, runs, console).prepare(data)
+    if (steps := _steps_of_people(config, runs)) is not None:
+        steps.prepare(data)
         return
     settings = _settings(config, fold, random_weights)
     prepared = prepare_data(settings, data, run_folder(settings, runs))
@@ -129,8 +133,9 @@ def fit(
 
     On several GPUs: torchrun --nproc-per-node 4 -m training fit CONFIG.toml, or the same with accelerate launch.
     """
-    if is_of_people(config):
-        PeopleSteps(config, runs, console).fit()
+    if (of_people := _steps_of_people(config, runs)) is not None:
+        _device("cpu", threads)
+        of_people.fit()
         return
     with launched(_device(device, threads)) as processes:
         watcher = Watcher(console if processes.is_main else Console(quiet=True))
@@ -147,8 +152,9 @@ def evaluate(
     fold: Fold = None,
 ) -> None:
     """Score the model beside its baselines on the same rows, with bootstrap intervals; keep what all predicted."""
-    if is_of_people(config):
-        PeopleSteps(config, runs, console).evaluate()
+    if (steps := _steps_of_people(config, runs)) is not None:
+        _device("cpu", threads)
+        steps.evaluate()
         return
     chosen = _device(device, threads)
     pipeline = _pipeline(config, runs, fold)
@@ -173,8 +179,8 @@ def export(
     """Write the bundle, after checking that ONNX Runtime predicts what torch does."""
     _device("cpu", threads)
     command = made_by or f"python -m training run {_shown(config)}" + (f" --fold {fold}" if fold is not None else "")
-    if is_of_people(config):
-        _announce(PeopleSteps(config, runs, console).export(models, command))
+    if (steps := _steps_of_people(config, runs)) is not None:
+        _announce(steps.export(models, command))
         return
     pipeline = _pipeline(config, runs, fold)
     evaluation = with_pooled_scores(load_evaluation(pipeline.folder), pipeline.config, runs)
@@ -269,10 +275,12 @@ def report(
 ) -> None:
     """Set the evaluated models of each task side by side, as Markdown and pictures."""
     _device("cpu", threads)
-    read = {config: read_config(config) for config in configs}
+    personal = [_personal_page(read_personal_config(path), runs, output) for path in configs if is_personal(path)]
+    read = {config: read_config(config) for config in configs if not is_personal(config)}
     beside = [read_config(path.parent / name) for path, config in read.items() for name in config.evaluation.beside]
     baselines = {config.bundle.name for config in beside if config.baseline is not None}
-    for page in write_report([*read.values()], runs, data, output, baselines):
+    more = [section for _, section in personal]
+    for page in [*write_report([*read.values()], runs, data, output, baselines, more), *(page for page, _ in personal)]:
         console.print(f"{page}: written")
 
 
@@ -295,6 +303,23 @@ def _refuse(kind: str, message: str) -> NoReturn:
 def _announce(written: Export) -> None:
     parity = written.manifest.parity.largest_difference
     console.print(f"{written.folder}: written; torch and ONNX Runtime differ by {parity:.1e} standard deviations")
+
+
+def _steps_of_people(config: Path, runs: Path) -> PeopleSteps | PersonalSteps | None:
+    """The steps of a configuration of people; None for one of sequences."""
+    if is_of_people(config):
+        return PeopleSteps(config, runs, console)
+    if not is_personal(config):
+        return None
+    from training.personal.steps import PersonalSteps  # noqa: PLC0415 - slow to import, and only these models need it
+
+    return PersonalSteps(config, runs, console)
+
+
+def _personal_page(config: PersonalConfig, runs: Path, output: Path) -> tuple[Path, str]:
+    from training.personal.report import read_personal_run, write_personal_page  # noqa: PLC0415 - as above
+
+    return write_personal_page(read_personal_run(config, runs), output)
 
 
 def _settings(config: Path, fold: int | None, random_weights: bool = False) -> Config:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from app.bundle import Estimate, Manifest, Score
 from training.resampling import FEWEST_GROUPS
@@ -81,6 +81,9 @@ def _figures(manifest: Manifest) -> Iterator[str]:
     if len(manifest.targets) > MANY_TARGETS:
         yield from _figures_of_many(manifest)
         return
+    if len({score.subset for score in manifest.scores}) > MANY_TARGETS:
+        yield from _figures_of_many_subsets(manifest)
+        return
     seen = dict.fromkeys((score.target, score.subset, score.split, score.rows) for score in manifest.scores)
     for target, subset, split, rows in seen:
         heading = f"`{target}`, {split}, rows: {subset} ({rows:,})"
@@ -100,15 +103,36 @@ def _figures_of_many(manifest: Manifest) -> Iterator[str]:
                 f"{split}, rows: {subset} ({rows:,})\n",
                 "| target | r2 | " + " | ".join(f"pearson, {model}" for model in models) + " |",
                 "|---" * (len(models) + 2) + "|",
-                *(_line_of_target(target, scores, models) for target in manifest.target_names),
+                *(_line_of(f"`{target}`", _of_target(target, scores), models) for target in manifest.target_names),
             ]
         )
 
 
-def _line_of_target(target: str, scores: list[Score], models: list[str]) -> str:
-    metrics = {score.model: score.metrics for score in scores if score.target == target}
+def _figures_of_many_subsets(manifest: Manifest) -> Iterator[str]:
+    """One table per target and split, the subsets as rows."""
+    for target, split in dict.fromkeys((score.target, score.split) for score in manifest.scores):
+        scores = [score for score in manifest.scores if (score.target, score.split) == (target, split)]
+        models = list(dict.fromkeys(score.model for score in scores))
+        subsets = dict.fromkeys(score.subset for score in scores)
+        by_subset = [[score for score in scores if score.subset == subset] for subset in subsets]
+        yield "\n".join(
+            [
+                f"`{target}`, {split}, {scores[0].rows:,} rows each\n",
+                "| rows | r2 | " + " | ".join(f"pearson, {model}" for model in models) + " |",
+                "|---" * (len(models) + 2) + "|",
+                *(_line_of(subset, each, models) for subset, each in zip(subsets, by_subset, strict=True)),
+            ]
+        )
+
+
+def _of_target(target: str, scores: Iterable[Score]) -> Iterator[Score]:
+    return (score for score in scores if score.target == target)
+
+
+def _line_of(name: str, scores: Iterable[Score], models: list[str]) -> str:
+    metrics = {score.model: score.metrics for score in scores}
     figures = [_as_text(metrics[models[0]]["r2"]), *(_as_text(metrics[model]["pearson"]) for model in models)]
-    return f"| `{target}` | " + " | ".join(figures) + " |"
+    return f"| {name} | " + " | ".join(figures) + " |"
 
 
 def _score_rows(scores: list[Score]) -> Iterator[str]:

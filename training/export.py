@@ -28,6 +28,7 @@ from app.bundle import (
     read_bundle,
 )
 from app.engine import OnnxModel
+from app.segmented_engine import open_graphs
 from training.card import model_card
 from training.code_version import code_version
 from training.config import BundleWords
@@ -140,7 +141,7 @@ def write_bundle(model: ScaledModel, feeder: Feeder, described: Description, mod
     manifest = draft.model_copy(update={"parity": parity})
     files[CARD] = model_card(manifest, described.bundle.title, described.bundle.card)
     manifest = manifest.model_copy(update={"files": digests(files)})
-    return Export(_write(models / described.bundle.name, files | {MANIFEST: manifest.to_json()}), manifest)
+    return Export(write_files(models / described.bundle.name, files | {MANIFEST: manifest.to_json()}), manifest)
 
 
 def _manifest(model: ScaledModel, feeder: Feeder, described: Description, files: dict[str, bytes]) -> Manifest:
@@ -205,15 +206,15 @@ def _golden(described: Description, model: ScaledModel, feeder: Feeder) -> Golde
     return Golden(tolerance=GOLDEN_TOLERANCE, examples=examples)
 
 
-def _write(folder: Path, files: dict[str, bytes]) -> Path:
-    """Write beside, read back as the service does, rename."""
+def write_files(folder: Path, files: dict[str, bytes]) -> Path:
+    """Write a bundle beside its place, read it back as the service does, rename."""
     beside, replaced = folder.with_name(f".{folder.name}.partial"), folder.with_name(f".{folder.name}.replaced")
     for leftover in (beside, replaced):
         shutil.rmtree(leftover, ignore_errors=True)
     beside.mkdir(parents=True)
     for name, content in files.items():
         (beside / name).write_bytes(content)
-    OnnxModel(read_bundle(beside))
+    open_graphs(read_bundle(beside))
     if folder.exists():
         folder.rename(replaced)
     beside.rename(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ OPSET = 20
 INPUT_NAMES = {"tokens": ("input_ids", "attention_mask"), "one_hot": ("bases",), "dosage": ("dosage",)}
 # Rows of the example that is traced; the axis stays free in the graph, which the parity check over shapes proves.
 TRACED_ROWS = 2
+UNNAMED = "the_output"
 # A graph with its weights inside is one protobuf, and protobuf holds no more.
 LARGEST_GRAPH_BYTES = 2**31 - 1
 # The exporter takes lengths below this for broadcasting.
@@ -82,25 +84,48 @@ def export_graph(model: ScaledModel, feeder: Feeder) -> bytes:
     graph = GRAPHS[feeder.rules.encoding](model).eval()
     names = INPUT_NAMES[feeder.rules.encoding]
     example = feeder.tensors(random_rows(feeder, [_traced_length(feeder.rules)] * TRACED_ROWS, seed=0))
+    return onnx_bytes(graph, example, names, "values", _free_axes(feeder.rules))
+
+
+def onnx_bytes(
+    graph: nn.Module, example: tuple[Tensor, ...], names: Sequence[str], output: str, free_axes: dict[int, Any]
+) -> bytes:
+    """Any module as a serialised graph, weights inside, without times, paths or the exporter's traces.
+
+    Args:
+        graph: on the CPU, in evaluation mode; its arguments have the inputs' names.
+        example: the inputs that are traced.
+        names: of the inputs.
+        output: name of the only output.
+        free_axes: of every input, the axes whose length stays free.
+    """
     with warnings.catch_warnings():
         # The exporter warns about its own use of torch's deprecated parts.
         warnings.simplefilter("ignore")
         # In two steps: in one, a length that cannot stay free would be fixed without a word.
-        exported = torch.export.export(
-            graph, example, dynamic_shapes=dict.fromkeys(names, _free_axes(feeder.rules)), strict=False
-        )
+        exported = torch.export.export(graph, example, dynamic_shapes=dict.fromkeys(names, free_axes), strict=False)
         program = torch.onnx.export(
             exported,
             dynamo=True,
             opset_version=OPSET,
             input_names=names,
-            output_names=["values"],
+            output_names=[UNNAMED],
             external_data=False,
             verbose=False,
         )
     if program is None:
         raise RuntimeError("torch.onnx.export with dynamo=True returned no program: this is a bug")
-    return _cleaned(program.model_proto)
+    return _cleaned(_with_output_named(program.model_proto, output))
+
+
+def _with_output_named(proto: onnx.ModelProto, output: str) -> onnx.ModelProto:
+    """Name the output; where the exporter gave a value inside the graph that name, it gets another."""
+    new = {output: f"inner_{output}", UNNAMED: output}
+    for node in proto.graph.node:
+        node.input[:] = [new.get(name, name) for name in node.input]
+        node.output[:] = [new.get(name, name) for name in node.output]
+    proto.graph.output[0].name = output
+    return proto
 
 
 def _refuse_too_large(model: ScaledModel) -> None:

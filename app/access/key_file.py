@@ -17,6 +17,8 @@ from app.access.keys import MAX_LIVE_KEYS, ApiKey, crowded_clients
 from app.errors import KeyFileError
 
 MODES = (0o600, 0o400)
+# What root hands to one group, as Kubernetes does with a secret for a pod that is not root.
+MODE_OF_ROOT = 0o440
 MAX_FILE_BYTES = 4 * 1024 * 1024
 
 
@@ -68,13 +70,17 @@ def _read_private(path: Path) -> str:
         with path.open("rb") as file:
             found = os.fstat(file.fileno())
             mode = stat.S_IMODE(found.st_mode)
-            if not stat.S_ISREG(found.st_mode) or mode not in MODES:
+            if not stat.S_ISREG(found.st_mode) or not _is_private(mode, found.st_uid):
                 raise KeyFileError(f"{path} has mode {mode:04o}; others must not read it: chmod 600 {path}")
             return file.read(MAX_FILE_BYTES).decode()
     except OSError as error:
         raise KeyFileError(f"cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise KeyFileError(f"{path} is not UTF-8") from None
+
+
+def _is_private(mode: int, owner: int) -> bool:
+    return mode in MODES or (mode == MODE_OF_ROOT and owner == 0)
 
 
 def _check(path: Path, keys: Sequence[ApiKey]) -> None:

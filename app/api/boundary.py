@@ -73,6 +73,8 @@ class Boundary:
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
+        for route in {self._templates.get(path, path) for _, path in hot}:
+            metrics.expect(route)
 
     async def idle(self) -> None:
         """Return when no request is in flight."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic_core import to_json
@@ -56,16 +56,25 @@ def _ndjson(told: Mapping[str, Any]) -> bytes:
     for window in told.get("windows", (told,)):
         place = {key: window["reference"][key] for key in ("contig", "start", "end", "strand")}
         for individual in window["individuals"]:
-            lines += to_json(individual | place | {"reference_values": window["reference_values"]}) + b"\n"
+            beside = {"companions": list(_beside(told, individual["sample"])), "caveat": told["caveat"]}
+            lines += to_json(individual | place | {"reference_values": window["reference_values"]} | beside) + b"\n"
     return bytes(lines)
+
+
+def _beside(told: Mapping[str, Any], sample: str) -> Iterator[dict[str, Any]]:
+    """What each companion says of one person."""
+    for companion in told.get("companions", ()):
+        found = [each["values"] for each in companion["individuals"] if each["sample"] == sample]
+        yield {name: companion[name] for name in companion if name != "individuals"} | {
+            "values": found[0] if found else {}
+        }
 
 
 def _csv(told: Mapping[str, Any]) -> bytes:
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    targets = list(told.get("windows", (told,))[0]["reference_values"])
-    writer.writerow([name for name, _ in columns(targets)])
-    writer.writerows(rows(told, targets))
+    writer.writerow([name for name, _ in columns(told)])
+    writer.writerows(rows(told))
     return table.getvalue().encode()
 
 
@@ -124,7 +133,8 @@ def _in_order(values: Mapping[str, float], wanted: Sequence[str] | None) -> list
 
 
 def _counts(counts: Counts) -> dict[str, int]:
-    return {name: getattr(counts, name) for name in Counts.__slots__}
+    told = {name: getattr(counts, name) for name in Counts.__slots__}
+    return {name: number for name, number in told.items() if number is not None}
 
 
 def _place(place: Place) -> dict[str, Any]:

@@ -4,37 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.bodies import check_depth
-from app.api.schemas import MIN_DEADLINE_MS, ModelInfo, Strict, code_of
+from app.api.places import IntervalOrText, interval_of
+from app.api.schemas import MIN_DEADLINE_MS, ModelInfo, Strict
+from app.api.strict import validated
 from app.errors import ItemError, Unprocessable
 from app.genome.haplotypes.policies import Filter, Missing, Policies, Unphased
-from app.genome.intervals import Interval, Strand, parse_interval
+from app.genome.intervals import Interval, Strand
 from app.individual.question import Question
 
-TEXT, OBJECT = "text", "object"
-Position = Annotated[int, Field(ge=0, le=2**40)]
-ContigName = Annotated[str, Field(min_length=1, max_length=256)]
 SampleName = Annotated[str, Field(min_length=1, max_length=1024)]
 Values = dict[str, float]
-
-
-class RegionObject(Strict):
-    """An interval, 0-based and half-open."""
-
-    contig: ContigName
-    start: Position
-    end: Position
-
-
-def _kind(region: object) -> str:
-    return TEXT if isinstance(region, str) else OBJECT
-
-
-RegionText = Annotated[str, Field(max_length=256)]
-Region = Annotated[Annotated[RegionText, Tag(TEXT)] | Annotated[RegionObject, Tag(OBJECT)], Discriminator(_kind)]
 
 
 class IndividualRequest(Strict):
@@ -46,7 +27,7 @@ class IndividualRequest(Strict):
     cohort: Annotated[str | None, Field(default=None, description="A cohort that the operator configured.")]
     vcf: Annotated[str | None, Field(default=None, description="A VCF as text; larger ones as multipart/form-data.")]
     region: Annotated[
-        Region | None,
+        IntervalOrText | None,
         Field(default=None, description="`contig:first-last`, 1-based and inclusive, or an object, 0-based half-open."),
     ]
     gene: Annotated[str | None, Field(default=None, max_length=256, description="Name or id in the gene table.")]
@@ -122,6 +103,7 @@ class WindowCounts(BaseModel):
     records: int
     applied: int
     filtered: int
+    distinct_segments: Annotated[int | None, Field(default=None, description="Of a model that reads segments.")]
 
 
 class WindowResponse(BaseModel):
@@ -175,13 +157,7 @@ def parse_individual_request(document: object) -> IndividualRequest:
         Unprocessable: with a pointer to each field at fault.
         MalformedJson: it is nested out of all bounds.
     """
-    try:
-        return IndividualRequest.model_validate(document)
-    except ValidationError as error:
-        check_depth(document)
-        faults = error.errors(include_url=False, include_context=False)
-        items = [ItemError(_pointer(fault), code_of(fault), _detail(fault)) for fault in faults]
-        raise Unprocessable("The request has fields that are missing, unknown or out of range.", items=items) from None
+    return validated(IndividualRequest, document)
 
 
 def question_of(request: IndividualRequest) -> Question:
@@ -207,30 +183,8 @@ def exactly_one(*names: str) -> Unprocessable:
 
 
 def _interval(request: IndividualRequest) -> Interval | None:
-    strand, region = request.strand or "+", request.region
-    if region is None or isinstance(region, str):
-        return None if region is None else parse_interval(region, strand)
-    if region.start >= region.end:
-        raise _refused("/region", "invalid_value", "A region ends after it starts.")
-    return Interval(region.contig, region.start, region.end, strand)
+    return None if request.region is None else interval_of(request.region, request.strand or "+", "/region")
 
 
 def _refused(pointer: str, code: str, detail: str) -> Unprocessable:
     return Unprocessable(detail, items=[ItemError(pointer, code, detail)])
-
-
-def _pointer(fault: ErrorDetails) -> str:
-    """`("region", "object", "start")` is `/region/start`: the second part only says which form the region has."""
-    location = fault["loc"]
-    if fault["type"] == "extra_forbidden":  # the unknown key is the caller's text
-        location = location[:-1]
-    return "".join(f"/{part}" for place, part in enumerate(location) if not (place == 1 and part in (TEXT, OBJECT)))
-
-
-def _detail(fault: ErrorDetails) -> str:
-    if fault["type"] == "extra_forbidden":
-        known = RegionObject if len(fault["loc"]) > 1 else IndividualRequest
-        return f"There is an unknown field here; known are {', '.join(known.model_fields)}."
-    if fault["type"] in ("model_type", "model_attributes_type"):
-        return "A request is an object; a region is a string, or an object with `contig`, `start` and `end`."
-    return f"{fault['msg']}."

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from app.api.replies import model_info
-from app.predictor import Predictor, ServedModel
+from app.predictor import Predictor
+from app.served_models import ServedModel
 
 
 class ModelRoutes:

@@ -74,7 +74,8 @@ class MutagenesisRoute:
         exchange.model, exchange.sequences = model.manifest.versioned_name, subject.sweep.sequences
         if exchange.caller is not None:
             await exchange.caller.charge("sequences", subject.sweep.sequences)
-        errand = Errand(exchange.model, deadline, "bulk", exchange.trace.traceparent, lambda _: subject.pointer)
+        trace, in_segments = exchange.trace.traceparent, model.manifest.input.segments is not None
+        errand = Errand(exchange.model, deadline, "bulk", trace, lambda _: subject.pointer, in_segments)
         found = await mutagenesis(self._predictor, subject.sweep, errand)
         exchange.seconds.update(found.seconds)
         exchange.tokens = found.tokens
@@ -85,11 +86,13 @@ class MutagenesisRoute:
     def _subject(self, asked: MutagenesisRequest, manifest: Manifest) -> Subject:
         field = exactly_one(asked, "sequence", "interval", "gene")
         if asked.sequence is not None:
-            return Subject(sweep_sequence(asked.sequence, asked.start, asked.end), f"/{field}")
+            sweep = sweep_sequence(asked.sequence, asked.start, asked.end)
+            return Subject(sweep.first(asked.most_positions), f"/{field}")
         genomes = configured(self._genomes, f"/{field}")
         window, default = _window(asked, manifest, genomes)
         stretch = genomes.reference.stretch(window.interval, f"/{field}")
-        return Subject(sweep_interval(stretch, window.interval, default, asked.start, asked.end), f"/{field}", window)
+        sweep = sweep_interval(stretch, window.interval, default, asked.start, asked.end)
+        return Subject(sweep.first(asked.most_positions), f"/{field}", window)
 
     def _window_info(self, window: Window | None) -> dict[str, object] | None:
         return None if window is None or self._genomes is None else window_info(self._genomes, window)

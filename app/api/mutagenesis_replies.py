@@ -10,7 +10,7 @@ from starlette.responses import Response
 from app.api.replies import CSV, JSON, model_info, shortest
 from app.api.rows import csv_response, json_response, ndjson_response
 from app.mutagenesis import ALPHABET, Mutagenesis, centred
-from app.predictor import ServedModel
+from app.served_models import ServedModel
 from app.tables import Column
 
 Document = Mapping[str, Any]
@@ -31,6 +31,7 @@ def mutagenesis_document(
         "model": model_info(model),
         **({} if window is None else {"window": window}),
         "positions": list(sweep.positions),
+        "remaining": sweep.remaining,
         "reference": sweep.reference,
         "alphabet": ALPHABET,
         "centred": centre,

@@ -30,6 +30,12 @@ class MutagenesisRequest(Strict):
     strand: Annotated[Strand, Field(default="+", description="What is read of an interval.")]
     start: Annotated[Place, Field(description="First position to change, 0-based; along the contig for an interval.")]
     end: Annotated[Place, Field(description="Behind the last position to change.")]
+    most_positions: Annotated[
+        int | None,
+        Field(
+            default=None, ge=1, le=MAX_POSITION, description="Change so many at the most; `remaining` tells the rest."
+        ),
+    ]
     centre: Annotated[
         bool, Field(default=False, description="Take the mean of a position's substitutions from each of them.")
     ]
@@ -51,6 +57,7 @@ class MutagenesisResponse(BaseModel):
     model: ModelInfo
     window: Annotated[WindowInfo | None, Field(default=None, description="What was read, for an interval or gene.")]
     positions: Annotated[list[int], Field(description="0-based; along the contig for an interval.")]
+    remaining: Annotated[int, Field(description="Positions of the part that follow these; 0 without `most_positions`.")]
     reference: Annotated[str, Field(description="What stands at these positions, on the plus strand.")]
     alphabet: Annotated[str, Field(description="The order of each row of `values`.")]
     centred: bool

@@ -12,7 +12,8 @@ from pydantic_core import to_json
 from starlette.responses import Response
 
 from app.errors import NotAcceptable
-from app.predictor import Predictions, ServedModel
+from app.predictor import Predictions
+from app.served_models import ServedModel
 
 JSON, CSV, NDJSON = "application/json", "text/csv", "application/x-ndjson"
 TABLES = (JSON, CSV, NDJSON)

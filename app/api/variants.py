@@ -67,7 +67,9 @@ class VariantsRoute:
         exchange.model, exchange.sequences = model.manifest.versioned_name, len(plan.sequences)
         if exchange.caller is not None:
             await exchange.caller.charge("sequences", len(plan.sequences))
-        errand = Errand(exchange.model, deadline, asked.priority, exchange.trace.traceparent, plan.pointers.__getitem__)
+        trace, in_segments = exchange.trace.traceparent, model.manifest.input.segments is not None
+        pointer_of = plan.pointers.__getitem__
+        errand = Errand(exchange.model, deadline, asked.priority, trace, pointer_of, in_segments)
         found = await predict_effects(self._predictor, plan, errand)
         exchange.seconds.update(found.seconds)
         exchange.tokens = found.tokens

@@ -14,7 +14,7 @@ from app.api.rows import csv_response, json_response, ndjson_response
 from app.bundle import Target
 from app.genome.intervals import Window
 from app.genomes import Genomes
-from app.predictor import ServedModel
+from app.served_models import ServedModel
 from app.tables import Column
 from app.variants.effects import Effect, Effects
 

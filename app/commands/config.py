@@ -5,18 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
-from difflib import get_close_matches
 from pathlib import Path
 
 import typer
 
 from app.access.key_ring import KeyRing
 from app.commands.terminal import messages, say
-from app.settings import CONFIG_VARIABLE, Settings, is_loopback, load_settings
-
-PREFIX = "BASECAST_"
-# Training and the tests find data sets by the one; `basecast predict --url` shows the key in the other.
-OTHER_VARIABLES = ("BASECAST_DATA", "BASECAST_API_KEY")
+from app.settings import Settings, is_loopback, load_settings
+from app.variables import CONFIG_VARIABLE, variable_of
 
 PASSWORD = re.compile(r"(://[^/@:]*:)[^/]*@")
 PASSWORD_IN_QUERY = re.compile(r"([?&]password=)[^&]*")
@@ -47,8 +43,6 @@ def check() -> None:
         KeyRing(settings.api_keys_file)
     for name in Settings.model_fields:
         typer.echo(f"{_toml(name, getattr(settings, name)):<36} # {_origin(name, settings)}")
-    for variable in sorted(_unknown_variables()):
-        say(messages(), f"warning: {variable} is not a setting{_meant(variable)}", "yellow")
     for warning in _exposed(settings):
         say(messages(), f"warning: {warning}", "yellow")
 
@@ -85,20 +79,6 @@ def _without_password(text: str) -> str:
 def _origin(name: str, settings: Settings) -> str:
     if name not in settings.model_fields_set:
         return "default"
-    variable = f"{PREFIX}{name.upper()}"
+    variable = variable_of(name)
     in_environment = variable in {found.upper() for found in os.environ}
     return variable if in_environment else f"the file of {CONFIG_VARIABLE}"
-
-
-def _variables() -> dict[str, str]:
-    return {f"{PREFIX}{name.upper()}": name for name in Settings.model_fields}
-
-
-def _unknown_variables() -> list[str]:
-    known = {CONFIG_VARIABLE, *OTHER_VARIABLES, *_variables()}
-    return [found for found in os.environ if found.upper().startswith(PREFIX) and found.upper() not in known]
-
-
-def _meant(variable: str) -> str:
-    near = get_close_matches(variable.upper(), _variables(), n=1)
-    return f"; did you mean {near[0]}?" if near else ""

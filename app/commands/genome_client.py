@@ -17,7 +17,7 @@ from app.commands.bundles import choose_bundle, models_folder
 from app.commands.options import KEY_VARIABLE
 from app.fuse import exit_at_once
 from app.main import create_service
-from app.settings import MEMORY_QUEUE, load_settings
+from app.settings import MEMORY_QUEUE, Settings, load_settings
 
 DAY_MS = 24 * 3600 * 1000
 # Nobody else is served: the user's own patience and memory are the limits.
@@ -60,6 +60,14 @@ class Answering:
             raise typer.BadParameter("--reference names the FASTA; a service at --url has its own")
 
 
+def local_settings(answering: Answering) -> Settings:
+    """The settings of a service in this process."""
+    bundle = choose_bundle(models_folder(answering.models), answering.model)
+    genomes: dict[str, object] = {"reference": answering.reference, "genes": answering.genes, "cohorts": {}}
+    settings = load_settings(models=bundle, device=answering.device, queue=MEMORY_QUEUE, **genomes, **UNHURRIED)
+    return settings.model_copy(update={"api_keys_file": None})  # nobody asks who is here
+
+
 @contextmanager
 def open_client(answering: Answering) -> Iterator[Client]:
     """A client of the one or the other."""
@@ -67,10 +75,7 @@ def open_client(answering: Answering) -> Iterator[Client]:
         with connect(answering.url, answering.model, os.environ.get(KEY_VARIABLE)) as client:
             yield client
         return
-    bundle = choose_bundle(models_folder(answering.models), answering.model)
-    genomes: dict[str, object] = {"reference": answering.reference, "genes": answering.genes, "cohorts": {}}
-    settings = load_settings(models=bundle, device=answering.device, queue=MEMORY_QUEUE, **genomes, **UNHURRIED)
-    service = create_service(settings.model_copy(update={"api_keys_file": None}))  # nobody asks who is here
+    service = create_service(local_settings(answering))
     service.backend.fuse.then(exit_at_once)
     with open_local(service) as client:
         yield client

@@ -7,14 +7,20 @@ import socket
 from app.errors import SettingsError
 
 
-def listening_socket(host: str, port: int) -> socket.socket:
+def listening_socket(host: str, port: int, *, shared: bool = False) -> socket.socket:
     """A socket that holds the address before the models are loaded, so that a port in use is told at once.
+
+    Args:
+        host, port: the address; port 0 is any free one.
+        shared: let other sockets of this user hold it too; the kernel spreads connections over those that listen.
 
     Raises:
         SettingsError: the address is taken, or is none of this machine.
     """
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listener.bind((host, port))
     except OSError as error:

@@ -15,8 +15,8 @@ from app.commands.bundles import choose_bundle, models_folder
 from app.commands.card import MANY_TARGETS, bases_accepted, estimate, print_card, targets_in_short
 from app.commands.options import Device, Models
 from app.commands.terminal import messages, results, say
-from app.engine import OnnxModel
 from app.errors import BundleError
+from app.segmented_engine import open_graphs
 from app.settings import load_settings
 
 models = typer.Typer(no_args_is_help=True, help="List, show and verify bundles.")
@@ -76,7 +76,7 @@ def verify(
     folder: Models = None,
     device: Device = None,
 ) -> None:
-    """Verify bundles: read each file, check its SHA-256, load the graph, predict the golden examples.
+    """Verify bundles: read each file, check its SHA-256, load the graphs, predict the golden examples.
 
     Prints a line for each bundle; the exit status is 1 if any fails.
 
@@ -96,13 +96,13 @@ def _verify(path: Path, device: str, allow_cpu: bool) -> bool:
     started = time.monotonic()
     try:
         bundle = read_bundle(path)
-        model = OnnxModel(bundle, device, allow_cpu=allow_cpu)
+        graphs = open_graphs(bundle, device, allow_cpu=allow_cpu)
     except BundleError as error:
         say(results(), f"FAILED  {path.name}  {error}", "red")
         return False
     manifest = bundle.manifest
     examples, files = len(manifest.golden.examples), len(manifest.files)
-    what = f"{files} files, {examples} golden examples on {model.provider.removesuffix('ExecutionProvider')}"
+    what = f"{files} files, {examples} golden examples on {graphs[0].provider.removesuffix('ExecutionProvider')}"
     seconds = time.monotonic() - started
     say(results(), f"OK      {manifest.name}@{manifest.version}  {what}, {seconds:.1f} s", "green")
     return True

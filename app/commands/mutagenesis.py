@@ -6,19 +6,22 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
 from app.api.mutagenesis_replies import mutagenesis_columns, mutagenesis_rows
+from app.bulk import Patience
+from app.client import Client, Progress
 from app.commands.genome_client import Answering, open_client
 from app.commands.genome_options import Gene, Genes, Reference, Strand
 from app.commands.options import Device, Model, Models, Output, Plot, Quiet, Url
+from app.commands.progress import progress_bar
 from app.commands.terminal import end_on_sigterm, messages, say
 from app.errors import TableError
 from app.logs import configure_logging
 from app.pictures.mutagenesis import draw_mutagenesis
 from app.records import open_records
+from app.sweeping import joined, sweep_all
 from app.tables import open_writer
-
-ROUTE = "/predict/mutagenesis"
 
 Input = Annotated[
     str | None, typer.Argument(metavar="[INPUT]", help="FASTA, CSV or TSV with one sequence; `-` reads stdin.")
@@ -71,12 +74,24 @@ def mutagenesis(
         "sequence": sequence, "interval": interval, "gene": gene, "strand": strand, "start": start, "end": end,
         "centre": centre or None,
     }  # fmt: skip
-    with open_client(answering) as client:
-        told = client.ask(ROUTE, {name: value for name, value in asked.items() if value is not None})
+    request = {name: value for name, value in asked.items() if value is not None}
+    console = messages()
+    with open_client(answering) as client, progress_bar(console, client.model, output, quiet=quiet) as report:
+        told = _swept(client, request, console, report)
         name = client.model
     _write(told, output, plot)
     if not quiet:
-        say(messages(), f"{name}: {len(told['positions'])} positions of {_what(told)}")
+        say(console, f"{name}: {len(told['positions'])} positions of {_what(told)}")
+
+
+def _swept(client: Client, request: dict[str, Any], console: Console, report: Progress) -> dict[str, Any]:
+    """Ask for some positions at a time, and join what is answered."""
+    pieces, done = list[dict[str, Any]](), 0
+    for piece in sweep_all(client, request, Patience(lambda message: say(console, message, "yellow"))):
+        pieces.append(piece)
+        done += len(piece["positions"])
+        report(done, done + piece["remaining"])
+    return joined(pieces)
 
 
 def _sequence(source: str, record_id: str | None) -> str:

@@ -11,10 +11,11 @@ from rich.console import Console
 
 from app.api.variants_replies import variants_columns, variants_rows
 from app.bulk import Patience
-from app.client import Client
+from app.client import Client, Progress
 from app.commands.genome_client import Answering, open_client
 from app.commands.genome_options import Gene, Genes, RecordFilter, Reference, Strand
 from app.commands.options import Device, Model, Models, Output, Plot, Quiet, Url
+from app.commands.progress import progress_bar
 from app.commands.terminal import end_on_sigterm, messages, say
 from app.errors import TableError, Unprocessable
 from app.genome.variants import parse_variant
@@ -77,8 +78,12 @@ def variants(
     asked = {"gene": gene, "window": window, "strand": strand}
     request = {name: value for name, value in asked.items() if value is not None}
     console = messages()
-    with open_client(answering) as client, open_writer(output, variants_columns(client.targets)) as writer:
-        scored = _write(client, question, request, writer, console)
+    with (
+        open_client(answering) as client,
+        open_writer(output, variants_columns(client.targets)) as writer,
+        progress_bar(console, client.model, output, quiet=quiet) as report,
+    ):
+        scored = _write(client, question, request, writer, console, report)
         if plot is not None:
             draw_variants(client.model, _targets(scored), scored.effects, plot)
         if not quiet:
@@ -107,7 +112,9 @@ def _chunks(path: Path) -> Iterator[bytes]:
         yield from iter(lambda: file.read(READ_BYTES), b"")
 
 
-def _write(client: Client, question: Question, request: dict[str, Any], writer: Writer, console: Console) -> Scored:
+def _write(
+    client: Client, question: Question, request: dict[str, Any], writer: Writer, console: Console, report: Progress
+) -> Scored:
     """Score and write everything; what became of it all."""
     patience = Patience(lambda message: say(console, message, "yellow"))
     everything = Scored()
@@ -116,6 +123,7 @@ def _write(client: Client, question: Question, request: dict[str, Any], writer: 
         for refused in scored.refused:
             _tell(refused, console)
         everything += scored
+        report(everything.variants, len(question.variants))
     return everything
 
 

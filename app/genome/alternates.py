@@ -58,8 +58,8 @@ def alternate_sequence(variant: Variant, stretch: Stretch, window: Window) -> st
     edit = substitution(0, variant.position - 1, reference, model_letters(alternate))
     edits = edits_of([NOTHING, edit], np.zeros((0, 0), np.int32), np.zeros((0, 0), np.bool_))
     applied = np.array([ONLY_CHANGE], dtype=np.int32)
-    along = course(edits, applied)
-    return _read(spelled(edits, fitted(along, applied, spans(along, [window]), 0), stretch), window)
+    reading = fitted(applied, spans(course(edits, applied), [window]), 0)
+    return _read(spelled(edits, reading, stretch), window)
 
 
 def _read(bases: bytes, window: Window) -> str:

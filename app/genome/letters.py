@@ -45,3 +45,9 @@ def code_of_two(first: bytes, second: bytes) -> bytes:
     bases = {base for letter in (first, second) for base in BASES_OF_CODE.get(letter.upper(), letter.upper())}
     joined = bytes(sorted(bases))
     return IUPAC_CODES.get(joined, joined) if len(joined) > 1 else joined
+
+
+def shared_bases(first: bytes, second: bytes) -> int:
+    """How many bases both begin with."""
+    unequal = (at for at, (one, other) in enumerate(zip(first, second, strict=False)) if one != other)
+    return next(unequal, min(len(first), len(second)))

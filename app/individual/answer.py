@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from app.bundle import Target
 from app.genome.haplotypes.carried import HAPLOID
-from app.genome.haplotypes.distinct import REFERENCE, Haplotypes
+from app.genome.haplotypes.carriers import REFERENCE, Carriers
 from app.genome.haplotypes.overlaps import Skipped
 from app.genome.haplotypes.people import People
 from app.genome.haplotypes.policies import Policies
+from app.genome.haplotypes.segments import Segments
 from app.genome.intervals import Window
 from app.scales import combined, log2_fold_change
 
@@ -62,6 +63,7 @@ class Counts:
 
     Attributes:
         distinct_haplotypes: that somebody has.
+        distinct_segments: of them and the reference, which the embedder reads; None for a model without segments.
         records: in the window; `applied` of them are in somebody's haplotype, `filtered` did not pass their filters.
     """
 
@@ -71,6 +73,7 @@ class Counts:
     records: int
     applied: int
     filtered: int
+    distinct_segments: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ class WindowAnswer:
 
 def window_answer(
     place: Place,
-    haplotypes: Haplotypes,
+    haplotypes: Carriers,
     rows: Sequence[Sequence[float]],
     targets: Sequence[Target],
     wanted: Sequence[str] | None,
@@ -121,12 +124,12 @@ def window_answer(
     )
 
 
-def count(haplotypes: Haplotypes) -> Counts:
+def count(haplotypes: Carriers) -> Counts:
     """What a window's haplotypes were made from."""
     people, row_of = haplotypes.people, haplotypes.row_of
     carried = set(row_of[row_of != HAPLOID].tolist())
     edits = people.edits
-    applied = {edits.rows[change].record for row in carried for change in haplotypes.distinct[row].changes.tolist()}
+    applied = {edits.rows[change].record for row in carried for change in haplotypes.changes(row).tolist()}
     return Counts(
         samples=len(people.samples),
         haplotypes=int((row_of != HAPLOID).sum()),
@@ -134,10 +137,11 @@ def count(haplotypes: Haplotypes) -> Counts:
         records=people.records,
         applied=len(applied),
         filtered=people.filtered,
+        distinct_segments=len(haplotypes.distinct) if isinstance(haplotypes, Segments) else None,
     )
 
 
-def skipped_reasons(haplotypes: Haplotypes) -> Iterator[str]:
+def skipped_reasons(haplotypes: Carriers) -> Iterator[str]:
     """Why variants were skipped: a reason for each haplotype that carries one, for the metrics."""
     for sample, rows in enumerate(haplotypes.row_of.tolist()):
         for index, row in enumerate(rows):
@@ -149,10 +153,10 @@ class _Told:
     """The values and facts of each distinct haplotype, worked out once."""
 
     def __init__(
-        self, haplotypes: Haplotypes, rows: Sequence[Sequence[float]], targets: Sequence[Target], policies: Policies
+        self, haplotypes: Carriers, rows: Sequence[Sequence[float]], targets: Sequence[Target], policies: Policies
     ) -> None:
         self._haplotypes, self._rows, self._targets, self._policies = haplotypes, rows, targets, policies
-        distinct = range(len(haplotypes.distinct))
+        distinct = range(haplotypes.rows)
         self._row_of: list[list[int]] = haplotypes.row_of.tolist()
         self._values = [_named(row, targets) for row in rows]
         self._applied = [len(haplotypes.applied(row)) for row in distinct]

@@ -15,7 +15,8 @@ from app.genome.sources import GenotypesIn
 from app.genomes import Genomes
 from app.individual.answer import Place
 from app.individual.prediction import Errand
-from app.predictor import Predictor, ServedModel
+from app.predictor import Predictor
+from app.served_models import ServedModel
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ async def predict_dosages(predictor: Predictor, prepared: PreparedDosages, erran
     model, rows = prepared.gene_model.model, prepared.dosages.rows
     with_reference = np.vstack([np.zeros((1, rows.shape[1]), dtype=rows.dtype), rows])
     distinct, row_of = np.unique(with_reference, axis=0, return_inverse=True)
-    answers = await predictor.predict_dosages(model, distinct, errand.deadline, "bulk", errand.traceparent)
+    answers = await predictor.predict_rows(model, distinct, errand.deadline, "bulk", errand.traceparent)
     at = model.manifest.target_names.index(prepared.gene_model.target)
     reference, *values = (float(answers[row].values[at]) for row in row_of.reshape(-1).tolist())
     return DosageAnswer(prepared, reference, dict(zip(prepared.dosages.samples, values, strict=True)))

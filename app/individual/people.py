@@ -8,13 +8,17 @@ Equal haplotypes of one question are predicted once. What one question has predi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import reduce
+from functools import partial, reduce
 
+from app.bundle import Input
 from app.errors import ItemError, Unprocessable
 from app.genome.genes import Gene
-from app.genome.haplotypes.distinct import Haplotypes, build_haplotypes
+from app.genome.haplotypes.carriers import Carriers
+from app.genome.haplotypes.distinct import build_haplotypes
+from app.genome.haplotypes.people import People
+from app.genome.haplotypes.segments import Segments, build_segments
 from app.genome.haplotypes.widening import build_widened
 from app.genome.intervals import Interval, Window, centred
 from app.genome.sources import GenotypesIn, GenotypeSource
@@ -33,10 +37,13 @@ from app.individual.dosages import (
     refuse_unknown_gene,
     target_of,
 )
-from app.individual.prediction import Errand, Timing, predict_haplotypes
+from app.individual.prediction import Errand, Timing, predict_distinct
 from app.individual.question import Question
-from app.predictor import Predictor, ServedModel
-from app.windows import gene_window, region_windows
+from app.predictor import Predictor
+from app.served_models import ServedModel
+from app.windows import gene_window, pieces, region_windows
+
+Build = Callable[[Window, People], Carriers]
 
 
 @dataclass(frozen=True)
@@ -51,14 +58,18 @@ class Prepared:
     question: Question
     model: ServedModel
     places: tuple[Place, ...]
-    haplotypes: tuple[Haplotypes, ...]
+    haplotypes: tuple[Carriers, ...]
     dosages: tuple[PreparedDosages, ...] = ()
 
     @property
     def sequences(self) -> int:
-        """How many distinct haplotypes are to be predicted, the reference's included; people for a model of dosages."""
+        """How many distinct haplotypes are to be predicted, the reference's included, and segments to be embedded.
+
+        People for a model of dosages.
+        """
         people = sum(len(each.dosages.samples) for each in self.dosages if each.dosages and not self.haplotypes)
-        return people + sum(len(each.distinct) for each in self.haplotypes)
+        segments = sum(len(each.distinct) for each in self.haplotypes if isinstance(each, Segments))
+        return people + segments + sum(each.rows for each in self.haplotypes)
 
 
 @dataclass(frozen=True)
@@ -103,7 +114,8 @@ class PeoplePredictor:
         intervals = [window.interval for window in windows] + [each.interval for each in gene_models]
         genotypes_in = await source.genotypes(self._query(question, model, intervals))
         places = await asyncio.to_thread(self._places, windows)
-        haplotypes = await asyncio.to_thread(self._build, windows, genotypes_in, question)
+        build = partial(build_in, model.manifest.input)
+        haplotypes = await asyncio.to_thread(self._build, windows, genotypes_in, question, build)
         dosages = await asyncio.to_thread(self._dosages, gene_models, genotypes_in)
         if model.variants is not None:
             refuse_if_none_found(dosages[0])
@@ -120,7 +132,7 @@ class PeoplePredictor:
         timing, answers = Timing(), []
         model, question = prepared.model, prepared.question
         for place, haplotypes in zip(prepared.places, prepared.haplotypes, strict=True):
-            rows = await predict_haplotypes(self._predictor, model, haplotypes, errand, timing)
+            rows = await predict_distinct(self._predictor, model, haplotypes, errand, timing)
             targets = model.manifest.targets
             told = (place, haplotypes, rows, targets, question.samples, question.policies)
             answers.append(await asyncio.to_thread(window_answer, *told))
@@ -172,27 +184,29 @@ class PeoplePredictor:
         return [prepare_dosages(*each, genotypes_in) for each in zip(gene_models, places, strict=True)]
 
     def _build(
-        self, windows: Sequence[Window], genotypes_in: GenotypesIn, question: Question
-    ) -> tuple[Haplotypes, ...]:
-        return tuple(self._build_one(window, genotypes_in, question) for window in windows)
-
-    def _build_one(self, window: Window, genotypes_in: GenotypesIn, question: Question) -> Haplotypes:
-        return build_widened(
-            window.interval,
-            genotypes_in,
-            self.genomes.reference.stretch,
-            question.policies,
-            lambda people: build_haplotypes(people, window),
+        self, windows: Sequence[Window], genotypes_in: GenotypesIn, question: Question, build: Build
+    ) -> tuple[Carriers, ...]:
+        stretch_of, policies = self.genomes.reference.stretch, question.policies
+        return tuple(
+            build_widened(window.interval, genotypes_in, stretch_of, policies, partial(build, window))
+            for window in windows
         )
 
     def _check_size(self, prepared: Prepared) -> None:
-        bases = sum(len(each.distinct) * each.interval.bases for each in prepared.haplotypes)
+        bases = sum(each.distinct_bases for each in prepared.haplotypes)
         if bases > self._max_bases:
             detail = f"{bases:,} bases of distinct haplotypes; one request takes at most {self._max_bases:,}."
             raise Unprocessable(f"{detail} Ask for fewer samples.", items=[ItemError("/samples", "too_many", detail)])
 
 
-def _count(model: ServedModel, haplotypes: Haplotypes) -> None:
+def build_in(rules: Input, window: Window, people: People) -> Carriers:
+    """Everybody's haplotypes over a window as a model reads it: whole, or in segments."""
+    if rules.segments is None:
+        return build_haplotypes(people, window)
+    return build_segments(people, pieces(rules, window))
+
+
+def _count(model: ServedModel, haplotypes: Carriers) -> None:
     counted = count(haplotypes)
     model.metrics.haplotypes(counted.haplotypes, counted.distinct_haplotypes)
     for reason in skipped_reasons(haplotypes):

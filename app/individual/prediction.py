@@ -1,15 +1,24 @@
-"""Distinct haplotypes to values: spelled, encoded and predicted a chunk at a time, so that memory stays bounded."""
+"""Distinct haplotypes to values: spelled, encoded and predicted a chunk at a time, so that memory stays bounded.
+
+Of a model with segments the distinct ones are embedded first; what is held of them all is their embeddings.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from app.batching import Priority
+from app.courses import Embeddings, head_chunks, slowest
 from app.errors import ItemError, ServiceError, Unprocessable
+from app.genome.haplotypes.carriers import Carriers
 from app.genome.haplotypes.distinct import Haplotypes
-from app.predictor import Predictor, ServedModel
+from app.genome.haplotypes.segments import Segments
+from app.predictor import Predictor
+from app.served_models import ServedModel
 
 CHUNK_SEQUENCES = 256
 CHUNK_BASES = 512 * 1024
@@ -27,7 +36,7 @@ class Errand:
     Attributes:
         deadline: seconds of the event loop's clock.
         traceparent: the trace that the jobs belong to.
-        progress: told how many more distinct haplotypes have their values.
+        progress: told how many more distinct haplotypes have their values, or distinct segments their embeddings.
     """
 
     deadline: float
@@ -44,42 +53,113 @@ class Timing:
     compute: float = 0.0
     tokens: int = 0
 
+    def add(self, seconds: Mapping[str, float], tokens: int = 0) -> None:
+        """Add a chunk's."""
+        self.tokens += tokens
+        for phase, spent in seconds.items():
+            setattr(self, phase, getattr(self, phase) + spent)
 
-async def predict_haplotypes(
-    predictor: Predictor, model: ServedModel, haplotypes: Haplotypes, errand: Errand, timing: Timing
+
+async def predict_distinct(
+    predictor: Predictor, model: ServedModel, haplotypes: Carriers, errand: Errand, timing: Timing
 ) -> list[list[float]]:
     """The values of each distinct haplotype, the reference first.
 
     Raises:
         ServiceError: one of them cannot be predicted; it is not told which.
     """
-    rows = len(haplotypes.distinct)
-    values: list[list[float]] = [[] for _ in range(rows)]
-    priority: Priority = "interactive" if rows <= INTERACTIVE_SEQUENCES else "bulk"
-    gate = asyncio.Semaphore(CHUNKS_IN_FLIGHT)
-
-    async def predict(chunk: range) -> None:
-        async with gate:
-            texts = await asyncio.to_thread(_spelled, haplotypes, chunk)
-            found = await predictor.predict_personal(model, texts, errand.deadline, priority, errand.traceparent)
-        values[chunk.start : chunk.stop] = found.values
-        timing.tokens += sum(found.tokens)
-        for phase, seconds in found.seconds.items():
-            setattr(timing, phase, getattr(timing, phase) + seconds)
-        errand.progress(len(chunk))
-
-    tasks = [asyncio.create_task(predict(chunk)) for chunk in _chunks(rows, haplotypes.interval.bases)]
+    asked = _Asked(predictor, model, errand, timing)
     try:
-        await asyncio.gather(*tasks)
+        if isinstance(haplotypes, Segments):
+            return await _predict_segments(asked, haplotypes)
+        assert isinstance(haplotypes, Haplotypes)  # noqa: S101 - there are no others
+        return await _predict_whole(asked, haplotypes)
     except ServiceError as error:
         raise _nobody_s(error) from None
-    finally:
-        for task in tasks:
-            task.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Whom to ask, for whom, and where the time goes."""
+
+    predictor: Predictor
+    model: ServedModel
+    errand: Errand
+    timing: Timing
+
+    def terms(self, rows: int) -> tuple[float, Priority, str | None]:
+        """Deadline, priority and trace of one chunk of so many rows in all."""
+        priority: Priority = "interactive" if rows <= INTERACTIVE_SEQUENCES else "bulk"
+        return self.errand.deadline, priority, self.errand.traceparent
+
+
+async def _predict_whole(asked: _Asked, haplotypes: Haplotypes) -> list[list[float]]:
+    values: list[list[float]] = [[] for _ in range(haplotypes.rows)]
+
+    async def predict(chunk: range) -> None:
+        texts = await asyncio.to_thread(_spelled, haplotypes, chunk)
+        found = await asked.predictor.predict_personal(asked.model, texts, *asked.terms(haplotypes.rows))
+        values[chunk.start : chunk.stop] = found.values
+        asked.timing.add(found.seconds, sum(found.tokens))
+
+    await _in_flight(_chunks(haplotypes.rows, haplotypes.interval.bases), predict, asked.errand)
     return values
 
 
-def _spelled(haplotypes: Haplotypes, rows: range) -> list[str]:
+async def _predict_segments(asked: _Asked, segments: Segments) -> list[list[float]]:
+    """Embed each distinct segment once, then predict from the embeddings that make each distinct haplotype."""
+    embeddings = await _embed(asked, segments)
+    values: list[list[float]] = [[] for _ in range(segments.rows)]
+
+    async def predict(chunk: range) -> None:
+        rows = embeddings[segments.segments_of[chunk.start : chunk.stop]].reshape(len(chunk), -1)
+        answers = await asked.predictor.predict_rows(asked.model, rows, *asked.terms(segments.rows))
+        values[chunk.start : chunk.stop] = [answer.values.tolist() for answer in answers]
+        queue, compute = slowest(answers)
+        asked.timing.add({"queue": queue, "compute": compute})
+
+    numbers = segments.segments_of.shape[1] * embeddings.shape[1]
+    await _in_flight(head_chunks(segments.rows, numbers), predict, asked.errand)
+    return values
+
+
+async def _embed(asked: _Asked, segments: Segments) -> Embeddings:
+    """(distinct segments, width) what the embedder makes of each."""
+    distinct = len(segments.distinct)
+    parts: dict[int, Embeddings] = {}
+
+    async def embed(chunk: range) -> None:
+        texts = await asyncio.to_thread(_spelled, segments, chunk)
+        found = await asked.predictor.embed_personal(asked.model, texts, *asked.terms(distinct))
+        parts[chunk.start] = found.embeddings
+        asked.timing.add(found.seconds, found.tokens)
+
+    await _in_flight(_chunks(distinct, segments.distinct_bases // distinct), embed, asked.errand)
+    return np.concatenate([parts[start] for start in sorted(parts)])
+
+
+async def _in_flight(chunks: Iterable[range], predict: Callable[[range], Awaitable[None]], errand: Errand) -> None:
+    """Predict all chunks, some at a time.
+
+    Raises:
+        ServiceError: the first failure; the rest is given up.
+    """
+    gate = asyncio.Semaphore(CHUNKS_IN_FLIGHT)
+
+    async def one(chunk: range) -> None:
+        async with gate:
+            await predict(chunk)
+        errand.progress(len(chunk))
+
+    tasks = [asyncio.create_task(one(chunk)) for chunk in chunks]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def _spelled(haplotypes: Haplotypes | Segments, rows: range) -> list[str]:
     return [haplotypes.sequence(row).decode("ascii") for row in rows]
 
 

@@ -3,35 +3,49 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, NoReturn
 
-from app.batching import Answer, Batch, Job, Outcome
+from app.batching import Job
 from app.errors import DeadlineExceeded, Overloaded
 from app.metrics import ModelMetrics
 
-SMOOTHING = 0.2
 MIN_RETRY_MS, MAX_RETRY_MS = 1000, 25_000
+# A wait may become this much longer than was estimated: later jobs join batches of their length that go before, the
+# model is not all that has to be waited for, and a worker may be slowed down. What this turns away costs nothing, for a
+# queue only has to be long enough never to be empty.
+MARGIN = 1.5
+MARGIN_SECONDS = 0.02
 
 
-class Pace:
-    """How fast a model's batches go, learned from those under load: a lone sequence says nothing of full batches."""
+class Wait(NamedTuple):
+    """What a request has to expect.
 
-    def __init__(self) -> None:
-        self.seconds_per_token: float | None = None
+    Attributes:
+        seconds: until everything before it is done; 0 where nothing is, or nothing is known.
+        own_seconds: how long it takes itself.
+    """
 
-    def learn(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
-        """Take note of a computed batch."""
-        answer = next((outcome for outcome in outcomes if isinstance(outcome, Answer)), None)
-        if answer is None or not batch.others_wait:
-            return
-        measured = answer.compute_seconds / batch.tokens
-        before = measured if self.seconds_per_token is None else self.seconds_per_token
-        self.seconds_per_token = before + SMOOTHING * (measured - before)
+    seconds: float
+    own_seconds: float
+
+    def fits(self, seconds: float) -> bool:
+        """Whether it is answered within so many seconds; where nothing waits, only trying can tell."""
+        return not self.seconds or self.seconds * MARGIN + self.own_seconds + MARGIN_SECONDS <= seconds
 
 
-def shed_late(jobs: Sequence[Job], now: float, wait_seconds: float, metrics: ModelMetrics) -> None:
-    """Turn jobs away whose deadline would pass while they wait.
+def own_seconds(jobs: Iterable[Job], tokens_per_second: float, batch_seconds: float) -> float:
+    """How long jobs take once it is their turn: one batch that others fill up, or those that they fill themselves."""
+    return max(batch_seconds, sum(job.tokens for job in jobs) / tokens_per_second)
+
+
+def tokens_in_time(seconds: float, tokens_per_second: float, own_seconds: float) -> int:
+    """How many tokens may go before jobs that have to be answered within so many seconds."""
+    return max(0, int((seconds - own_seconds - MARGIN_SECONDS) / MARGIN * tokens_per_second))
+
+
+def shed_late(jobs: Sequence[Job], now: float, wait: Wait, metrics: ModelMetrics) -> None:
+    """Turn jobs away whose deadline would pass before they are answered.
 
     Raises:
         Overloaded: it would.
@@ -40,8 +54,17 @@ def shed_late(jobs: Sequence[Job], now: float, wait_seconds: float, metrics: Mod
     deadline = min((job.deadline for job in jobs), default=float("inf"))
     if deadline <= now:
         raise DeadlineExceeded("The deadline passed before the sequences were queued.")
-    if now + wait_seconds > deadline:
-        shed("deadline", "The wait in the queue would outlast the deadline.", wait_seconds, metrics)
+    if not wait.fits(deadline - now):
+        shed_hopeless(wait.seconds, metrics)
+
+
+def shed_hopeless(wait_seconds: float, metrics: ModelMetrics) -> NoReturn:
+    """Turn jobs away that would wait for too long.
+
+    Raises:
+        Overloaded: always.
+    """
+    shed("deadline", "The wait in the queue would outlast the deadline.", wait_seconds, metrics)
 
 
 def shed_full(waiting_tokens: int, max_tokens: int, wait_seconds: float, metrics: ModelMetrics) -> NoReturn:

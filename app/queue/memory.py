@@ -10,7 +10,8 @@ from app.batching import Batch, BatchLimits, Deliver, Job, Outcome
 from app.errors import DeadlineExceeded, Draining
 from app.metrics import ModelMetrics
 from app.queue import QueueLoad
-from app.queue.admission import Pace, shed_full, shed_late
+from app.queue.admission import Wait, own_seconds, shed_full, shed_late
+from app.queue.pace import Pace
 from app.queue.waiting import WaitingJobs
 
 
@@ -39,7 +40,7 @@ class MemoryQueue:
         self._deliver: dict[Job, Deliver] = {}
         self._arrival = asyncio.Event()
         self._closed = False
-        self._pace = Pace()
+        self._pace = Pace(threads)
 
     async def submit(self, jobs: Sequence[Job], deliver: Deliver) -> None:
         if self._closed:
@@ -50,23 +51,25 @@ class MemoryQueue:
         self._arrival.set()
 
     def cancel(self, jobs: Sequence[Job]) -> None:
+        left = [job for job in jobs if self._deliver.pop(job, None) is not None]
+        self._metrics.left([job.deadline for job in left], self._clock())
         for job in jobs:
-            if self._deliver.pop(job, None) is not None:
-                self._metrics.cancelled.inc()
             self._waiting.discard(job)
 
     async def take(self, limits: BatchLimits) -> Sequence[Batch]:
         while not (batches := self._next_round(limits)):
             self._arrival.clear()
             await self._arrival.wait()
+        self._pace.taken(batches, self._clock())
         return batches
 
     async def settle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
-        self._pace.learn(batch, outcomes)
+        self._pace.settled(batch, outcomes, self._clock())
         for job, outcome in zip(batch.jobs, outcomes, strict=True):
             self._settle_one(job, outcome)
 
     async def release(self, batches: Sequence[Batch]) -> None:
+        self._pace.given_back(batches)
         self._waiting.put_back([job for batch in batches for job in batch.jobs if job in self._deliver])
         self._arrival.set()
 
@@ -85,16 +88,23 @@ class MemoryQueue:
 
     def _admit(self, jobs: Sequence[Job]) -> None:
         waiting = self._waiting.tokens
-        wait_seconds = waiting * (self._pace.seconds_per_token or 0.0) / self._threads
         if waiting and waiting + sum(job.tokens for job in jobs) > self._max_tokens:
-            shed_full(waiting, self._max_tokens, wait_seconds, self._metrics)
-        shed_late(jobs, self._clock(), wait_seconds, self._metrics)
+            shed_full(waiting, self._max_tokens, self._wait(jobs).seconds, self._metrics)
+        shed_late(jobs, self._clock(), self._wait(jobs), self._metrics)
+
+    def _wait(self, jobs: Sequence[Job]) -> Wait:
+        """What jobs have to expect, by what has been learned."""
+        if not self._pace.seconds_per_token or not jobs:
+            return Wait(0.0, 0.0)
+        speed = self._threads / self._pace.seconds_per_token
+        before = self._waiting.tokens_before(jobs[0].priority)
+        return Wait(before / speed, own_seconds(jobs, speed, self._pace.full_batch_seconds))
 
     def _next_round(self, limits: BatchLimits) -> list[Batch]:
-        batches, expired = self._waiting.take_round(limits, self._threads, self._clock())
-        for job in expired:
+        batches, late = self._waiting.take_round(limits, self._threads, self._clock(), self._pace)
+        for job in late:
             self._metrics.expired.inc()
-            self._settle_one(job, DeadlineExceeded("The deadline passed while the sequence waited."))
+            self._settle_one(job, DeadlineExceeded("The sequence waited too long to be answered before its deadline."))
         return batches
 
     def _settle_one(self, job: Job, outcome: Outcome) -> None:

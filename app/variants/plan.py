@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from app.bundle import Manifest
+from app.bundle import Input, Manifest
 from app.errors import ItemError, Unprocessable
 from app.genome.alternates import alternate_sequence, first_difference, margin_bases, reference_sequence, touches
 from app.genome.intervals import Window
@@ -16,6 +16,7 @@ from app.genomes import Genomes
 from app.predictor import RequestLimits
 from app.reference_windows import window_around
 from app.variants.question import Asked, Question, Skipped, VcfPlace
+from app.windows import pieces
 
 # So many requests to POST /predict one for variants may be worth.
 WORTH_REQUESTS = 8
@@ -71,7 +72,7 @@ def plan_variants(
     outside = [asked.place for asked, place in windowed if not touches(asked.variant, place)]
     _check_bases([place for _, place in inside], limits)
     distinct, stretches = Distinct(), Stretches(genomes.reference, inside)
-    placed = _checked(inside, lambda pair: _placed(*pair, stretches, distinct))
+    placed = _checked(inside, lambda pair: _placed(*pair, manifest.input, stretches, distinct))
     skipped = (*question.skipped, *(Skipped(place, "outside_window") for place in outside))
     return Plan(tuple(placed), tuple(distinct.row_of), tuple(distinct.pointers), skipped)
 
@@ -125,14 +126,16 @@ def _windowed(asked: Asked, genomes: Genomes, manifest: Manifest, window: Window
     return replace(asked, variant=replace(variant, contig=contig)), window
 
 
-def _placed(asked: Asked, window: Window, stretches: Stretches, distinct: Distinct) -> Placed:
+def _placed(asked: Asked, window: Window, rules: Input, stretches: Stretches, distinct: Distinct) -> Placed:
     stretch = stretches.around(window, asked.pointer)
     wrong = first_difference(asked.variant, stretch)
     if wrong is not None:
         raise _refused(asked, "reference_mismatch", _mismatch(wrong, stretch))
     in_letters = stretch.in_model_letters()
     reference = distinct.add(reference_sequence(in_letters, window), asked.pointer)
-    alternate = distinct.add(alternate_sequence(asked.variant, in_letters, window), asked.pointer)
+    # An indel shifts no more than the segment that it is in, as in people's haplotypes.
+    read = (alternate_sequence(asked.variant, in_letters, piece) for piece in pieces(rules, window))
+    alternate = distinct.add("".join(read), asked.pointer)
     return Placed(asked, window, reference, alternate)
 
 

@@ -12,7 +12,8 @@ from app.genome.genotypes import ABSENT, Genotypes
 from app.genome.haplotypes.distinct import build_haplotypes
 from app.genome.haplotypes.people import people_of
 from app.genome.haplotypes.policies import Policies
-from app.genome.intervals import Interval, Strand, Window
+from app.genome.haplotypes.segments import build_segments, cut
+from app.genome.intervals import Interval, Strand, Window, centred
 from app.genome.stretch import Stretch, whole
 from app.genome.variants import Variant
 
@@ -141,3 +142,27 @@ def _carrier(variant: Variant) -> Genotypes:
         phased=np.ones((1, 1), np.bool_),
         phase_sets=np.zeros((1, 1), np.int64),
     )
+
+
+@given(
+    contig=st.text("ACGT", min_size=30, max_size=60),
+    at=st.integers(0, 29),
+    deleted=st.integers(1, 6),
+    alternate=BASES,
+    start=st.integers(0, 20),
+    count=st.integers(1, 5),
+    bases=st.integers(1, 6),
+    strand=st.sampled_from("+-"),
+)
+def test_in_segments_it_is_what_somebody_has_who_carries_only_this_variant(
+    contig: str, at: int, deleted: int, alternate: str, start: int, count: int, bases: int, strand: Strand
+) -> None:
+    variant = Variant("c", at + 1, contig[at : at + deleted], alternate)
+    window = Interval("c", start, start + count * bases, strand)
+    whole_contig = whole("c", contig.encode())
+    segments = build_segments(people_of(_carrier(variant), whole_contig, window, Policies()), cut(window, count))
+    carried = [segments.sequence(segment).decode() for segment in segments.segments_of[segments.row_of[0, 0]]]
+    margin = margin_bases(variant)
+    known = Stretch("c", *_cut(contig, window.start - margin, window.end + margin), 0, len(contig))
+    if touches(variant, centred(window)):
+        assert [alternate_sequence(variant, known, piece) for piece in cut(window, count)] == carried

@@ -33,3 +33,15 @@ def test_a_model_of_genotypes_says_how_it_is_asked() -> None:
     card = model_card(manifest_of_ten_genes(), "Genes", "").decode()
     assert "at the 3 variants of `variants.tsv`" in card
     assert "`POST /predict/individual` answers from a VCF" in card
+
+
+def test_many_subsets_of_one_target_are_the_rows_of_one_table() -> None:
+    document = manifest_of_ten_genes().model_dump()
+    scores = [one | {"target": "GENE0", "subset": f"{one['target']} alone"} for one in document["scores"]]
+    one_target = [target for target in document["targets"] if target["name"] == "GENE0"]
+    examples = [{"dosage": [0, 0, 0], "values": {"GENE0": 0}}]
+    golden = document["golden"] | {"examples": examples}
+    single = document | {"scores": scores, "targets": one_target, "golden": golden}
+    card = model_card(Manifest.model_validate(single), "Genes", "").decode()
+    assert "| GENE5 alone | 0.250 (0.150 to 0.350) | 0.500 (0.400 to 0.600) | 0.000 (-0.100 to 0.100) |" in card
+    assert card.count("`GENE0`, 5 folds, 343 rows each") == 1

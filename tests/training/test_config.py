@@ -8,6 +8,7 @@ import pytest
 from training.config import read_config
 from training.errors import ConfigError
 from training.people.config import is_of_people, read_people_config
+from training.personal.config import is_personal, read_personal_config
 
 FOLDER = Path(__file__).parents[2] / "training" / "configs"
 CONFIGS = sorted([*FOLDER.glob("*.toml"), *FOLDER.glob("full-scale/*.toml")])
@@ -15,8 +16,8 @@ CONFIGS = sorted([*FOLDER.glob("*.toml"), *FOLDER.glob("full-scale/*.toml")])
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_shipped_configurations_are_valid_and_named_after_their_bundle(path: Path) -> None:
-    config = read_people_config(path) if is_of_people(path) else read_config(path)
-    assert config.bundle.name == path.stem
+    read = read_personal_config if is_personal(path) else read_people_config if is_of_people(path) else read_config
+    assert read(path).bundle.name == path.stem
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ Genomes phase 3, the variants of HapMap 3, without phase, on GRCh38.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -23,6 +23,8 @@ from training.errors import DataError
 GENOTYPES = "region_343_unphased.hg38.vcf.gz"
 GENES = "region_genes.tsv"
 PROMOTERS = "epd_promoters_in_region.csv"
+REFERENCE = "hg38_chr22_37200001_40600000.fa.gz"
+CONTIG = "chr22"
 EXPRESSION = {
     "normalised": "region_expression_fastqtl_normalised_343.tsv.gz",
     "rpkm": "region_expression_rpkm_343.tsv.gz",
@@ -35,6 +37,9 @@ OBTAINED = (
     "The files join 1000 Genomes' genotypes with GEUVADIS' expression as the examples of FastQTL and QTLtools hold it "
     "(github.com/francois-a/fastqtl, github.com/qtltools/qtltools)"
 )
+
+RPKM_FLOOR = 0.1
+"""Added before a logarithm is taken."""
 
 FIXED_COLUMNS = 9
 DOSAGE = {"0/0": 0.0, "0/1": 1.0, "1/0": 1.0, "1/1": 2.0, "./.": np.nan}
@@ -79,6 +84,28 @@ def read_geuvadis(folder: Path, expression: Expression = "normalised") -> People
     )
 
 
+def read_levels(folder: Path, people: Sequence[str]) -> tuple[tuple[Gene, ...], Floats]:
+    """How much each gene is expressed beside the others, which normalised values do not tell.
+
+    Args:
+        folder: where the files are.
+        people: in the order wanted.
+
+    Returns:
+        QTLtools' genes, and (people, genes) float32 log2 of RPKM + 0.1.
+
+    Raises:
+        DataError: a file is missing, or lacks a person.
+    """
+    require(folder, (GENES, PROMOTERS, EXPRESSION["rpkm"]), OBTAINED)
+    known = {gene.id: gene for gene in _genes(folder)}
+    header, *rows = read_cells(folder / EXPRESSION["rpkm"])
+    columns = matched_columns(people, header, EXPRESSION["rpkm"])
+    kept = [row for row in rows if row[0] in known]
+    values = np.array([[float(row[column]) for column in columns] for row in kept])
+    return tuple(known[row[0]] for row in kept), np.log2(values + RPKM_FLOOR).T.astype(np.float32)
+
+
 def by_rank(
     values: np.ndarray[tuple[int, int], np.dtype[np.float64]],
 ) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
@@ -110,7 +137,7 @@ def _genes(folder: Path) -> Iterator[Gene]:
     symbols = _symbols(folder / PROMOTERS)
     with opened(folder / GENES) as lines:
         for row in csv.DictReader(lines, delimiter="\t"):
-            yield Gene(row["ens"], symbols.get(row["ens"], ""), "chr22", int(row["tss_hg38"]), row["strand"])
+            yield Gene(row["ens"], symbols.get(row["ens"], ""), CONTIG, int(row["tss_hg38"]), row["strand"])
 
 
 def _symbols(path: Path) -> dict[str, str]:

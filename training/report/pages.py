@@ -57,7 +57,12 @@ class Page:
 
 
 def write_report(
-    configs: Sequence[Config], runs: Path, data: Path, output: Path, baselines: Collection[str] = ()
+    configs: Sequence[Config],
+    runs: Path,
+    data: Path,
+    output: Path,
+    baselines: Collection[str] = (),
+    more: Sequence[str] = (),
 ) -> list[Path]:
     """Write a page per task, its pictures, and the index.
 
@@ -67,6 +72,7 @@ def write_report(
         data: folder of the data sets, for the ceilings; may be missing.
         output: folder of the report.
         baselines: names of models beside them that are baselines.
+        more: Markdown of other pages for the index.
 
     Returns:
         The pages, the index first.
@@ -84,7 +90,7 @@ def write_report(
         for task, of_task in zip(tasks, figures, strict=True)
     ]
     index = output / INDEX
-    write_atomically(index, ("\n\n".join(_index(tasks, figures)) + "\n").encode())
+    write_atomically(index, ("\n\n".join([*_index(tasks, figures), *more]) + "\n").encode())
     return [index, *pages]
 
 

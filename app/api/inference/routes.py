@@ -18,7 +18,8 @@ from app.api.inference.asked import Asked, read_request
 from app.api.inference.replies import OCTETS, infer_response, model_metadata, server_metadata
 from app.api.json_request import LARGE_BODY_BYTES
 from app.errors import ItemError, ServiceError, Unprocessable
-from app.predictor import Predictor, ServedModel
+from app.predictor import Predictor
+from app.served_models import ServedModel
 
 SEQUENCES_POINTER, DATA_POINTER = "/sequences", "/inputs/0/data"
 

@@ -9,7 +9,8 @@ overlaps     which of the changes of one haplotype can stand together
 people       all of the above, in this order
 fitting      what a window of fixed length reads of a list of changes
 spelling     the sequence
-distinct     distinct haplotypes over a window, and who has which
+carriers     who has which distinct haplotype, and what makes it
+distinct     distinct haplotypes over a window
 segments     the same for the segments of a long window
 widening     how far around a window variants must be read
 chains       the coordinate map between reference and haplotype

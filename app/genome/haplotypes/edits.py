@@ -12,12 +12,13 @@ import numpy.typing as npt
 from app.genome.genotypes import ABSENT, MISSING, Genotypes
 from app.genome.haplotypes.policies import Policies
 from app.genome.intervals import Interval
-from app.genome.letters import is_ambiguous, is_sequence, model_letters
+from app.genome.letters import is_ambiguous, is_sequence, model_letters, shared_bases
 from app.genome.stretch import Stretch
 
 Codes = npt.NDArray[np.int32]  # rows of `Edits`, 0 for no change
 Positions = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
+Letters = npt.NDArray[np.uint8]
 Reason = Literal["overlap", "unsupported_allele", "unknown_length", "reference_mismatch", "masked"]
 
 NO_CHANGE = 0
@@ -33,6 +34,7 @@ class Edit(NamedTuple):
         position: 0-based POS of the record.
         touched: the last reference base that the record speaks about.
         is_insertion: the allele is longer than REF, so nothing more fits in after it.
+        is_standing: bases are only added or only removed after the record's first, which may be changed by another.
         reason: why it is never applied, if so.
         alternate: the allele as the record writes it; empty where it stands for a call without one.
     """
@@ -44,6 +46,7 @@ class Edit(NamedTuple):
     touched: int
     bases: bytes
     is_insertion: bool = False
+    is_standing: bool = False
     reason: Reason | None = None
     reference: bytes = b""
     alternate: bytes = b""
@@ -60,6 +63,7 @@ class Edits:
         rows: the changes; row 0 changes nothing.
         positions, starts, ends, touched, lengths: (rows,) the columns that are computed with; `lengths` of the bases
             put in.
+        letters: (rows,) the base of a change of one base for one, 0 for any other change.
         usable: (rows,) whether the change is ever applied.
         ambiguous: (rows,) whether the allele had letters beside A, C, G and T.
         row_of: (records, alleles + 2) the row of allele a of record r is `row_of[r, a + 2]`, missing and absent ones
@@ -73,6 +77,7 @@ class Edits:
     ends: Positions
     touched: Positions
     lengths: Positions
+    letters: Letters
     usable: Flags
     ambiguous: Flags
     row_of: Codes
@@ -112,11 +117,16 @@ def edits_of(rows: Sequence[Edit], row_of: Codes, spanning: Flags) -> Edits:
         ends=np.array([row.end for row in rows]),
         touched=np.array([row.touched for row in rows]),
         lengths=np.array([len(row.bases) for row in rows]),
+        letters=np.array([_letter(row) for row in rows], dtype=np.uint8),
         usable=np.array([row.reason is None for row in rows]),
         ambiguous=np.array([is_sequence(row.alternate) and is_ambiguous(row.alternate) for row in rows]),
         row_of=row_of,
         spanning=spanning,
     )
+
+
+def _letter(edit: Edit) -> int:
+    return edit.bases[0] if len(edit.bases) == edit.end - edit.start == 1 else 0
 
 
 def substitution(record: int, position: int, reference: bytes, alternate: bytes) -> Edit:
@@ -131,9 +141,17 @@ def substitution(record: int, position: int, reference: bytes, alternate: bytes)
         touched=end - 1,
         bases=alternate[anchored:],
         is_insertion=len(alternate) > len(reference),
+        is_standing=anchored and _only_adds_or_removes(reference.upper(), alternate.upper()),
         reference=reference,
         alternate=alternate,
     )
+
+
+def _only_adds_or_removes(reference: bytes, alternate: bytes) -> bool:
+    """Whether the shorter allele is what the longer one begins and ends with."""
+    before = shared_bases(reference, alternate)
+    after = shared_bases(reference[::-1], alternate[::-1])
+    return before + after >= min(len(reference), len(alternate))
 
 
 def _edit_of(genotypes: Genotypes, record: int, alternate: bytes, stretch: Stretch, policies: Policies) -> Edit | None:
@@ -158,7 +176,9 @@ def _edit_of(genotypes: Genotypes, record: int, alternate: bytes, stretch: Stret
 def _symbolic_deletion(record: int, position: int, end: int, reference: bytes, alternate: bytes) -> Edit:
     if end <= position + 1:
         return _never(record, position, reference, alternate, "unknown_length")
-    return Edit(record, position, position + 1, end, end - 1, b"", reference=reference, alternate=alternate)
+    return Edit(
+        record, position, position + 1, end, end - 1, b"", is_standing=True, reference=reference, alternate=alternate
+    )
 
 
 def _unknown(genotypes: Genotypes, record: int, character: bytes) -> Edit:
@@ -171,7 +191,9 @@ def _unknown(genotypes: Genotypes, record: int, character: bytes) -> Edit:
 
 
 def _never(record: int, position: int, reference: bytes, alternate: bytes, reason: Reason) -> Edit:
-    return Edit(record, position, position, position, position, b"", False, reason, reference, alternate)
+    return Edit(
+        record, position, position, position, position, b"", reason=reason, reference=reference, alternate=alternate
+    )
 
 
 def _is_masked(record: Interval, policies: Policies) -> bool:

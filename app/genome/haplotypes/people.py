@@ -14,7 +14,7 @@ from app.genome.haplotypes.calls import Calls, check_calls, count_calls, joined
 from app.genome.haplotypes.carried import HAPLOID, DistinctLists, carried_codes, ploidy
 from app.genome.haplotypes.edits import Edits, Flags, compile_edits
 from app.genome.haplotypes.mismatches import check_reference
-from app.genome.haplotypes.overlaps import EditList, resolve
+from app.genome.haplotypes.overlaps import EditList, resolve_each
 from app.genome.haplotypes.phase import apply_phase, unresolved
 from app.genome.haplotypes.policies import Policies
 from app.genome.haplotypes.samples import in_blocks
@@ -63,11 +63,11 @@ def people_of(
     passed = genotypes.passed if policies.filter == "pass" else np.ones_like(genotypes.passed)
     edits = compile_edits(genotypes, stretch, policies, passed if beyond else passed & inside)
     if not beyond:
-        edits = only_inside(edits, region, policies.overlap)
+        edits = only_inside(edits, genotypes, region, policies.overlap)
     cohort = _read_calls(genotypes, edits, passed & inside, policies)
     occurring = np.unique(np.concatenate(cohort.carried.lists))
     edits = check_reference(cohort.edits, occurring.tolist(), genotypes, stretch, policies)
-    lists = tuple(resolve(edits, each) for each in cohort.carried.lists)
+    lists = tuple(resolve_each(edits, cohort.carried.lists))
     return People(
         samples=genotypes.samples,
         edits=edits,

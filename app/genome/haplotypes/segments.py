@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from app.genome.haplotypes.carried import HAPLOID
+from app.genome.haplotypes.carriers import Carriers
+from app.genome.haplotypes.edits import Codes
 from app.genome.haplotypes.fitting import course, fitted, spans
 from app.genome.haplotypes.people import People
 from app.genome.haplotypes.spelling import Reading, natural, spelled
@@ -35,24 +37,37 @@ class DistinctSegment:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Segments:
-    """Everybody's segments of one window in reading order.
+class Segments(Carriers):
+    """Distinct haplotypes over an interval as the segments that make them, distinct ones once.
 
     Attributes:
         windows: the segments' places, in the direction of the strand.
         distinct: first the reference's own segments, then all others that somebody has.
-        rows_of_list: (lists, segments) the distinct segments that each of `people.lists` makes.
+        segments_of: (rows, segments) the distinct segments of each distinct haplotype, in the direction of the strand.
     """
 
-    people: People
     windows: tuple[Window, ...]
     distinct: tuple[DistinctSegment, ...]
-    rows_of_list: npt.NDArray[np.int32]
+    segments_of: npt.NDArray[np.int32]
+
+    @property
+    def rows(self) -> int:
+        return len(self.segments_of)
+
+    @property
+    def distinct_bases(self) -> int:
+        return sum(segment.reading.bases for segment in self.distinct)
+
+    def changes(self, row: int) -> Codes:
+        return np.unique(np.concatenate([self.distinct[it].reading.changes for it in self.segments_of[row]]))
+
+    def anchor_offset(self, row: int) -> int:  # noqa: ARG002 - each segment keeps a place of its own
+        return 0
 
     def rows_of(self, sample: int, index: int) -> npt.NDArray[np.int32] | None:
         """(segments,) the distinct segments of a sample's haplotype; None where it has no second one."""
-        row = int(self.people.list_of[sample, index])
-        return None if row == HAPLOID else self.rows_of_list[row]
+        row = int(self.row_of[sample, index])
+        return None if row == HAPLOID else self.segments_of[row]
 
     def sequence(self, row: int) -> bytes:
         """One distinct segment in the direction of its strand.
@@ -68,7 +83,6 @@ class Segments:
         return map(self.sequence, range(len(self.distinct)))
 
     def reach(self) -> Interval:
-        """The reference bases that must be known, variants and all, for every segment to be right."""
         readings = [segment.reading for segment in self.distinct]
         first = self.windows[0].interval
         return Interval(
@@ -91,10 +105,10 @@ def cut(interval: Interval, count: int) -> tuple[Window, ...]:
 
 
 def build_segments(people: People, windows: Sequence[Window]) -> Segments:
-    """Find the distinct segments of everybody's haplotypes.
+    """Find the distinct segments of everybody's haplotypes, and the distinct haplotypes that they make.
 
     Args:
-        windows: the segments' places in reading order.
+        windows: the segments' places in reading order, side by side.
     """
     nothing = people.lists[0].applied
     distinct = [
@@ -109,5 +123,18 @@ def build_segments(people: People, windows: Sequence[Window]) -> Segments:
             key = (place, each.applied[read.first[place] : read.stop[place]].tobytes())
             rows_of_list[row, place] = row_of.setdefault(key, len(distinct))
             if row_of[key] == len(distinct):
-                distinct.append(DistinctSegment(place, fitted(along, each.applied, read, place)))
-    return Segments(people, tuple(windows), tuple(distinct), rows_of_list)
+                distinct.append(DistinctSegment(place, fitted(each.applied, read, place)))
+    return _shared(people, tuple(windows), tuple(distinct), rows_of_list)
+
+
+def _shared(
+    people: People,
+    windows: tuple[Window, ...],
+    distinct: tuple[DistinctSegment, ...],
+    rows_of_list: npt.NDArray[np.int32],
+) -> Segments:
+    row_of: dict[bytes, int] = {}
+    rows = [row_of.setdefault(segments.tobytes(), len(row_of)) for segments in rows_of_list]
+    segments_of = np.frombuffer(b"".join(row_of), dtype=np.int32).reshape(len(row_of), len(windows))
+    interval = windows[0].interval.joined(windows[-1].interval)
+    return Segments(people, interval, np.array(rows, dtype=np.int32), windows, distinct, segments_of)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
+
+import numpy as np
 
 from app.genome.haplotypes.edits import Codes, Edits
 from app.genome.intervals import Interval
@@ -39,15 +42,27 @@ def spelled(edits: Edits, reading: Reading, stretch: Stretch) -> bytes:
     """
     if not len(reading.changes):
         return stretch.between(reading.start, reading.end)
-    starts, ends = edits.starts[reading.changes].tolist(), edits.ends[reading.changes].tolist()
-    # All that lies between two changes is in the stretch, as both ends are: slices need no further check.
-    bases, offset = stretch.bases, stretch.start
-    pieces = [b""] * (2 * len(starts) + 1)
-    pieces[0] = stretch.between(reading.start, starts[0])
-    pieces[1::2] = [edits.rows[row].bases for row in reading.changes.tolist()]
-    pieces[2:-1:2] = [bases[end - offset : start - offset] for end, start in zip(ends[:-1], starts[1:], strict=True)]
-    pieces[-1] = stretch.between(ends[-1], reading.end)
+    text = bytearray(stretch.between(reading.start, reading.end))
+    letters = edits.letters[reading.changes]
+    single = letters != 0  # most are, and are put in place at once
+    np.frombuffer(text, dtype=np.uint8)[edits.starts[reading.changes[single]] - reading.start] = letters[single]
+    pieces = list(_pieces(memoryview(text), edits, reading.changes[~single].tolist(), reading.start))
     return b"".join(pieces)[reading.skipped : reading.skipped + reading.bases]
+
+
+def _pieces(text: memoryview, edits: Edits, changes: Sequence[int], start: int) -> Iterator[memoryview | bytes]:
+    """What some changes put in, and what is left of a text between them.
+
+    Args:
+        start: position of the text's first base.
+    """
+    at = 0
+    for row in changes:
+        edit = edits.rows[row]
+        yield text[at : edit.start - start]
+        yield edit.bases
+        at = edit.end - start
+    yield text[at:]
 
 
 def anchor_offset(edits: Edits, reading: Reading, anchor: int) -> int:

@@ -13,9 +13,9 @@ second run is nothing but waste. Time is the server's alone: an entry's id is wh
 is wanted.
 
     keys, wire, scripts        names, bytes, Lua
-    connection, channel        explicit client settings; commands in one write, replies in order
+    connection, channel, link  explicit client settings; commands in one write, replies in order
     writer                     every command of one turn of the event loop, in one write
     faults, checks             what each failure means; what the server must be like
-    inbox, requests, api_side  the asking end
-    source, entry_reader, takeover, graveyard, heartbeat, worker_side    the computing end
+    inbox, enqueuing, requests, api_side    the asking end
+    source, holdings, entry_reader, takeover, graveyard, heartbeat, worker_side    the computing end
 """

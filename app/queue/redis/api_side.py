@@ -15,11 +15,12 @@ from app.queue.redis.channel import Channel
 from app.queue.redis.checks import check_server, inspect_forever
 from app.queue.redis.connection import Connector
 from app.queue.redis.faults import FAILURES, Unavailability, cancelled
-from app.queue.redis.heartbeat import Heartbeat, read_heartbeat, total_speed
+from app.queue.redis.heartbeat import Heartbeat, fleet_speed, read_heartbeat
 from app.queue.redis.inbox import Inbox
 from app.queue.redis.keys import Keys
 from app.queue.redis.requests import RedisQueue
 from app.queue.redis.scripts import WORKERS
+from app.queue.redis.wire import WorkerPace
 from app.queue.redis.writer import Writer
 
 PERIOD_SECONDS = 0.5
@@ -48,17 +49,18 @@ class ApiSide:
         self._faults = Unavailability(metrics)
         self.writer = Writer(Channel(self._connector), self._faults)
         self._reading = Channel(self._connector)
-        self._inbox = Inbox(self.keys.inbox(self.name), self._reading, self._faults, metrics.late_replies)
+        key = self.keys.inbox(self.name)
+        self._inbox = Inbox(key, self._reading, self._faults, metrics.late_replies, self._hear, clock)
         self._queues: list[RedisQueue] = []
-        self._workers: dict[str, list[Heartbeat]] = {}
+        self._workers: dict[str, dict[str, Heartbeat]] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
-    def open_queue(self, sha256: str, targets: int, max_tokens: int, metrics: ModelMetrics) -> RedisQueue:
+    def open_queue(self, sha256: str, targets: int | None, max_tokens: int, metrics: ModelMetrics) -> RedisQueue:
         """The asking end of one bundle's queue.
 
         Args:
             sha256: digest of the bundle.
-            targets: how many values its answers have.
+            targets: how many values its answers have; None where only the graph knows.
             max_tokens: how many tokens may wait.
             metrics: the bundle's.
         """
@@ -92,7 +94,7 @@ class ApiSide:
 
     def workers(self, sha256: str) -> Sequence[Heartbeat]:
         """The live workers of a bundle, as of half a second ago."""
-        return self._workers.get(sha256, [])
+        return list(self._workers.get(sha256, {}).values())
 
     async def close(self) -> None:
         """End every queue, take the inbox away and disconnect."""
@@ -113,12 +115,18 @@ class ApiSide:
             ServiceError: Redis does not answer.
         """
         for queue in self._queues:
-            measured = queue.measure()
+            await queue.measure()
             there = await self.writer.run(WORKERS, queue.streams, [self.keys.worker("")])
-            _, jobs, tokens, oldest_ms = await measured
-            queue.measured(jobs, tokens, oldest_ms)
-            self._workers[queue.sha256] = heartbeats = _understood(there[1::2])
-            queue.tokens_per_second = total_speed(heartbeats, queue.sha256)
+            self._workers[queue.sha256] = _understood(there)
+            queue.speed = fleet_speed(self.workers(queue.sha256), queue.sha256)
+
+    def _hear(self, pace: WorkerPace) -> None:
+        """Take note of how fast a live worker says it is, which is newer than its heartbeat."""
+        for queue in self._queues:
+            workers = self._workers.get(queue.sha256, {})
+            if queue.sha256.startswith(pace.digest) and pace.worker in workers:
+                workers[pace.worker] = workers[pace.worker].at(pace)
+                queue.speed = fleet_speed(self.workers(queue.sha256), queue.sha256)
 
     async def _look_forever(self) -> None:
         while True:
@@ -129,5 +137,10 @@ class ApiSide:
             await asyncio.sleep(PERIOD_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311
 
 
-def _understood(said: Sequence[bytes]) -> list[Heartbeat]:
-    return [heartbeat for text in said if (heartbeat := read_heartbeat(text)) is not None]
+def _understood(there: Sequence[bytes]) -> dict[str, Heartbeat]:
+    """Heartbeats by worker, from names and heartbeats in turn."""
+    said = {
+        name.decode("ascii", "replace"): read_heartbeat(text)
+        for name, text in zip(there[::2], there[1::2], strict=True)
+    }
+    return {name: heartbeat for name, heartbeat in said.items() if heartbeat is not None}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
 from app.queue.redis.connection import Connector
+from app.queue.redis.link import Link
 
 Argument = str | bytes | int | float
 Command = Sequence[Argument]
@@ -29,10 +29,11 @@ class Channel:
     def __init__(self, connector: Connector) -> None:
         self._connector = connector
         self._connection: AbstractConnection | None = None
+        self._link: Link | None = None
 
     @property
     def is_open(self) -> bool:
-        return self._connection is not None
+        return self._link is not None
 
     async def exchange(
         self, commands: Sequence[Command], receive: Callable[[Any], None], seconds: float = EXCHANGE_SECONDS
@@ -42,13 +43,11 @@ class Channel:
         Raises:
             redis.exceptions.RedisError, OSError: not all replies came, in time; the connection is closed then.
         """
+        packed = b"".join([pack_command(tuple(command)) for command in commands])  # type: ignore[arg-type]
         try:
             async with asyncio.timeout(seconds):
-                connection = self._connection or await self._connect()
-                packed = [pack_command(tuple(command)) for command in commands]  # type: ignore[arg-type]
-                await _send(connection, packed)
-                for _ in commands:
-                    receive(await _reply(connection))
+                link = self._link or await self._connect()
+                await link.exchange(packed, len(commands), receive)
         except BaseException:  # a cancelled read too: its reply would be taken for the next command's
             await self.close()
             raise
@@ -68,26 +67,13 @@ class Channel:
 
     async def close(self) -> None:
         """Drop the connection with whatever is on its way."""
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._link = self._connection, None, None
         if connection is not None:
             await connection.disconnect(nowait=True)
             await asyncio.sleep(0)  # the transport closes in the loop's next turn
 
-    async def _connect(self) -> AbstractConnection:
+    async def _connect(self) -> Link:
         self._connection = self._connector.connection()
         await self._connection.connect()  # type: ignore[no-untyped-call]
-        return self._connection
-
-
-async def _send(connection: AbstractConnection, packed: list[Any]) -> None:
-    try:
-        await connection.send_packed_command(packed, check_health=False)
-    except RuntimeError as closed:  # so uvloop calls a connection that was reset while nobody used it
-        raise ConnectionResetError("the connection was closed by the other side") from closed
-
-
-async def _reply(connection: AbstractConnection) -> Any:  # noqa: ANN401 - whatever the command answers
-    try:
-        return await connection.read_response(timeout=math.inf)
-    except ResponseError as refused:
-        return refused
+        self._link = Link(self._connection)
+        return self._link

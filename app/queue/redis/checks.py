@@ -7,7 +7,7 @@ import contextlib
 import logging
 import random
 
-from redis.exceptions import NoPermissionError
+from redis.exceptions import NoPermissionError, ResponseError
 
 from app.errors import ServiceError, SettingsError
 from app.queue.redis.channel import Channel
@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 OLDEST = (6, 2)
 INSPECTION_SECONDS = 30.0
+ON_DISK = "which writes what people ask to Redis's disk"
 
 
 async def preflight(url: str) -> None:
@@ -36,10 +37,10 @@ async def preflight(url: str) -> None:
 
 
 async def check_server(channel: Channel) -> None:
-    """Look at the server's version and at what it does when its memory is full.
+    """Look at the server's version, at what it does when its memory is full, and at whether it keeps anything.
 
     Raises:
-        SettingsError: it is too old, or throws away what others still need.
+        SettingsError: it is too old, throws away what others still need, or writes what is queued to its disk.
         redis.exceptions.RedisError, OSError: it does not answer.
     """
     try:
@@ -47,8 +48,17 @@ async def check_server(channel: Channel) -> None:
     except NoPermissionError:
         log.warning("this Redis user may not ask for INFO; version and maxmemory-policy are not checked")
         return
-    if fault := fault_of(reply):
+    if fault := fault_of(reply) or await _snapshots(channel):
         raise SettingsError(f"queue: {fault}")
+
+
+async def _snapshots(channel: Channel) -> str | None:
+    """INFO does not tell when snapshots are written; a user of docker/redis/users.acl may not ask."""
+    try:
+        (reply,) = await channel.ask([("CONFIG", "GET", "save")])
+    except ResponseError:
+        return None
+    return f"save is on, {ON_DISK}; set it to an empty string" if any(reply[1:]) else None
 
 
 async def inspect_forever(writer: Writer) -> None:
@@ -72,4 +82,6 @@ def fault_of(info: bytes) -> str | None:
     policy = said.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
         return f"maxmemory-policy is {policy}, which loses requests; set it to noeviction"
+    if said.get("aof_enabled", "0") != "0":
+        return f"appendonly is on, {ON_DISK}; set it to no"
     return None

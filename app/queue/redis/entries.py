@@ -72,16 +72,17 @@ def job_of(entry: Entry, request: Request, server_ms: int, now: float) -> Job:
 
 
 def settlement(
-    keys: Keys, streams: Sequence[str], settled: Iterable[tuple[Held, bytes]]
+    keys: Keys, streams: Sequence[str], settled: Iterable[tuple[Held, bytes]], pace: bytes = b""
 ) -> tuple[list[str], list[Argument]]:
     """Keys and arguments of settle.lua.
 
     Args:
         streams: the model's two.
         settled: each with its reply; an empty one where nobody is to be told.
+        pace: goes along.
     """
     processes: dict[str, int] = {}
-    arguments: list[Argument] = [MOST_INBOX_ENTRIES]
+    arguments: list[Argument] = [MOST_INBOX_ENTRIES, pace]
     for held, reply in settled:
         process = processes.setdefault(held.api_process, len(processes) + 1)
         arguments += (held.entry.stream, held.entry.id, process, held.request_id, reply)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from prometheus_client import Counter
 
 from app.batching import Deliver, Job, Outcome
-from app.queue.redis.channel import Channel
+from app.queue.redis.channel import Channel, Command
 from app.queue.redis.faults import Unavailability, repeat
 from app.queue.redis.scripts import OPEN_INBOX
-from app.queue.redis.wire import Malformed, unpack_reply
+from app.queue.redis.wire import Malformed, WorkerPace, unpack_pace, unpack_reply
 
 LIFE_MS = 30_000
 BLOCK_MS = 500
 MOST_ENTRIES = 500
 READ_SECONDS = BLOCK_MS / 1000 + 2  # a read may block longer than it was told to
+TEND_SECONDS = 0.25  # while replies come one by one, tending with each read would cost more than reading
 BEGINNING = "0-0"
 
 
@@ -53,14 +54,26 @@ class Inbox:
         channel: its own, since its reads block.
         faults: what failures mean.
         late_replies: counts replies that nobody waits for.
+        hear: is told how fast workers say they are.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, key: str, channel: Channel, faults: Unavailability, late_replies: Counter) -> None:
+    def __init__(
+        self,
+        key: str,
+        channel: Channel,
+        faults: Unavailability,
+        late_replies: Counter,
+        hear: Callable[[WorkerPace], None],
+        clock: Callable[[], float],
+    ) -> None:
         self.key = key
         self.expected: dict[bytes, Expected] = {}
         self._channel, self._faults, self._late_replies = channel, faults, late_replies
         self._cursor = BEGINNING
         self._is_open = False
+        self._clock, self._tended_at = clock, 0.0
+        self._takers = {b"r": self._take_reply, b"p": lambda packed: hear(unpack_pace(packed))}
 
     async def read_forever(self) -> None:
         """Read until cancelled."""
@@ -74,15 +87,18 @@ class Inbox:
         """
         if not self._is_open:
             await self.open()
-        commands = [
-            ("PEXPIRE", self.key, LIFE_MS),
-            ("XTRIM", self.key, "MINID", self._cursor),
-            ("XREAD", "COUNT", MOST_ENTRIES, "BLOCK", BLOCK_MS, "STREAMS", self.key, self._cursor),
-        ]
-        still_there, _, streams = await self._channel.ask(commands, READ_SECONDS)
+        read = ("XREAD", "COUNT", MOST_ENTRIES, "BLOCK", BLOCK_MS, "STREAMS", self.key, self._cursor)
+        is_due = self._clock() >= self._tended_at + TEND_SECONDS
+        *tended, streams = await self._channel.ask([*self._tending, read] if is_due else [read], READ_SECONDS)
         for _, entries in streams or ():
             self._hand_out(entries)
-        self._is_open = bool(still_there)
+        if tended:
+            self._is_open, self._tended_at = bool(tended[0]), self._clock()
+
+    @property
+    def _tending(self) -> list[Command]:
+        """What keeps the inbox alive and small, and tells whether it is still there."""
+        return [("PEXPIRE", self.key, LIFE_MS), ("XTRIM", self.key, "MINID", self._cursor)]
 
     async def open(self) -> None:
         (made,) = await self._channel.ask([("EVAL", OPEN_INBOX.source, 1, self.key, LIFE_MS)])
@@ -104,16 +120,20 @@ class Inbox:
         for entry_id, fields in entries:
             self._cursor = entry_id.decode()
             for name, packed in zip(fields[::2], fields[1::2], strict=False):
-                if name == b"r":
-                    self._hand_out_one(packed)
+                take = self._takers.get(name)  # entries of other versions may have more to tell
+                if take is not None:
+                    self._take(take, packed)
 
-    def _hand_out_one(self, packed: bytes) -> None:
+    def _take(self, take: Callable[[bytes], None], packed: bytes) -> None:
         try:
-            reply = unpack_reply(packed)
-            expected = self.expected.get(reply.id)
-            if expected is None:
-                self._late_replies.inc()
-                return
-            expected.asker.receive(expected.job, reply.outcome)
+            take(packed)
         except Malformed:
             self._faults.malformed()
+
+    def _take_reply(self, packed: bytes) -> None:
+        reply = unpack_reply(packed)
+        expected = self.expected.get(reply.id)
+        if expected is None:
+            self._late_replies.inc()
+        else:
+            expected.asker.receive(expected.job, reply.outcome)

@@ -6,26 +6,36 @@ import asyncio
 import itertools
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NoReturn
 
 from app.batching import Answer, Deliver, Job, Outcome
 from app.errors import DeadlineExceeded, Draining, Overloaded, QueueUnavailable, ServiceError
 from app.metrics import ModelMetrics
 from app.queue import QueueLoad
-from app.queue.admission import retry_after_ms, shed_full, shed_late
+from app.queue.admission import (
+    Wait,
+    own_seconds,
+    retry_after_ms,
+    shed_full,
+    shed_hopeless,
+    shed_late,
+    tokens_in_time,
+)
+from app.queue.redis.enqueuing import Enqueuer, Waiting
 from app.queue.redis.faults import RETRY_AFTER_MS
+from app.queue.redis.heartbeat import FleetSpeed
 from app.queue.redis.inbox import Expected, Inbox
 from app.queue.redis.keys import Keys
-from app.queue.redis.scripts import CANCEL, ENQUEUE
-from app.queue.redis.wire import ID_BYTES, Malformed, pack_request
+from app.queue.redis.scripts import CANCEL
+from app.queue.redis.wire import ID_BYTES, Malformed
 from app.queue.redis.writer import Writer
+from app.queue.waiting import tokens_before
 
-MAX_JOBS = 65_536
+NO_LIMIT = 2**53  # the largest whole number that Lua has
 CANCELLED_LIFE_MS = 60_000
 # A worker's word that a job has expired may still be on its way when the deadline has passed.
 EXPIRY_GRACE_SECONDS = 0.5
-STREAM_OF = {"interactive": 1, "bulk": 2}
 
 
 class RedisQueue:
@@ -33,7 +43,7 @@ class RedisQueue:
 
     Args:
         sha256: digest of the bundle.
-        targets: how many values an answer has.
+        targets: how many values an answer has; None where only the graph knows.
         max_tokens: how many tokens may wait; an empty queue takes any single request.
         keys: the names in Redis.
         api_process: this process's name there.
@@ -45,7 +55,7 @@ class RedisQueue:
     def __init__(
         self,
         sha256: str,
-        targets: int,
+        targets: int | None,
         max_tokens: int,
         keys: Keys,
         api_process: str,
@@ -56,15 +66,18 @@ class RedisQueue:
     ) -> None:
         self.sha256 = sha256
         self.streams = [keys.interactive(sha256), keys.bulk(sha256)]
-        self.tokens_per_second = 0.0
+        self.speed = FleetSpeed()
         self._cancelled_key = keys.cancelled(api_process)
-        self._api_process = api_process
         self._targets, self._max_tokens, self._metrics = targets, max_tokens, metrics
         self._writer, self._inbox, self._clock = writer, inbox, clock
         self._ids: dict[Job, bytes] = {}
         self._new_ids = map((os.urandom(ID_BYTES - 8)).__add__, map(_eight_bytes, itertools.count()))
         self._load = QueueLoad(0, 0, 0.0)
         self._load_at = clock()
+        self._interactive_tokens = 0
+        self._enqueuer = Enqueuer(
+            writer, self.streams, max_tokens, api_process, self._tokens_in_time, self._measured, clock
+        )
         self._closed = False
 
     async def submit(self, jobs: Sequence[Job], deliver: Deliver) -> None:
@@ -72,7 +85,7 @@ class RedisQueue:
             raise Draining(retry_after_ms=RETRY_AFTER_MS)
         if not jobs:
             return
-        shed_late(jobs, self._clock(), self._wait_seconds, self._metrics)
+        shed_late(jobs, self._clock(), self._wait(jobs), self._metrics)
         ids = {job: next(self._new_ids) for job in jobs}
         self._ids |= ids
         for job, request_id in ids.items():
@@ -80,45 +93,49 @@ class RedisQueue:
         await self._enqueue_or_forget(ids)
 
     async def _enqueue_or_forget(self, ids: Mapping[Job, bytes]) -> None:
-        enqueued = self._enqueue(ids)
+        enqueued = self._enqueuer.add(ids)
         try:
-            added, jobs, tokens, oldest_ms = await asyncio.shield(enqueued)
+            added = await asyncio.shield(enqueued)
         except asyncio.CancelledError:  # others may wait for these jobs still
             enqueued.add_done_callback(lambda done: self._end_unless_added(ids, done))
             raise
         except ServiceError:
             self._forget(ids)
             raise
-        self.measured(jobs, tokens, oldest_ms)
         if not added:
             self._forget(ids)
-            shed_full(tokens, self._max_tokens, self._wait_seconds, self._metrics)
+            self._shed(ids)
 
-    def _enqueue(self, ids: Mapping[Job, bytes]) -> asyncio.Future[Any]:
-        now = self._clock()
-        arguments: list[str | bytes | int] = [self._max_tokens, MAX_JOBS]
-        for job, request_id in ids.items():
-            ttl_ms = round((job.deadline - now) * 1000)
-            packed = pack_request(request_id, job, ttl_ms, self._api_process)
-            arguments += (STREAM_OF[job.priority], job.tokens, packed)
-        return self._writer.run(ENQUEUE, self.streams, arguments)
+    def _shed(self, jobs: Collection[Job]) -> NoReturn:
+        """Turn jobs away for which Redis had no room: none at all, or none in time."""
+        waiting, wait_seconds = self._load.tokens, self._wait(jobs).seconds
+        if waiting + sum(job.tokens for job in jobs) > self._max_tokens:
+            shed_full(waiting, self._max_tokens, wait_seconds, self._metrics)
+        shed_hopeless(wait_seconds, self._metrics)
 
-    def _end_unless_added(self, ids: Mapping[Job, bytes], done: asyncio.Future[Any]) -> None:
+    def _tokens_in_time(self, jobs: Collection[Job], now: float) -> int:
+        """How many tokens may go before these jobs, by what the workers say of their speed."""
+        speed, batch_seconds = self.speed
+        if not speed:
+            return NO_LIMIT
+        return tokens_in_time(min(job.deadline for job in jobs) - now, speed, own_seconds(jobs, speed, batch_seconds))
+
+    def _end_unless_added(self, ids: Mapping[Job, bytes], done: asyncio.Future[bool]) -> None:
         """Deliver the end of jobs that did not get into the queue and whose submitter is not there to be told."""
         error = done.exception()
-        if error is None and done.result()[0]:
+        if error is None and done.result():
             return
-        outcome = error if isinstance(error, ServiceError) else self._overloaded()
+        outcome = error if isinstance(error, ServiceError) else self._overloaded(ids)
         for job in ids:
             self._end(job, outcome)
 
-    def _overloaded(self) -> Overloaded:
-        return Overloaded("The queue is full.", retry_after_ms=retry_after_ms(self._wait_seconds))
+    def _overloaded(self, jobs: Collection[Job]) -> Overloaded:
+        return Overloaded("The queue is full.", retry_after_ms=retry_after_ms(self._wait(jobs).seconds))
 
     def cancel(self, jobs: Sequence[Job]) -> None:
-        marks = self._forget(jobs)
-        self._metrics.cancelled.inc(len(marks))
-        self._mark_cancelled(marks)
+        left = [job for job in jobs if job in self._ids]
+        self._metrics.left([job.deadline for job in left], self._clock())
+        self._mark_cancelled(self._forget(left))
 
     def _mark_cancelled(self, ids: Sequence[bytes]) -> None:
         if ids:
@@ -132,7 +149,7 @@ class RedisQueue:
         return ids
 
     def receive(self, job: Job, outcome: Outcome) -> None:
-        if isinstance(outcome, Answer) and len(outcome.values) != self._targets:
+        if isinstance(outcome, Answer) and self._targets not in (None, len(outcome.values)):
             raise Malformed("an answer with another number of values than the model has targets")
         self._end(job, outcome)
 
@@ -144,6 +161,8 @@ class RedisQueue:
         deliver = self._inbox.expected.pop(request_id).deliver
         jobs, tokens, oldest_seconds = self._load
         self._load = QueueLoad(max(0, jobs - 1), max(0, tokens - job.tokens), oldest_seconds)
+        if job.priority == "interactive":
+            self._interactive_tokens = max(0, self._interactive_tokens - job.tokens)
         if isinstance(outcome, DeadlineExceeded):
             self._metrics.expired.inc()
         deliver(job, outcome)
@@ -157,7 +176,7 @@ class RedisQueue:
                 expected.submitted_again = True
                 again[expected.job] = request_id
         if again:
-            self._enqueue(again).add_done_callback(lambda done: self._end_unless_added(again, done))
+            self._enqueuer.add(again).add_done_callback(lambda done: self._end_unless_added(again, done))
 
     def expire(self) -> None:
         """End the jobs whose deadline has passed and of which no worker has said so."""
@@ -165,20 +184,25 @@ class RedisQueue:
         for job in [job for job in self._ids if job.deadline <= late]:
             self._end(job, DeadlineExceeded("The deadline passed while the sequence waited."))
 
-    def measure(self) -> asyncio.Future[Any]:
-        """Ask for what waits in Redis; the reply goes to `measured`."""
-        return self._writer.run(ENQUEUE, self.streams, [0, 0])
+    async def measure(self) -> None:
+        """Ask what waits in Redis.
 
-    def measured(self, jobs: int, tokens: int, oldest_ms: int) -> None:
-        """Take note of what waits in Redis."""
-        self._load, self._load_at = QueueLoad(jobs, tokens, oldest_ms / 1000), self._clock()
+        Raises:
+            ServiceError: it does not answer.
+        """
+        await self._enqueuer.measure()
+
+    def _measured(self, waiting: Waiting) -> None:
+        self._load, self._load_at = QueueLoad(waiting.jobs, waiting.tokens, waiting.oldest_ms / 1000), self._clock()
+        self._interactive_tokens = waiting.interactive_tokens
 
     def load(self) -> QueueLoad:
         jobs, tokens, oldest_seconds = self._load
         return QueueLoad(jobs, tokens, oldest_seconds + self._clock() - self._load_at if jobs else 0.0)
 
     async def ping(self) -> None:
-        await self._writer.command("PING")
+        # Marks nothing; but a script that Redis has forgotten is sent again behind other calls, and so is this then.
+        await self._writer.run(CANCEL, [self._cancelled_key], [CANCELLED_LIFE_MS])
 
     async def close(self) -> None:
         self._closed = True
@@ -187,10 +211,15 @@ class RedisQueue:
             self._end(job, Draining(retry_after_ms=RETRY_AFTER_MS))
         self._mark_cancelled(marks)
 
-    @property
-    def _wait_seconds(self) -> float:
-        """How long what waits now will take, by the speed that the live workers report."""
-        return self._load.tokens / self.tokens_per_second if self.tokens_per_second else 0.0
+    def _wait(self, jobs: Collection[Job]) -> Wait:
+        """What jobs have to expect, by the speed that the live workers report."""
+        speed, batch_seconds = self.speed
+        if not speed:
+            return Wait(0.0, 0.0)
+        interactive = self._interactive_tokens + self._enqueuer.unconfirmed_tokens["interactive"]
+        bulk = max(0, self._load.tokens - self._interactive_tokens) + self._enqueuer.unconfirmed_tokens["bulk"]
+        before = tokens_before(next(iter(jobs)).priority, interactive, bulk)
+        return Wait(before / speed, own_seconds(jobs, speed, batch_seconds))
 
 
 def _eight_bytes(number: int) -> bytes:

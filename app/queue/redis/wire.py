@@ -4,13 +4,16 @@ request   B version  B dtype  B bytes of the API process's name  B bytes of the 
           then that name, the traceparent, the ids
 reply     B version  16s id  B 0  f queue seconds  f compute seconds   then float32 values
           B version  16s id  B 1  I retry after (ms, 0 for none)       then the code of the error
+pace      12s digest of the bundle  f tokens a second  f seconds of a batch   then the worker's name
 """
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,6 +39,7 @@ REQUEST = struct.Struct("<BBBBI16s")
 REPLY = struct.Struct("<B16sB")
 ANSWER = struct.Struct("<ff")
 FAILURE = struct.Struct("<I")
+PACE = struct.Struct("<12sff")
 IS_ANSWER, IS_FAILURE = 0, 1
 
 DTYPES = tuple(map(np.dtype, ("<u1", "<u2", "<u4", "<i4", "<i8", "<f4")))
@@ -83,6 +87,20 @@ class Reply:
 
     id: bytes
     outcome: Outcome
+
+
+class WorkerPace(NamedTuple):
+    """How fast a worker is under load, as it travels beside its replies.
+
+    Attributes:
+        digest: the first letters of the bundle's.
+        batch_seconds: of one batch.
+    """
+
+    digest: str
+    tokens_per_second: float
+    batch_seconds: float
+    worker: str
 
 
 def pack_request(request_id: bytes, job: Job, ttl_ms: int, api_process: str) -> bytes:
@@ -156,3 +174,23 @@ def _unpack_failure(packed: bytes) -> ServiceError:
     if error is None:
         raise Malformed("a failure with an unknown code")
     return error(retry_after_ms=retry_after_ms or None)
+
+
+def pack_pace(pace: WorkerPace) -> bytes:
+    """The bytes of a worker's pace."""
+    return PACE.pack(pace.digest.encode(), pace.tokens_per_second, pace.batch_seconds) + pace.worker.encode()
+
+
+def unpack_pace(packed: bytes) -> WorkerPace:
+    """The pace in these bytes.
+
+    Raises:
+        Malformed: they are not whole, or no finite numbers.
+    """
+    if len(packed) <= PACE.size:
+        raise Malformed("a pace that is cut off")
+    digest, tokens_per_second, batch_seconds = PACE.unpack_from(packed)
+    if not (math.isfinite(tokens_per_second) and math.isfinite(batch_seconds)):
+        raise Malformed("a pace that is no number")
+    worker = packed[PACE.size :].decode("ascii", "replace")
+    return WorkerPace(digest.decode("ascii", "replace"), tokens_per_second, batch_seconds, worker)

@@ -47,7 +47,6 @@ class WorkerSide:
 
     Attributes:
         name: of this process in Redis, a new one at each start.
-        busy_since: when the batch that is computed was begun, in seconds of the clock; none while idle.
     """
 
     def __init__(
@@ -61,7 +60,6 @@ class WorkerSide:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        self.busy_since: float | None = None
         self._keys, self._connector, self._clock = Keys(namespace), Connector(url), clock
         self._provider, self._version, self._lease_ms = provider, version, lease_ms
         self._faults = Unavailability(metrics)
@@ -146,10 +144,9 @@ class WorkerSide:
 
     def _said(self) -> Heartbeat:
         speeds = {source.sha256[:DIGEST_LENGTH]: source.tokens_per_second for source in self._sources}
-        return Heartbeat(self._provider, self._version, self._busy_seconds(), speeds)
-
-    def _busy_seconds(self) -> float | None:
-        return None if self.busy_since is None else self._clock() - self.busy_since
+        times = {source.sha256[:DIGEST_LENGTH]: source.pace.full_batch_seconds for source in self._sources}
+        busy = max((it for source in self._sources if (it := source.busy_seconds) is not None), default=None)
+        return Heartbeat(self._provider, self._version, busy, speeds, times)
 
     async def sweep(self) -> None:
         """Remove what is left behind by others.

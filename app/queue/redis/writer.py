@@ -113,6 +113,7 @@ class Writer:
     def _fail(self, calls: Iterable[Call], error: ServiceError) -> None:
         """Fail these calls, and those that came meanwhile, so that nobody waits for one timeout after another."""
         meanwhile, self._outbox = self._outbox, []
+        self._wanted.clear()
         for call in (*calls, *meanwhile):
             call.fail(error)
 
@@ -132,12 +133,12 @@ class Writer:
         await self._channel.exchange(
             [call.arguments for call in calls], lambda reply: self._received(calls.popleft(), reply)
         )
-        self._faults.answered()
         if self._is_read_only:  # somewhere there is a new primary, which this connection will not find
             self._is_read_only = False
             await self._channel.close()
 
     def _received(self, call: Call, reply: object) -> None:
+        self._faults.answered()  # before whoever waits for the reply looks
         if not isinstance(reply, ResponseError):
             call.answer(reply)
         elif isinstance(reply, NoScriptError) and call.script is not None:

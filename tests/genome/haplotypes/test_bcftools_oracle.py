@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pysam
 import pysam.bcftools
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from app.genome.haplotypes.distinct import Haplotypes, build_natural
@@ -31,7 +31,13 @@ def oracle(folder: Path, case: Drawn, region: Interval, index: int, overlap: str
     vcf.write_text(case.vcf())
     indexed = pysam.tabix_index(str(vcf), preset="vcf", force=True)
     options = ("-s", "s", "-H", str(index), "--regions-overlap", overlap)
-    text: str = pysam.bcftools.consensus("-f", str(fasta), *options, indexed)
+    try:
+        text: str = pysam.bcftools.consensus("-f", str(fasta), *options, indexed)
+    except pysam.SamtoolsError:
+        # Records are drawn from the reference. Where a deletion reaches over the end of a region and an insertion
+        # stands on its last base, bcftools loses count and finds a mismatch that is not there.
+        assume(region.end == len(case.bases))
+        raise
     return "".join(text.split("\n")[1:])
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pysam
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.genome.haplotypes.distinct import build_haplotypes
+from app.genome.haplotypes.fitting import all_fitted, course, fitted, spans
 from app.genome.haplotypes.people import people_of
 from app.genome.haplotypes.policies import Policies
 from app.genome.intervals import Interval, Window, around, centred, from_start
@@ -164,3 +166,16 @@ def test_nothing_outside_its_reach_decides_a_haplotype(case: Drawn, data: st.Dat
     assert short.holds(reach)
     again = replace(built, people=replace(built.people, stretch=short))
     assert list(again.sequences()) == list(built.sequences())
+
+
+@given(case=drawn(), data=st.data())
+def test_many_lists_at_once_are_fitted_as_each_alone(case: Drawn, data: st.DataObject) -> None:
+    window = around("c", data.draw(st.integers(0, len(case.bases))), 4, 5, "+")
+    found = people_of(read_vcf(case.vcf(), "c"), whole("c", case.bases.encode()), window.interval, Policies())
+    applied = [each.applied for each in found.lists]
+    picks = data.draw(st.lists(st.tuples(st.sampled_from(applied), st.integers(0, 255)), min_size=1, max_size=6))
+    lists = [each[[bool(pick >> at % 8 & 1) for at in range(len(each))]] for each, pick in picks]
+    alone = [fitted(each, spans(course(found.edits, each), [window]), 0) for each in lists]
+    together = list(all_fitted(found.edits, lists, window))
+    assert [reading[1:] for reading in together] == [reading[1:] for reading in alone]
+    assert all(np.array_equal(one.changes, other.changes) for one, other in zip(together, alone, strict=True))

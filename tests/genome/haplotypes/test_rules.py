@@ -106,6 +106,8 @@ class TestOverlaps:
             ("4 CGG C", "6 GT G", "AACCTACGTTGCA", False),
             ("4 CGG C", "6 GTT A", "AACCTTACGTTGCA", True),
             ("5 G T", "5 G GA", "AACCTAGTTACGTTGCA", False),
+            ("5 G T", "5 GGT GGAT", "AACCTGATTACGTTGCA", False),
+            ("5 G T", "5 GGT GAAC", "AACCTGTTACGTTGCA", True),
             ("5 G GA", "5 G T", "AACCGAGTTACGTTGCA", True),
             ("5 G GA", "5 G GC", "AACCGAGTTACGTTGCA", True),
             ("5 G GA", "5 GG G", "AACCGAGTTACGTTGCA", True),
@@ -278,6 +280,7 @@ class TestBorders:
     def test_by_changed_bases_a_record_belongs_if_one_of_its_alleles_does(self) -> None:
         assert only(natural(toy("12 T TCC 1|1"), 5, 12, overlap="variant")) == "GGTTACGT"
         assert only(natural(toy("12 T TCC,A 1|1"), 5, 12, overlap="variant")) == "GGTTACGTCC"
+        assert only(natural(toy("12 T TCC,<NON_REF> 1|1"), 5, 12, overlap="variant")) == "GGTTACGTCC"
 
     def test_the_minus_strand_is_built_on_plus_and_turned_last(self) -> None:
         region = Interval("c", 4, 12, "-")
