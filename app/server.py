@@ -16,6 +16,7 @@ from prometheus_client import start_http_server
 from app.connection import Connection, ConnectionLimits
 from app.errors import Draining
 from app.fuse import exit_at_once
+from app.garbage import keep_what_is_there
 from app.main import Service
 
 log = logging.getLogger(__name__)
@@ -83,6 +84,7 @@ class DrainingServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        keep_what_is_there()
         self._serving()
 
     async def on_tick(self, counter: int) -> bool:

@@ -15,6 +15,7 @@ from app import __version__
 from app.api.health import HealthRoutes
 from app.checks import always_ok, fuse_is_whole, in_reach, not_draining
 from app.fuse import exit_at_once
+from app.garbage import keep_what_is_there
 from app.probes import answering_probes
 from app.pulse import pulse
 from app.worker_process import WorkerProcess
@@ -46,6 +47,7 @@ async def _work(process: WorkerProcess, listener: socket.socket | None) -> None:
         if listener is not None:
             await running.enter_async_context(answering_probes(_health(process, stopping), listener))
         await running.enter_async_context(_pulse(process, stopping))
+        keep_what_is_there()
         _announce(process)
         await stopping.wait()
         log.info("draining")
