@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -50,6 +51,20 @@ def test_a_known_key_is_found_and_one_with_another_secret_is_not() -> None:
 @given(st.text(max_size=80) | st.from_regex(KEY, fullmatch=True))
 def test_whatever_else_is_sent_opens_nothing(text: str) -> None:
     assert Keys([key()]).find(text, NOW) is None
+
+
+def test_every_answer_costs_one_comparison_of_digests_whatever_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    text, key_id, sha256 = new_key()
+    keys = Keys([key(id=key_id, sha256=sha256), key()])
+    unlike = "0" if text[-1] != "0" else "1"
+    known = {"right": text, "wrong secret": text[:-1] + unlike, "another's id": text.replace(key_id, "abcd1234")}
+    asked = known | {"unknown id": new_key()[0], "no key": "", "not of the form": "bc_" + "x" * 5000}
+    compared = []
+    real = hmac.compare_digest
+    monkeypatch.setattr(hmac, "compare_digest", lambda *pair: compared.append(tuple(map(len, pair))) or real(*pair))
+    opened = [name for name, sent in asked.items() if keys.find(sent, NOW)]
+    assert opened == ["right"]
+    assert compared == [(32, 32)] * len(asked)
 
 
 def test_a_key_opens_until_it_expires() -> None:
