@@ -63,7 +63,7 @@ class Figures:
 
 
 def main(
-    rounds: Annotated[int, typer.Option(help="Rounds in which the two forms take turns.")] = 3,
+    rounds: Annotated[int, typer.Option(help="Rounds in which the two forms take turns.")] = 5,
     seconds: Annotated[float, typer.Option(help="Seconds of each run.")] = 4.0,
     write: Annotated[bool, typer.Option(help="Write benchmarks/redis.md.")] = True,
 ) -> None:
