@@ -75,7 +75,7 @@ def test_a_worker_that_stands_still_is_replaced_and_comes_back_without_harm(slow
 
 def test_workers_replaced_one_after_the_other_under_load_lose_nothing(slow: Place) -> None:
     with world(TOY_ROW_SECONDS=ROW_SECONDS), calling([slow.api.port], callers=6) as tally:
-        for _ in range(4):
+        for _ in range(20):
             with _another(slow) as leaving:
                 until(lambda leaving=leaving: _begun(leaving) >= 1)
                 leaving.terminate()
