@@ -102,3 +102,10 @@ def test_verify_finds_a_broken_promise_and_takes_paths(run: Run, models: Path) -
     done = run("models", "verify", models / "gc", "mean-id", "--models", models)
     assert (done.status, [line.split()[0] for line in done.out.splitlines()]) == (1, ["FAILED", "OK"])
     assert "golden examples differ" in done.out
+
+
+def test_of_many_subsets_the_list_shows_the_median_and_not_the_first(run: Run, models: Path) -> None:
+    figures = [{"r2": {"value": tenths / 10, "low": 0, "high": 1}} for tenths in (9, *range(9))]
+    genes = [score("this bundle") | {"subset": f"GENE{n}", "metrics": each} for n, each in enumerate(figures)]
+    write_manifest(models / "gc", scores=genes)
+    assert "median 0.450" in run("models", "list", "--models", models).out  # of 0, 0.1, … 0.9

@@ -122,11 +122,11 @@ def _row(path: Path, manifest: Manifest) -> tuple[str, ...]:
 
 
 def _r2(manifest: Manifest) -> str:
-    """The first target's; the median where there are many."""
+    """The first target's; the median where there are many, of targets or of subsets such as genes."""
     own = (score.metrics.get("r2") for score in manifest.scores if score.model == "this bundle")
     found = [figure for figure in own if figure is not None]
-    if len(manifest.targets) > MANY_TARGETS:
-        return f"median {median(figure.value for figure in found):.3f}" if found else "-"
+    if len(found) > MANY_TARGETS:
+        return f"median {median(figure.value for figure in found):.3f}"
     return estimate(found[0]) if found else "-"
 
 
