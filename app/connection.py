@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import MutableMapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -19,6 +20,8 @@ from app.api.request_log import UNKNOWN, RequestLog
 from app.errors import HeadersTooLarge, MalformedRequest, ServiceError, SlowRequest
 from app.joined_writes import JoinedWrites
 from app.metrics import Metrics
+from app.whole_replies import SCOPE_KEY as WHOLE_REPLY
+from app.whole_replies import ReplyHead, write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class Connection(HttpToolsProtocol):
 
     limits = ConnectionLimits()
     metrics: Metrics | None = None
+    head = ReplyHead()
 
     # On the class, because uvicorn calls a constructor whose signature is its own business.
     _in_head = False
@@ -99,6 +103,9 @@ class Connection(HttpToolsProtocol):
         self._stop_timer()
         super().on_headers_complete()
         self._idle_bytes = 0
+        if self.scope["method"] != "HEAD":
+            scope = cast("MutableMapping[str, Any]", self.scope)  # uvicorn's type has room for its own keys only
+            scope[WHOLE_REPLY] = partial(write_whole, self.cycle, self.head)
 
     def on_body(self, body: bytes) -> None:
         self._idle_bytes = 0

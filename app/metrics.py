@@ -5,7 +5,7 @@ Labels are route templates, codes, model names, outcomes, reasons, phases and pr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -190,9 +190,11 @@ class Metrics:
         """Count a request that was turned away."""
         self._shed[reason].inc()
 
-    def phase(self, name: str, seconds: float) -> None:
-        """Record how long one request spent in one phase."""
-        self._phases[name].observe(seconds)
+    def phases(self, seconds: Mapping[str, float], total_seconds: float) -> None:
+        """Record how long one request spent in each phase, and in all."""
+        for name, spent in seconds.items():
+            self._phases[name].observe(spent)
+        self._phases["total"].observe(total_seconds)
 
 
 class ModelMetrics:

@@ -13,10 +13,10 @@ import math
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NoReturn
 
-from starlette.datastructures import Headers
-
+from app.api.fields import Fields
 from app.errors import (
     BodyTooLarge,
     ClientGone,
@@ -45,16 +45,21 @@ class BodyLimits:
     max_sequences: int = 4096
 
 
-def media_type(headers: Headers, accepted: tuple[str, ...]) -> str:
+def media_type(fields: Fields, accepted: tuple[str, ...]) -> str:
     """The body's media type.
 
     Raises:
         UnsupportedMediaType: it is not one of `accepted`, or is compressed or not in UTF-8.
     """
-    if any(encoding.lower() != "identity" for encoding in headers.getlist("content-encoding")):
+    encodings = fields.get("content-encoding", "identity").split(",")
+    if any(encoding.strip().lower() != "identity" for encoding in encodings):
         raise Unsupported("Compressed bodies are not read here; send it without Content-Encoding.")
-    types = headers.getlist("content-type")
-    kind, _, parameters = types[0].partition(";") if len(types) == 1 else ("", "", "")
+    return _media_type(fields.get("content-type", ""), accepted)
+
+
+@lru_cache(maxsize=256)
+def _media_type(content_type: str, accepted: tuple[str, ...]) -> str:
+    kind, _, parameters = content_type.partition(";")
     kind = kind.strip().lower()
     if kind not in accepted:
         raise Unsupported(f"Send {' or '.join(accepted)} and say so in Content-Type.")
@@ -66,14 +71,14 @@ def media_type(headers: Headers, accepted: tuple[str, ...]) -> str:
     return kind
 
 
-async def read_body(headers: Headers, receive: Receive, limits: BodyLimits) -> bytes:
+async def read_body(fields: Fields, receive: Receive, limits: BodyLimits) -> bytes:
     """The whole body.
 
     Raises:
         BodyTooLarge: by its declared or its real length.
         ClientGone: it ended early.
     """
-    declared = headers.get("content-length", "0")
+    declared = fields.get("content-length", "0")
     try:
         if declared.isdigit() and int(declared) > limits.max_bytes:
             raise _too_large(limits)

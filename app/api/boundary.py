@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,17 +18,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.access import Guard
 from app.api.body_pace import BodyPace
 from app.api.exchange import SCOPE_KEY, Exchange
+from app.api.fields import header_fields
 from app.api.problems import problem_response
 from app.api.request_log import PROBES, UNKNOWN, RequestLog
 from app.errors import ClientGone, HeadersTooLarge, InternalError, ServiceError, SlowRequest, UriTooLong
 from app.metrics import Metrics
 from app.tracing import NO_TRACING, UNTRACED, RequestTrace, Tracing
+from app.whole_replies import SCOPE_KEY as WHOLE_REPLY
+from app.whole_replies import WholeReply
 
 log = logging.getLogger(__name__)
 
 Handler = Callable[[Request], Awaitable[Response]]
 
-Fields = tuple[tuple[bytes, bytes], ...]
+OwnFields = tuple[tuple[bytes, bytes], ...]
 
 USUAL_PACE = BodyPace()
 MAX_URI_BYTES = 8192
@@ -39,7 +41,7 @@ MAX_HEADER_FIELDS = 100
 WATCH_AFTER_SECONDS = 0.25
 
 PERSONAL = ("/predict/individual", "/predict/variants")
-NOT_STORED: Fields = ((b"cache-control", b"no-store"),)
+NOT_STORED: OwnFields = ((b"cache-control", b"no-store"),)
 
 
 class Boundary:
@@ -84,8 +86,10 @@ class Boundary:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = scope.get(SCOPE_KEY) or Exchange.begin(_header(scope, b"x-request-id"))
-        exchange.trace = self._trace(scope, exchange.started)
+        fields = header_fields(scope["headers"])
+        exchange = scope.get(SCOPE_KEY) or Exchange.begin(fields.get("x-request-id"))
+        exchange.fields = fields
+        exchange.trace = self._trace(scope["path"], exchange)
         scope[SCOPE_KEY] = exchange
         reply = Reply(exchange, send, NOT_STORED if scope["path"].startswith(PERSONAL) else ())
         self._in_flight += 1
@@ -115,24 +119,26 @@ class Boundary:
             log.exception("unexpected error", extra={"request_id": reply.exchange.request_id})
             await _refuse(InternalError(), scope, receive, reply)
 
-    def _trace(self, scope: Scope, started: float) -> RequestTrace:
-        return UNTRACED if scope["path"] in PROBES else self._tracing.begin(_header(scope, b"traceparent"), started)
+    def _trace(self, path: str, exchange: Exchange) -> RequestTrace:
+        if path in PROBES:
+            return UNTRACED
+        return self._tracing.begin(exchange.fields.get("traceparent"), exchange.started)
 
     def _record(self, route: str, exchange: Exchange, status: int) -> None:
         if exchange.refusal is not None:
             status, exchange.code = exchange.refusal.status, exchange.refusal.problem_code
-        facts = exchange.facts(route, status)
         self._count(route, exchange, status)
+        if not (self._tracing.recording or self._log.takes(route, status)):
+            return  # to put the facts together costs more than to count them
+        facts = exchange.facts(route, status)
         exchange.trace.end(facts, exchange.seconds, exchange.phases_began)
         self._log.write(route, status, facts)
 
     def _count(self, route: str, exchange: Exchange, status: int) -> None:
         total = time.monotonic() - exchange.started
         self._metrics.request(route, str(status), total)
-        for phase, seconds in exchange.seconds.items():
-            self._metrics.phase(phase, seconds)
         if exchange.seconds:
-            self._metrics.phase("total", total)
+            self._metrics.phases(exchange.seconds, total)
 
     def _route(self, scope: Scope) -> str:
         """The route's template, never the path that was asked for."""
@@ -150,7 +156,7 @@ class Reply:
         fields: more header fields for this route.
     """
 
-    def __init__(self, exchange: Exchange, send: Send, fields: Fields = ()) -> None:
+    def __init__(self, exchange: Exchange, send: Send, fields: OwnFields = ()) -> None:
         self.exchange = exchange
         self.status = ClientGone.status
         self.started = False
@@ -159,12 +165,23 @@ class Reply:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started, self.status = True, message["status"]
-            ours = (
-                (b"x-request-id", self.exchange.request_id.encode()),
-                (b"server-timing", self.exchange.server_timing()),
-            )
-            message["headers"] = [*message["headers"], *ours, *self._fields]
+            message["headers"] = [*message["headers"], *self._ours()]
         await self._send(message)
+
+    async def give(self, response: Response, scope: Scope, receive: Receive) -> None:
+        """Send a response; at once, where it is there as a whole and the connection can."""
+        whole: WholeReply | None = scope.get(WHOLE_REPLY)
+        if whole is not None and type(response) is Response:
+            fields = [*response.raw_headers, *self._ours()]
+            if whole(response.status_code, fields, bytes(response.body)):
+                self.started, self.status = True, response.status_code
+                return
+        await response(scope, receive, self.send)
+
+    def _ours(self) -> OwnFields:
+        exchange = self.exchange
+        own = (b"x-request-id", exchange.request_id.encode()), (b"server-timing", exchange.server_timing())
+        return (*own, *self._fields)
 
 
 class BodyEnd:
@@ -197,7 +214,7 @@ async def _call_watched(handler: Handler, scope: Scope, receive: Receive, reply:
         return  # nobody is there to hear of it; counted as 499
     finally:
         watch.end()
-    await response(scope, receive, reply.send)
+    await reply.give(response, scope, receive)
 
 
 class Watch:
@@ -258,7 +275,3 @@ def _check_head(scope: Scope) -> None:
     headers = scope["headers"]
     if len(headers) > MAX_HEADER_FIELDS or sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
         raise HeadersTooLarge(f"At most {MAX_HEADER_FIELDS} header fields and {MAX_HEADER_BYTES} bytes of them.")
-
-
-def _header(scope: MutableMapping[str, Any], name: bytes) -> str | None:
-    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from starlette.datastructures import Headers
-
+from app.api.fields import Fields
 from app.api.schemas import MIN_DEADLINE_MS
 from app.errors import ItemError, Unprocessable
 
@@ -19,7 +18,7 @@ class DeadlineLimits:
     default_ms: int = 10_000
     max_ms: int = 120_000
 
-    def chosen_ms(self, of_body: int | None, headers: Headers, pointer: str = "/deadline_ms") -> int:
+    def chosen_ms(self, of_body: int | None, fields: Fields, pointer: str = "/deadline_ms") -> int:
         """The body's word, the header's, or the default; what is said must be valid even where it loses.
 
         Args:
@@ -28,7 +27,7 @@ class DeadlineLimits:
         Raises:
             Unprocessable: what is said is out of bounds.
         """
-        given = headers.get(DEADLINE_HEADER)
+        given = fields.get(DEADLINE_HEADER)
         deadline_ms = self.default_ms if given is None else self._checked(_whole(given), "")
         return deadline_ms if of_body is None else self._checked(of_body, pointer)
 

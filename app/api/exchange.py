@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.api.access import Caller
+from app.api.fields import Fields
 from app.errors import ServiceError
 from app.tracing import UNTRACED, RequestTrace
 
@@ -24,6 +25,7 @@ class Exchange:
 
     Attributes:
         started: seconds of the monotonic clock.
+        fields: the request's header fields.
         seconds: time spent in each phase so far.
         phases_began: when the first phase did; the others followed one another.
         trace: the request's place in a trace.
@@ -36,6 +38,7 @@ class Exchange:
 
     request_id: str
     started: float
+    fields: Fields = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     phases_began: float | None = None
     trace: RequestTrace = UNTRACED

@@ -14,6 +14,7 @@ from app.api.bodies import JSON, BodyLimits, chunks, media_type, parse_json, rea
 from app.api.deadlines import DeadlineLimits
 from app.api.events import EVENT_STREAM, EventResponse, Report
 from app.api.exchange import Exchange, exchange_of
+from app.api.fields import Fields
 from app.api.individual_replies import FORMS, document, written
 from app.api.individual_schemas import IndividualRequest, exactly_one, parse_individual_request, question_of
 from app.api.multipart import MULTIPART, MultipartReader, boundary_of
@@ -54,7 +55,7 @@ class IndividualRoute:
         if self._people is None:
             raise UnknownRoute("This service has no reference, which people's genomes need; set `reference`.")
         exchange = exchange_of(request.scope)
-        answer_type = negotiate(request.headers.get("accept", "*/*"), (*FORMS, EVENT_STREAM))
+        answer_type = negotiate(exchange.fields.get("accept", "*/*"), (*FORMS, EVENT_STREAM))
         prepared, request_ms = await self._prepare(request, exchange, self._people)
         if exchange.caller is not None:
             await exchange.caller.charge("sequences", prepared.sequences)
@@ -68,8 +69,8 @@ class IndividualRoute:
     async def _prepare(self, request: Request, exchange: Exchange, people: PeoplePredictor) -> tuple[Prepared, int]:
         """Read the body and the genotypes; also the time that the answer may take after that."""
         began = exchange.phases_began = time.monotonic()
-        asked = await self._asked(request, people.genomes)
-        request_ms = self._deadlines.chosen_ms(asked.request.deadline_ms, request.headers)
+        asked = await self._asked(request, exchange.fields, people.genomes)
+        request_ms = self._deadlines.chosen_ms(asked.request.deadline_ms, exchange.fields)
         prepared = await people.prepare(question_of(asked.request), asked.source)
         if asked.upload is not None:
             await asked.upload.expect_end()
@@ -95,10 +96,10 @@ class IndividualRoute:
         exchange.tokens = timing.tokens
         return await asyncio.to_thread(lambda: written(document(answer), answer_type))
 
-    async def _asked(self, request: Request, genomes: Genomes) -> Asked:
-        if media_type(request.headers, (JSON, MULTIPART)) == MULTIPART:
-            return await self._from_multipart(request, genomes)
-        body = await read_body(request.headers, request.receive, self._bodies)
+    async def _asked(self, request: Request, fields: Fields, genomes: Genomes) -> Asked:
+        if media_type(fields, (JSON, MULTIPART)) == MULTIPART:
+            return await self._from_multipart(request, fields, genomes)
+        body = await read_body(fields, request.receive, self._bodies)
         parsed = await asyncio.to_thread(lambda: parse_individual_request(parse_json(body)))
         if (parsed.cohort is None) == (parsed.vcf is None):
             raise exactly_one("cohort", "vcf")
@@ -106,8 +107,8 @@ class IndividualRoute:
             return Asked(parsed, CohortSource(genomes.cohort(parsed.cohort)))
         return Asked(parsed, self._upload(_once((parsed.vcf or "").encode()), genomes))
 
-    async def _from_multipart(self, request: Request, genomes: Genomes) -> Asked:
-        reader = MultipartReader(chunks(request.receive), boundary_of(request.headers["content-type"]))
+    async def _from_multipart(self, request: Request, fields: Fields, genomes: Genomes) -> Asked:
+        reader = MultipartReader(chunks(request.receive), boundary_of(fields["content-type"]))
         await reader.expect("request")
         parsed = parse_individual_request(parse_json(await _collected(reader)))
         if parsed.cohort is not None or parsed.vcf is not None:

@@ -65,9 +65,9 @@ class MutagenesisRoute:
         """Predict every substitution of a part of a sequence."""
         self._predictor.refuse_while_draining()
         exchange = exchange_of(request.scope)
-        answer_type = negotiate(request.headers.get("accept", "*/*"))
+        answer_type = negotiate(exchange.fields.get("accept", "*/*"))
         asked = validated(MutagenesisRequest, await read_json(request, exchange, self._bodies))
-        deadline = exchange.started + self._deadlines.chosen_ms(asked.deadline_ms, request.headers) / 1000
+        deadline = exchange.started + self._deadlines.chosen_ms(asked.deadline_ms, exchange.fields) / 1000
         model = self._predictor.sequence_model(asked.model)
         subject = await asyncio.to_thread(self._subject, asked, model.manifest)
         check_size(subject.sweep, self._predictor.limits, subject.pointer)

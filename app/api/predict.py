@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, cast, get_args
 
-from starlette.datastructures import Headers, QueryParams
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -60,12 +60,12 @@ class PredictRoute:
 
     async def predict(self, request: Request) -> Response:
         """Predict the targets of each sequence."""
-        exchange, headers = exchange_of(request.scope), request.headers
-        answer_type = negotiate(headers.get("accept", "*/*"))
-        call = await self._parse(request, headers, exchange)
+        exchange = exchange_of(request.scope)
+        answer_type = negotiate(exchange.fields.get("accept", "*/*"))
+        call = await self._parse(request, exchange)
         if exchange.caller is not None:
             await exchange.caller.charge("sequences", len(call.sequences))
-        deadline = exchange.started + self._deadlines.chosen_ms(call.deadline_ms, headers) / 1000
+        deadline = exchange.started + self._deadlines.chosen_ms(call.deadline_ms, exchange.fields) / 1000
         exchange.sequences = len(call.sequences)
         predictions = await self._predictor.predict(
             call.model, call.sequences, deadline, call.priority, exchange.trace.traceparent
@@ -74,10 +74,10 @@ class PredictRoute:
         exchange.model, exchange.tokens = predictions.model.manifest.versioned_name, sum(predictions.tokens)
         return predictions_response(predictions, call.ids, answer_type)
 
-    async def _parse(self, request: Request, headers: Headers, exchange: Exchange) -> Call:
-        kind = media_type(headers, (JSON, FASTA))
+    async def _parse(self, request: Request, exchange: Exchange) -> Call:
+        kind = media_type(exchange.fields, (JSON, FASTA))
         query = _parse_query(request.query_params) if request.scope["query_string"] else NO_QUERY
-        body = await read_body(headers, request.receive, self._bodies)
+        body = await read_body(exchange.fields, request.receive, self._bodies)
         began = exchange.phases_began = time.monotonic()
         if len(body) < LARGE_BODY_BYTES:
             call = self._call(kind, body, query)

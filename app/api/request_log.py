@@ -18,6 +18,10 @@ class RequestLog:
     def __init__(self) -> None:
         self._log = event_log()
 
+    def takes(self, route: str, status: int) -> bool:
+        """Whether a line is written for such an answer."""
+        return self._log.is_enabled_for(_level(route, status))
+
     def write(self, route: str, status: int, facts: Mapping[str, object]) -> None:
         """Write what `Exchange.facts` tells."""
         self._log.log(_level(route, status), "request", **facts)

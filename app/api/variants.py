@@ -57,11 +57,11 @@ class VariantsRoute:
             raise UnknownRoute("This service has no reference, which variants are about; set `reference`.")
         self._predictor.refuse_while_draining()
         exchange = exchange_of(request.scope)
-        answer_type = negotiate(request.headers.get("accept", "*/*"))
+        answer_type = negotiate(exchange.fields.get("accept", "*/*"))
         document = await read_json(request, exchange, self._bodies)
         _refuse_too_many(document, self._predictor.limits.max_sequences)
         asked = validated(VariantsRequest, document)
-        deadline = exchange.started + self._deadlines.chosen_ms(asked.deadline_ms, request.headers) / 1000
+        deadline = exchange.started + self._deadlines.chosen_ms(asked.deadline_ms, exchange.fields) / 1000
         model = self._predictor.sequence_model(asked.model)
         plan = await asyncio.to_thread(self._plan, asked, model.manifest, genomes)
         exchange.model, exchange.sequences = model.manifest.versioned_name, len(plan.sequences)

@@ -30,6 +30,10 @@ class Pace:
         self._learned = 0
         self._mean_tokens = self._mean_seconds = 0.0
         self._variance = self._covariance = 0.0
+        # What follows from these, worked out when a batch is learned from and not for each request.
+        self._slope = 0.0
+        self.seconds_per_token = 0.0  # of one thread in a batch under load; 0 until that is known
+        self.full_batch_seconds = 0.0  # of a batch under load; 0 until there was one
 
     def taken(self, batches: Sequence[Batch], now: float) -> None:
         """Take note of batches that a worker has taken."""
@@ -59,9 +63,11 @@ class Pace:
         self._mean_seconds += share * more_seconds
         self._variance = (1 - share) * (self._variance + share * more_tokens**2)
         self._covariance = (1 - share) * (self._covariance + share * more_tokens * more_seconds)
+        self._slope = self._learned_slope()
+        self.full_batch_seconds = self.batch_seconds(self.full_tokens) if self.full_tokens else 0.0
+        self.seconds_per_token = self.full_batch_seconds / self.full_tokens if self.full_tokens else self._slope
 
-    @property
-    def _slope(self) -> float:
+    def _learned_slope(self) -> float:
         """Seconds that one token more costs: nothing at least, and at most its share of a batch."""
         if self._variance <= (VARIED * self._mean_tokens) ** 2:
             return 0.0
@@ -70,16 +76,6 @@ class Pace:
     def batch_seconds(self, tokens: float) -> float:
         """How long a batch of so many tokens takes; 0 until something is known."""
         return max(0.0, self._mean_seconds + self._slope * (tokens - self._mean_tokens))
-
-    @property
-    def seconds_per_token(self) -> float:
-        """How long a token takes one thread in a batch under load; 0 until that is known."""
-        return self.batch_seconds(self.full_tokens) / self.full_tokens if self.full_tokens else self._slope
-
-    @property
-    def full_batch_seconds(self) -> float:
-        """How long a batch under load takes; 0 until there was one."""
-        return self.batch_seconds(self.full_tokens) if self.full_tokens else 0.0
 
     def free_in_seconds(self, now: float) -> float:
         """How long until a thread is free, by what is in hand."""
