@@ -55,8 +55,10 @@ def test_head_and_body_leave_in_one_write(wire):
     cycle, ended = cycle_on(wire)
     assert write_whole(cycle, ReplyHead(), 200, FIELDS, b"{}")
     assert wire.written == [
-        b"HTTP/1.1 200 OK\r\ndate: today\r\nx-content-type-options: nosniff\r\n"
-        b"content-length: 2\r\ncontent-type: application/json\r\n\r\n{}"
+        (
+            b"HTTP/1.1 200 OK\r\ndate: today\r\nx-content-type-options: nosniff\r\n"
+            b"content-length: 2\r\ncontent-type: application/json\r\n\r\n{}"
+        )
     ]
     assert (cycle.response_complete, ended, wire.closed) == (True, [True], False)
 
