@@ -260,9 +260,8 @@ async def test_the_speed_of_lone_sequences_says_nothing_of_full_batches(form: Fo
 
 
 async def test_interactive_work_goes_first_and_bulk_leads_every_fourth_batch(form: Form) -> None:
-    bulk = [job(form, priority="bulk") for _ in range(8)]
-    interactive = [job(form) for _ in range(8)]
-    await form.queue.submit([*bulk, *interactive], Letterbox())
+    for priority in ("bulk", "interactive"):
+        await form.queue.submit([job(form, priority=priority) for _ in range(8)], Letterbox())
     eight_alone = BatchLimits(max_sequences=1, round_tokens=8 * 5)
     order = [batch.jobs[0].priority for batch in await form.source.take(eight_alone)]
     assert len(order) == 8
