@@ -11,7 +11,7 @@ Rest = dict[Job, None]  # the later jobs of one request, in its order
 
 
 class Turns:
-    """One job of each request is next, in the order of arrival; when it leaves, the request's following job goes behind.
+    """One job of each request is next, in the order of arrival; when it leaves, the job that follows it goes last.
 
     So whoever comes waits for one turn of each request that is there, and nobody who comes later goes before a job that
     is next. A request of one job costs what it would cost in a queue without turns.
