@@ -94,7 +94,7 @@ class MemoryQueue:
 
     def _wait(self, jobs: Sequence[Job]) -> Wait:
         """What jobs have to expect, by what has been learned."""
-        if not self._pace.seconds_per_token or not jobs:
+        if not self._waiting or not jobs or not self._pace.seconds_per_token:
             return Wait(0.0, 0.0)
         speed = self._threads / self._pace.seconds_per_token
         own_tokens = sum(job.tokens for job in jobs)
