@@ -1,7 +1,7 @@
 """Jobs become batches: pure functions, no clock, no I/O.
 
-The job whose turn it is always leads the next batch, so nothing starves. Around it the batch is filled with the jobs nearest
-to it in length, inside a bounded window of the queue, for as long as padding and size stay within the limits.
+The job whose turn it is always leads the next batch, so nothing starves. Around it the batch is filled with the jobs
+nearest to it in length, inside a bounded window of the queue, for as long as padding and size stay within the limits.
 """
 
 from __future__ import annotations
