@@ -1,7 +1,7 @@
 """Jobs become batches: pure functions, no clock, no I/O.
 
-The oldest job always leads the next batch, so nothing starves. Around it the batch is filled with the jobs nearest
-to it in length, inside a bounded window of the queue, for as long as padding and size stay within the limits.
+The job whose turn it is always leads the next batch, so nothing starves. Around it the batch is filled with the jobs
+nearest to it in length, inside a bounded window of the queue, for as long as padding and size stay within the limits.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class BatchLimits:
         max_sequences: rows of a batch.
         max_tokens: padded tokens of a batch; a single longer job still goes, alone.
         max_padding: share of padded tokens that may be padding; 0 makes groups of equal length.
-        window_jobs: how far behind the oldest job to look for company.
+        window_jobs: how far behind the leading job to look for company.
         round_tokens: how much to hand to a compute thread at once, as several batches if need be; where a batch takes
             less than a millisecond, the hop to the thread and back costs as much as the model.
     """
@@ -124,7 +124,7 @@ def is_full(jobs: Sequence[Job], limits: BatchLimits) -> bool:
 
 
 def choose_batch(waiting: Sequence[Job], limits: BatchLimits) -> list[Job]:
-    """Choose the next batch from the jobs that wait, oldest first.
+    """Choose the next batch from the jobs that wait, in their order.
 
     Args:
         waiting: at least one job; only the first `limits.window_jobs` are looked at.

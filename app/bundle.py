@@ -158,6 +158,11 @@ class Input(Frozen):
         """Whether the model reads sequences; one of dosages reads genotypes."""
         return self.encoding != "dosage"
 
+    @property
+    def reads_token_ids(self) -> bool:
+        """Whether callers may encode for the model themselves."""
+        return self.encoding == "tokens" and self.segments is None
+
     def _check_motifs(self, motifs: Motifs) -> None:
         if self.encoding != "tokens":
             raise ValueError("motifs belong to the encoding `tokens`, and only to it")

@@ -122,6 +122,29 @@ class SequenceEncoder:
         rows = self._tokenized(self._tokenizer, texts)
         return [self._check_tokens(len(text), ids) for text, ids in zip(texts, rows, strict=True)]
 
+    def check_ids(self, rows: Sequence[npt.NDArray[np.int64]]) -> list[EncodedSequence | SequenceRefused]:
+        """Token ids that a caller has made, as `encode` would have, or why they are refused; for `tokens` only.
+
+        Args:
+            rows: of each sequence (length,), special tokens included.
+
+        Returns:
+            With 0 bases: nobody knows how many there were.
+        """
+        assert self._tokenizer is not None  # noqa: S101 - asked for models of tokens only
+        vocabulary = self._tokenizer.get_vocab_size()
+        return [self._check_row(row, vocabulary) for row in rows]
+
+    def _check_row(self, row: npt.NDArray[np.int64], vocabulary: int) -> EncodedSequence | SequenceRefused:
+        if not len(row):
+            return SequenceRefused("empty", "The sequence has no tokens.")
+        strange = (row < 0) | (row >= vocabulary) | (row == self._input.pad_token_id)
+        if strange.any():
+            position = int(strange.argmax())
+            detail = f"The id at index {position} is padding, or not one of this model's {vocabulary} tokens."
+            return SequenceRefused("invalid_token", detail, position)
+        return self._check_tokens(0, row.astype(np.uint16))
+
     def _tokenized(self, tokenizer: Tokenizer, texts: Sequence[str]) -> list[Ids]:
         if self._motifs is not None:
             texts = [motif_text(text, self._motifs) for text in texts]

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from app.batching import Answer, Priority
 from app.courses import Course, OneGraph, Read, TwoGraphs, slowest, stacked
-from app.encoding import SequenceRefused
+from app.encoding import SequenceEncoder, SequenceRefused
 from app.errors import DeadlineExceeded, Draining, ItemError, ServiceError, Unprocessable
 from app.flights import Flights, Terms
 from app.in_flight import InFlight
@@ -31,7 +31,9 @@ from app.window_encoding import WindowEncoder
 INLINE_BASES = 4096
 
 Rows = npt.NDArray[np.float32]
-Encode = Callable[[Sequence[str]], list[Read | SequenceRefused]]
+TokenIds = npt.NDArray[np.int64]
+Asked = TypeVar("Asked", bound=Sized)  # a sequence, or its token ids
+Encode = Callable[[Sequence[Asked]], list[Read | SequenceRefused]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,32 @@ class Predictor:
         bases = self._check_size(sequences)
         with self._in_flight.room(len(sequences), bases):
             terms = Terms(deadline, priority, traceparent)
-            return self._record(await self._predict(self._courses[model.sha256], model, sequences, terms))
+            course = self._courses[model.sha256]
+            return self._record(await self._predict(course, model, sequences, terms, course.encode))
+
+    async def predict_ids(
+        self,
+        model: ServedModel,
+        rows: Sequence[TokenIds],
+        deadline: float,
+        priority: Priority = "interactive",
+        traceparent: str | None = None,
+    ) -> Predictions:
+        """Predict for sequences that the caller has encoded; a token counts as a base.
+
+        Args:
+            model: one that reads token ids.
+            rows: of each sequence (length,) with special tokens, without padding.
+
+        Raises:
+            ServiceError: the request as a whole cannot be answered.
+        """
+        self.refuse_while_draining()
+        course = self._courses[model.sha256]
+        assert isinstance(model.encoder, SequenceEncoder)  # noqa: S101 - it reads token ids
+        with self._in_flight.room(len(rows), self._check_size(rows)):
+            terms = Terms(deadline, priority, traceparent)
+            return self._record(await self._predict(course, model, rows, terms, model.encoder.check_ids))
 
     async def predict_personal(
         self, model: ServedModel, sequences: Sequence[str], deadline: float, priority: Priority, traceparent: str | None
@@ -168,7 +195,8 @@ class Predictor:
             ServiceError: they cannot be predicted.
         """
         with self._in_flight.room(len(sequences), sum(map(len, sequences))), self._alone(model) as course:
-            found = await self._predict(course, model, sequences, Terms(deadline, priority, traceparent))
+            terms = Terms(deadline, priority, traceparent)
+            found = await self._predict(course, model, sequences, terms, course.encode)
         model.metrics.sequences("ok", len(sequences))
         return found
 
@@ -241,9 +269,14 @@ class Predictor:
         return OneGraph(model.encoder, first)
 
     async def _predict(
-        self, course: Course[Any], model: ServedModel, sequences: Sequence[str], terms: Terms
+        self,
+        course: Course[Any],
+        model: ServedModel,
+        sequences: Sequence[Asked],
+        terms: Terms,
+        encode: Encode[Asked, Any],
     ) -> Predictions:
-        encoded, seconds = await self._encoded(model, sequences, terms, course.encode)
+        encoded, seconds = await self._encoded(model, sequences, terms, encode)
         with _errors_counted(model, len(sequences)):
             answers = await course.answers(encoded, terms)
         values = [answer.values.tolist() for answer in answers]
@@ -251,7 +284,7 @@ class Predictor:
         return Predictions(model, bases, tokens, values, _seconds(answers, seconds))
 
     async def _encoded(
-        self, model: ServedModel, sequences: Sequence[str], terms: Terms, encode: Encode[Read]
+        self, model: ServedModel, sequences: Sequence[Asked], terms: Terms, encode: Encode[Asked, Read]
     ) -> tuple[list[Read], float]:
         """All of the sequences, and how long that took."""
         started = self._clock()
@@ -267,7 +300,7 @@ class Predictor:
             model.metrics.sequences("error", sequences)
             raise DeadlineExceeded("The deadline passed before the request was read.")
 
-    def _check_size(self, sequences: Sequence[str]) -> int:
+    def _check_size(self, sequences: Sequence[Sized]) -> int:
         """How many bases there are in all."""
         if not sequences:
             raise _refuse("empty", "The list of sequences is empty; send at least one.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import threading
 from collections.abc import Sequence
@@ -10,10 +11,18 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+from hypothesis.stateful import (
+    Bundle,
+    MultipleResults,
+    RuleBasedStateMachine,
+    consumes,
+    invariant,
+    multiple,
+    rule,
+)
 
 from app.batching import Batch, BatchLimits, Job
-from app.errors import Overloaded
+from app.errors import OutOfMemory, Overloaded
 from app.queue.memory import MemoryQueue
 from tests.queue_forms import Letterbox, MemoryForm, answer, job, lengths
 
@@ -44,6 +53,48 @@ async def test_what_is_given_back_goes_before_what_came_later(form: MemoryForm) 
     await form.queue.release(first)
     assert form.queue.load()[:2] == (2, 3)
     assert await form.queue.take(BatchLimits(max_sequences=1)) == first
+
+
+async def test_a_single_sequence_waits_for_one_batch_of_a_list() -> None:
+    form = MemoryForm(max_tokens=100_000, threads=1)
+    await form.queue.submit([job(form, 5) for _ in range(2000)], Letterbox())
+    await form.queue.submit([job(form, 8)], Letterbox())
+    rounds = [await form.queue.take(BatchLimits(max_sequences=32)) for _ in range(2)]
+    assert [lengths(batches) for batches in rounds] == [[[5] * 32], [[8]]]
+
+
+async def test_a_single_sequence_leads_a_batch_that_a_list_fills_up() -> None:
+    form = MemoryForm(max_tokens=100_000, threads=1)
+    await form.queue.submit([job(form, 5 + number % 2) for number in range(100)], Letterbox())
+    await form.queue.submit([job(form, 6)], Letterbox())
+    rounds = [await form.queue.take(BatchLimits(max_sequences=32)) for _ in range(2)]
+    assert [lengths(batches) for batches in rounds] == [[[5] * 32], [[6] * 32]]
+
+
+async def _learn_speed(form: MemoryForm, tokens: int) -> None:
+    """One batch under load: so many tokens in a second."""
+    await form.queue.submit([job(form, tokens), job(form, 1)], Letterbox())
+    for seconds in (1.0, 0.0):
+        (batch,) = await form.queue.take(BatchLimits(max_sequences=1))
+        await form.queue.settle(batch, [answer(1, compute_seconds=seconds)] if seconds else [OutOfMemory()])
+
+
+@pytest.mark.parametrize(
+    ("own", "wait_seconds"),
+    [
+        ([10], 1),  # a batch of the list
+        ([10] * 10, 10),  # as much of the list as there is of itself
+        ([10] * 90, 50),  # all of it
+    ],
+)
+async def test_what_a_request_waits_for_behind_a_list(own: list[int], wait_seconds: float) -> None:
+    form = MemoryForm(max_tokens=100_000, threads=1)
+    await _learn_speed(form, tokens=10)
+    await form.queue.submit([job(form, 10) for _ in range(50)], Letterbox())  # 50 s of work
+    seconds = 1.5 * wait_seconds + len(own) + 0.02
+    with pytest.raises(Overloaded, match="outlast the deadline"):
+        await form.queue.submit([job(form, tokens, seconds - 0.01) for tokens in own], Letterbox())
+    await form.queue.submit([job(form, tokens, seconds + 0.01) for tokens in own], Letterbox())
 
 
 async def test_what_was_cancelled_is_not_given_back(form: MemoryForm) -> None:
@@ -95,15 +146,23 @@ class QueueMachine(RuleBasedStateMachine):
             assert len(self.box.outcomes[it]) == 1
         self.runner.close()
 
-    @rule(target=waiting_jobs, tokens=st.integers(1, 40), seconds=st.integers(1, 9), bulk=st.booleans())
-    def submit(self, tokens: int, seconds: int, bulk: bool) -> Job:
-        it = job(self.form, tokens, seconds, "bulk" if bulk else "interactive")
-        try:
-            self.runner.run(self.queue.submit([it], self.box))
-            self.accepted.add(it)
-        except Overloaded:
-            pass
-        return it
+    @rule(
+        target=waiting_jobs,
+        tokens=st.lists(st.integers(1, 40), min_size=1, max_size=6),
+        seconds=st.integers(1, 9),
+        bulk=st.booleans(),
+    )
+    def submit(self, tokens: list[int], seconds: int, bulk: bool) -> MultipleResults[Job]:
+        jobs = [job(self.form, each, seconds, "bulk" if bulk else "interactive") for each in tokens]
+        with contextlib.suppress(Overloaded):
+            self.runner.run(self.queue.submit(jobs, self.box))
+            self.accepted.update(jobs)
+        return multiple(*jobs)
+
+    @rule(batches=consumes(batches))
+    def release(self, batches: Sequence[Batch]) -> None:
+        self.runner.run(self.queue.release(batches))
+        self.taken = [it for it in self.taken if not any(it in batch.jobs for batch in batches)]
 
     @rule(it=consumes(waiting_jobs))
     def cancel(self, it: Job) -> None:
@@ -142,9 +201,12 @@ class QueueMachine(RuleBasedStateMachine):
         assert len(set(self.taken)) == len(self.taken)
         assert not self.cancelled & set(self.box.outcomes)
 
+    def _waiting(self) -> set[Job]:
+        return self.accepted - self.cancelled - set(self.taken) - set(self.box.outcomes)
+
     @invariant()
     def the_load_is_what_waits(self) -> None:
-        waiting = self.accepted - self.cancelled - set(self.taken) - set(self.box.outcomes)
+        waiting = self._waiting()
         assert self.queue.load()[:2] == (len(waiting), sum(it.tokens for it in waiting))
 
 

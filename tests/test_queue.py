@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
@@ -17,6 +18,7 @@ from tests.redis_server import VERSIONS, RedisServer
 
 LIMITS = BatchLimits(max_sequences=4)
 ONE = BatchLimits(max_sequences=1)
+ROWS = BatchLimits(max_sequences=32)
 
 NewForm = Callable[..., Awaitable[Form]]
 
@@ -260,14 +262,92 @@ async def test_the_speed_of_lone_sequences_says_nothing_of_full_batches(form: Fo
 
 
 async def test_interactive_work_goes_first_and_bulk_leads_every_fourth_batch(form: Form) -> None:
-    bulk = [job(form, priority="bulk") for _ in range(8)]
-    interactive = [job(form) for _ in range(8)]
-    await form.queue.submit([*bulk, *interactive], Letterbox())
+    for priority in ("bulk", "interactive"):
+        await form.queue.submit([job(form, priority=priority) for _ in range(8)], Letterbox())
     eight_alone = BatchLimits(max_sequences=1, round_tokens=8 * 5)
     order = [batch.jobs[0].priority for batch in await form.source.take(eight_alone)]
     assert len(order) == 8
     assert order.count("bulk") == 2
     assert order[0] == "interactive"
+
+
+async def _settle_one(form: Form) -> list[int]:
+    """Compute a batch of 32 rows at most; the tokens of each."""
+    batch = await take_one(form, ROWS)
+    await form.source.settle(batch, [answer(1, compute_seconds=1e-3) for _ in batch.jobs])
+    return lengths([batch])[0]
+
+
+async def _settle_first(form: Form, box: Letterbox) -> None:
+    """One job, so that both ends know of each other."""
+    first = job(form, 7)
+    await form.queue.submit([first], box)
+    await _settle_one(form)
+    await box.value(first)
+    await form.look()
+
+
+async def test_a_single_sequence_waits_for_three_batches_of_a_list_and_not_for_all(new_form: NewForm) -> None:
+    form, box = await new_form(max_tokens=100_000), Letterbox()
+    await _settle_first(form, box)
+    single = job(form, 8)
+    await form.queue.submit([job(form, 5) for _ in range(2000)], box)  # 63 batches
+    await form.queue.submit([single], box)
+    assert form.queue.load()[:2] == (2001, 10_008)
+    batches = [await _settle_one(form) for _ in range(4)]
+    assert [8] in batches
+    assert await box.value(single) == 1
+
+
+async def test_a_short_list_gets_as_much_as_a_long_one_until_it_is_done(new_form: NewForm) -> None:
+    form, box = await new_form(max_tokens=100_000), Letterbox()
+    await _settle_first(form, box)
+    long, short = [job(form, 5) for _ in range(900)], [job(form, 6) for _ in range(90)]
+    await form.queue.submit(long, box)
+    await form.queue.submit(short, box)
+    rows: Counter[int] = Counter()
+    while rows[6] < 90:
+        rows.update(await _settle_one(form))
+    assert rows[5] <= 90 + 4 * 32
+    while rows[5] < 900:
+        rows.update(await _settle_one(form))
+    assert [await box.value(it) for it in (*long, *short)] == [1] * 990
+    assert form.queue.load()[:2] == (0, 0)
+
+
+async def test_what_is_left_of_a_list_that_nobody_wants_is_not_computed(new_form: NewForm) -> None:
+    form, box = await new_form(max_tokens=100_000), Letterbox()
+    await _settle_first(form, box)
+    jobs, last = [job(form, 5) for _ in range(500)], job(form, 8)
+    await form.queue.submit(jobs, box)
+    rows = Counter(await _settle_one(form))
+    form.queue.cancel(jobs)
+    await form.queue.ping()
+    await form.queue.submit([last], box)
+    while not rows[8]:
+        rows.update(await _settle_one(form))
+    assert await box.value(last) == 1
+    assert rows[5] <= 3 * 32  # what the worker had at once
+    await form.look()
+    assert form.queue.load()[:2] == (0, 0)
+
+
+async def test_a_list_that_waits_is_answered_when_the_queue_closes(new_form: NewForm) -> None:
+    form, box = await new_form(max_tokens=100_000), Letterbox()
+    jobs = [job(form, 5) for _ in range(2000)]
+    await form.queue.submit(jobs, box)
+    await form.queue.close()
+    assert all(isinstance(box.outcomes[it][0], Draining) for it in jobs)
+
+
+async def test_a_list_is_let_in_whole_or_not_at_all(new_form: NewForm) -> None:
+    form = await new_form(max_tokens=100_000)
+    await form.queue.submit([job(form, 5) for _ in range(2000)], Letterbox())
+    with pytest.raises(Overloaded, match="limit is 100000"):
+        await form.queue.submit([job(form, 50) for _ in range(1900)], Letterbox())
+    assert form.queue.load()[:2] == (2000, 10_000)
+    await form.queue.submit([job(form, 50) for _ in range(1800)], Letterbox())
+    assert form.queue.load()[:2] == (3800, 100_000)
 
 
 async def test_bulk_work_goes_at_once_when_nothing_else_waits(form: Form) -> None:

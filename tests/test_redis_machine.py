@@ -8,11 +8,21 @@ from functools import partial
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    MultipleResults,
+    RuleBasedStateMachine,
+    consumes,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 
 from app.batching import Answer, Batch, BatchLimits, Job
 from app.errors import DeadlineExceeded, InferenceFailed, Overloaded, QueueUnavailable
 from app.metrics import Metrics
+from app.queue.redis.feed import TURN_JOBS
 from app.queue.redis.keys import Keys
 from app.queue.redis.source import RedisSource
 from app.queue.redis.worker_side import WorkerSide
@@ -23,6 +33,7 @@ from tests.test_redis_queue import WAIT_SECONDS, kill, serving
 LIMITS = BatchLimits(max_sequences=3, max_padding=0.5)
 LEASE_MS = 100
 MAX_TOKENS = 200
+LONG_LIST = TURN_JOBS + 8  # a part of it is held back
 KEYS = Keys("test")
 STREAMS = [KEYS.interactive(SHA256), KEYS.bulk(SHA256)]
 MAY_END_AS = (Answer, DeadlineExceeded, InferenceFailed, Overloaded, QueueUnavailable)
@@ -61,13 +72,19 @@ class QueueMachine(RuleBasedStateMachine):
     def _worker(self, which: int) -> RedisSource | None:
         return list(self.workers)[which % len(self.workers)] if self.workers else None
 
-    @rule(target=jobs, tokens=st.integers(1, 60), hasty=st.booleans(), bulk=st.booleans())
-    def submit(self, tokens: int, hasty: bool, bulk: bool) -> Job:
-        it = job(self.form, tokens, 0.03 if hasty else 30, "bulk" if bulk else "interactive")
+    @rule(
+        target=jobs,
+        tokens=st.one_of(st.tuples(st.integers(1, 60)), st.just((1,) * LONG_LIST)),
+        hasty=st.booleans(),
+        bulk=st.booleans(),
+    )
+    def submit(self, tokens: tuple[int, ...], hasty: bool, bulk: bool) -> MultipleResults[Job]:
+        priority = "bulk" if bulk else "interactive"
+        jobs = [job(self.form, each, 0.03 if hasty else 30, priority) for each in tokens]
         with contextlib.suppress(Overloaded):
-            self.run(self.form.queue.submit([it], self.box))
-            self.accepted.add(it)
-        return it
+            self.run(self.form.queue.submit(jobs, self.box))
+            self.accepted.update(jobs)
+        return multiple(*jobs)
 
     @rule(it=consumes(jobs))
     def cancel(self, it: Job) -> None:

@@ -30,11 +30,17 @@ def run(client: redis.Redis, script: Script, keys: list[str], *arguments: str | 
 
 
 def enqueue(
-    client: redis.Redis, *tokens: int, stream: int = 1, most: int = 100, most_jobs: int = 100, in_time: int = 10**9
+    client: redis.Redis,
+    *tokens: int,
+    stream: int = 1,
+    most: int = 100,
+    most_jobs: int = 100,
+    in_time: int = 10**9,
+    held: int = 0,
 ) -> Any:
     jobs = [part for each in tokens for part in (stream, each, b"job")]
     waiting_jobs, waiting_tokens, _, _, (added,) = run(
-        client, scripts.ENQUEUE, STREAMS, most, most_jobs, len(tokens), in_time, *jobs
+        client, scripts.ENQUEUE, STREAMS, most, most_jobs, len(tokens), in_time, held, *jobs
     )
     return [added, waiting_jobs, waiting_tokens]
 
@@ -81,9 +87,20 @@ def test_enqueuing_past_the_jobs_adds_nothing(client: redis.Redis) -> None:
 
 def test_of_several_requests_each_is_added_if_there_is_room_after_those_before_it(client: redis.Redis) -> None:
     requests = [(60,), (30, 20), (40,)]
-    given = [part for jobs in requests for part in (len(jobs), 999, *(x for it in jobs for x in (1, it, b"job")))]
+    given = [part for jobs in requests for part in (len(jobs), 999, 0, *(x for it in jobs for x in (1, it, b"job")))]
     assert run(client, scripts.ENQUEUE, STREAMS, 100, 10, *given)[-1] == [1, 0, 1]
     assert client.xlen(Q) == 2
+
+
+def test_what_is_held_back_of_a_request_needs_room_too(client: redis.Redis) -> None:
+    enqueue(client, 60)
+    assert enqueue(client, 10, held=31) == [0, 1, 60]
+    assert enqueue(client, 10, held=30) == [1, 2, 70]
+
+
+def test_there_is_room_for_a_request_that_was_let_in_before(client: redis.Redis) -> None:
+    enqueue(client, 90)
+    assert enqueue(client, 20, in_time=0, most_jobs=1, held=-1) == [1, 2, 110]
 
 
 def test_both_streams_of_a_model_share_the_room(client: redis.Redis) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
 
 from app.batching import Job
@@ -34,9 +34,9 @@ class Wait(NamedTuple):
         return not self.seconds or self.seconds * MARGIN + self.own_seconds + MARGIN_SECONDS <= seconds
 
 
-def own_seconds(jobs: Iterable[Job], tokens_per_second: float, batch_seconds: float) -> float:
-    """How long jobs take once it is their turn: one batch that others fill up, or those that they fill themselves."""
-    return max(batch_seconds, sum(job.tokens for job in jobs) / tokens_per_second)
+def own_seconds(tokens: int, tokens_per_second: float, batch_seconds: float) -> float:
+    """How long so many tokens of a request take: one batch that others fill up, or those that they fill themselves."""
+    return max(batch_seconds, tokens / tokens_per_second)
 
 
 def tokens_in_time(seconds: float, tokens_per_second: float, own_seconds: float) -> int:

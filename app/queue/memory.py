@@ -94,11 +94,12 @@ class MemoryQueue:
 
     def _wait(self, jobs: Sequence[Job]) -> Wait:
         """What jobs have to expect, by what has been learned."""
-        if not self._pace.seconds_per_token or not jobs:
+        if not self._waiting or not jobs or not self._pace.seconds_per_token:
             return Wait(0.0, 0.0)
         speed = self._threads / self._pace.seconds_per_token
-        before = self._waiting.tokens_before(jobs[0].priority)
-        return Wait(before / speed, own_seconds(jobs, speed, self._pace.full_batch_seconds))
+        own_tokens = sum(job.tokens for job in jobs)
+        before = self._waiting.tokens_before(jobs[0].priority, own_tokens, self._pace.full_tokens)
+        return Wait(before / speed, own_seconds(own_tokens, speed, self._pace.full_batch_seconds))
 
     def _next_round(self, limits: BatchLimits) -> list[Batch]:
         batches, late = self._waiting.take_round(limits, self._threads, self._clock(), self._pace)

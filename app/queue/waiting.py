@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
 from app.batching import Batch, BatchLimits, Job, Priority, choose_batch, is_full
 from app.queue.pace import Pace
+from app.queue.turns import Turns
 
 # Bulk work leads every fourth batch while interactive work waits too: it is never starved, nor ever in the way.
 BULK_TURN = 4
@@ -28,67 +29,66 @@ def tokens_before(priority: Priority, interactive: int, bulk: int) -> int:
 
 
 class WaitingJobs:
-    """Interactive jobs before bulk jobs, each in the order of arrival."""
+    """Interactive jobs before bulk jobs; among those of a priority requests take turns."""
 
     def __init__(self) -> None:
-        # Dictionaries for their order: a job can leave from the middle at no cost.
-        self._by_priority: dict[Priority, dict[Job, None]] = {"interactive": {}, "bulk": {}}
+        self._interactive, self._bulk = Turns(), Turns()
+        self._by_priority: dict[Priority, Turns] = {"interactive": self._interactive, "bulk": self._bulk}
         self._turn = 0
-        self._tokens: dict[Priority, int] = {"interactive": 0, "bulk": 0}
 
     def __len__(self) -> int:
-        return sum(len(jobs) for jobs in self._by_priority.values())
+        return len(self._interactive) + len(self._bulk)
 
     def __iter__(self) -> Iterator[Job]:
-        for jobs in self._by_priority.values():
-            yield from list(jobs)
+        return iter([*self._interactive, *self._bulk])
 
     @property
     def tokens(self) -> int:
         """Of all jobs."""
-        return sum(self._tokens.values())
+        return self._interactive.tokens + self._bulk.tokens
 
-    def tokens_before(self, priority: Priority) -> int:
-        """How many tokens go before a new job of a priority."""
-        return tokens_before(priority, **self._tokens)
+    def tokens_before(self, priority: Priority, own_tokens: int, batch_tokens: float) -> int:
+        """How many tokens go before the last of a new request.
+
+        Args:
+            own_tokens: of the request.
+            batch_tokens: of a batch under load; 0 where that is not known.
+        """
+        of_its_own = self._by_priority[priority].tokens_before(own_tokens, batch_tokens)
+        if priority == "bulk":
+            return tokens_before(priority, self._interactive.tokens, of_its_own)
+        return tokens_before(priority, of_its_own, self._bulk.tokens)
 
     def count(self, priority: Priority) -> int:
         """How many jobs of a priority wait."""
         return len(self._by_priority[priority])
 
-    def add(self, jobs: Iterable[Job]) -> None:
-        """Let the jobs wait behind the others of their priority."""
-        for job in jobs:
-            self._by_priority[job.priority][job] = None
-            self._tokens[job.priority] += job.tokens
+    def add(self, jobs: Sequence[Job]) -> None:
+        """Let the jobs of one request, all of one priority, wait for their turns."""
+        if jobs:
+            self._by_priority[jobs[0].priority].add(jobs)
 
     def put_back(self, jobs: Sequence[Job]) -> None:
         """Let the jobs wait before the others of their priority."""
-        for priority, waiting in self._by_priority.items():
-            first = {job: None for job in jobs if job.priority == priority}
-            if first:
-                self._by_priority[priority] = first | waiting
-                self._tokens[priority] += sum(job.tokens for job in first)
+        for priority, turns in self._by_priority.items():
+            turns.put_back([job for job in jobs if job.priority == priority])
 
     def discard(self, job: Job) -> None:
         """Take a job out, if it waits."""
-        waiting = self._by_priority[job.priority]
-        if job in waiting:
-            del waiting[job]
-            self._tokens[job.priority] -= job.tokens
+        self._by_priority[job.priority].discard(job)
 
     def window(self, size: int) -> list[Job]:
         """The jobs to choose the next batch from, its leader first."""
         self._turn += 1
-        interactive, bulk = self._by_priority["interactive"], self._by_priority["bulk"]
+        interactive, bulk = self._interactive, self._bulk
         bulk_leads = not interactive or self._turn % BULK_TURN == 0
         first, second = (bulk, interactive) if bulk and bulk_leads else (interactive, bulk)
-        window = list(islice(first, size))
-        return window + list(islice(second, size - len(window)))
+        window = first.first(size)
+        return window + second.first(size - len(window)) if second else window
 
     def oldest(self, now: float) -> float:
         """When the longest-waiting job was submitted; `now` if none waits."""
-        return min(_oldest(jobs, now) for jobs in self._by_priority.values())
+        return min(self._interactive.oldest(now), self._bulk.oldest(now))
 
     def take_round(
         self, limits: BatchLimits, threads: int, now: float, pace: Pace, *, others_elsewhere: bool = False
@@ -137,7 +137,7 @@ class WaitingJobs:
         return gone
 
     def _in_sight(self, size: int) -> int:
-        return sum(min(len(jobs), size) for jobs in self._by_priority.values())
+        return min(len(self._interactive), size) + min(len(self._bulk), size)
 
     def _due(self, moment: float, size: int) -> list[Job]:
         """The jobs in sight whose deadline is not after a moment."""
@@ -145,13 +145,6 @@ class WaitingJobs:
 
     def _take_batch(self, limits: BatchLimits) -> Batch:
         jobs = choose_batch(self.window(limits.window_jobs), limits)
-        for job in jobs:
+        for job in reversed(jobs):  # those that fill up before the one that leads: only then is there one to follow it
             self.discard(job)
         return Batch(tuple(jobs), others_wait=len(self) > 0 or is_full(jobs, limits))
-
-
-def _oldest(jobs: dict[Job, None], now: float) -> float:
-    try:
-        return next(iter(jobs)).submitted_at
-    except (StopIteration, RuntimeError):  # a scrape in another thread may meet a change
-        return now

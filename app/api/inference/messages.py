@@ -9,12 +9,17 @@ from pydantic import BaseModel, Field
 from app.api.schemas import SequenceId, Strict
 
 SEQUENCES, VALUES = "sequences", "values"
+INPUT_IDS, ATTENTION_MASK = "input_ids", "attention_mask"
 
 Parameters = dict[str, bool | int | float | str]
 
 
 class InputTensor(Strict):
-    """What a model is to read: the tensor `sequences`, in JSON or behind it."""
+    """What a model is to read, in JSON or behind it: `sequences`, or `input_ids` with or without `attention_mask`.
+
+    `sequences` is BYTES of the shape [n] or [n, 1]; the others are INT64 or INT32 of the shape [n, length] or [length],
+    the mask 1 for a token and 0 for padding, which stands at the end.
+    """
 
     name: str
     shape: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=2)]
@@ -41,7 +46,7 @@ class InferRequest(Strict):
             description="`timeout` in microseconds; `priority`, of which 2 and more give way; `binary_data_output`.",
         ),
     ]
-    inputs: Annotated[list[InputTensor], Field(min_length=1, max_length=1)]
+    inputs: Annotated[list[InputTensor], Field(min_length=1, max_length=2)]
     outputs: Annotated[list[RequestedOutput], Field(default=[], max_length=1)]
 
 
@@ -65,7 +70,10 @@ class InferResponse(BaseModel):
 
 
 class TensorMetadata(BaseModel):
-    """What a model reads or answers; -1 is any number of sequences."""
+    """What a model reads or answers; -1 is any number of sequences, or of tokens.
+
+    An input whose parameters have `instead_of` stands in the place of another; with `optional` it may be left out.
+    """
 
     name: str
     datatype: str

@@ -8,10 +8,10 @@ from pydantic_core import to_json
 from starlette.responses import Response
 
 from app import __version__
-from app.api.inference.messages import SEQUENCES, VALUES
+from app.api.inference.messages import ATTENTION_MASK, INPUT_IDS, SEQUENCES, VALUES
 from app.api.inference.tensors import write_floats
 from app.api.replies import shortest
-from app.bundle import Manifest
+from app.bundle import Input, Manifest
 from app.predictor import Predictions
 
 OCTETS = "application/octet-stream"
@@ -31,9 +31,24 @@ def model_metadata(manifest: Manifest, versions: list[str]) -> dict[str, Any]:
     """
     targets = list(manifest.target_names)
     outputs = {"name": VALUES, "datatype": "FP32", "shape": [-1, len(targets)], "parameters": {"targets": targets}}
-    inputs = [{"name": SEQUENCES, "datatype": "BYTES", "shape": [-1]}] if manifest.input.reads_sequences else []
+    inputs = _inputs(manifest.input)
     described = {"name": manifest.name, "versions": versions, "platform": PLATFORM}
     return described | {"inputs": inputs, "outputs": [outputs]}
+
+
+def _inputs(rules: Input) -> list[dict[str, Any]]:
+    if not rules.reads_sequences:
+        return []
+    sequences = {"name": SEQUENCES, "datatype": "BYTES", "shape": [-1]}
+    if not rules.reads_token_ids:
+        return [sequences]
+    ids = {"instead_of": SEQUENCES, "optional": True, "max_tokens": rules.max_tokens}
+    mask = {"with": INPUT_IDS, "optional": True}
+    return [
+        sequences,
+        {"name": INPUT_IDS, "datatype": "INT64", "shape": [-1, -1], "parameters": ids},
+        {"name": ATTENTION_MASK, "datatype": "INT64", "shape": [-1, -1], "parameters": mask},
+    ]
 
 
 def infer_response(predictions: Predictions, request_id: str | None, *, binary: bool) -> Response:

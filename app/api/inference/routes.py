@@ -14,14 +14,16 @@ from starlette.responses import Response
 from app.api.bodies import JSON, BodyLimits, media_type, read_body
 from app.api.deadlines import DeadlineLimits
 from app.api.exchange import Exchange, exchange_of
-from app.api.inference.asked import Asked, read_request
+from app.api.inference.asked import Asked, TokenIds, read_request
+from app.api.inference.messages import SEQUENCES
 from app.api.inference.replies import OCTETS, infer_response, model_metadata, server_metadata
+from app.api.inference.tensors import refused
 from app.api.json_request import LARGE_BODY_BYTES
 from app.errors import ItemError, ServiceError, Unprocessable
-from app.predictor import Predictor
+from app.predictor import Predictions, Predictor
 from app.served_models import ServedModel
 
-SEQUENCES_POINTER, DATA_POINTER = "/sequences", "/inputs/0/data"
+SEQUENCES_POINTER = "/sequences"
 
 MODEL = "/v2/models/{name}"
 MODEL_VERSION = f"{MODEL}/versions/{{version}}"
@@ -70,7 +72,7 @@ class InferenceRoutes:
         return await self._ready()
 
     async def infer(self, request: Request, name: str, version: str | None = None) -> Response:
-        """Predict the targets of each sequence of the tensor `sequences`."""
+        """Predict the targets of each sequence, as text in the tensor `sequences` or encoded in `input_ids`."""
         self._predictor.refuse_while_draining()
         exchange = exchange_of(request.scope)
         model = self._model(name, version)
@@ -81,14 +83,20 @@ class InferenceRoutes:
         deadline_ms = self._deadlines.chosen_ms(asked.deadline_ms, request.headers, "/parameters/timeout")
         deadline = exchange.started + deadline_ms / 1000
         try:
-            predictions = await self._predictor.predict(
-                exchange.model, asked.sequences, deadline, asked.priority, exchange.trace.traceparent
-            )
+            predictions = await self._predict(model, asked, deadline, exchange.trace.traceparent)
         except ServiceError as error:
-            raise _in_the_tensor(error) from None
+            raise _in_the_tensor(error, asked.pointer) from None
         exchange.seconds.update(predictions.seconds)
         exchange.tokens = sum(predictions.tokens)
         return infer_response(predictions, asked.id, binary=asked.binary)
+
+    async def _predict(self, model: ServedModel, asked: Asked, deadline: float, trace: str | None) -> Predictions:
+        if not isinstance(asked.sequences, TokenIds):
+            name = model.manifest.versioned_name
+            return await self._predictor.predict(name, asked.sequences, deadline, asked.priority, trace)
+        if not model.manifest.input.reads_token_ids:
+            raise refused("/inputs", f"This model does not read token ids; send `{SEQUENCES}`.")
+        return await self._predictor.predict_ids(model, asked.sequences.rows, deadline, asked.priority, trace)
 
     def hot(self) -> dict[str, HotPath]:
         """The path of each loaded model's inference, which does not take FastAPI's way."""
@@ -116,16 +124,15 @@ class InferenceRoutes:
         return asked
 
 
-def _in_the_tensor(error: ServiceError) -> ServiceError:
+def _in_the_tensor(error: ServiceError, pointer: str) -> ServiceError:
     """The same error, its items pointed at where this protocol has the sequences."""
     if not error.items:
         return error
-    items = [_moved(item) for item in error.items]
+    items = [_moved(item, pointer) for item in error.items]
     if isinstance(error, Unprocessable):
         return Unprocessable(error.detail, items=items)
     return type(error)(error.detail, retry_after_ms=error.retry_after_ms, items=items)
 
 
-def _moved(item: ItemError) -> ItemError:
-    pointer = item.pointer.replace(SEQUENCES_POINTER, DATA_POINTER, 1)
-    return ItemError(pointer, item.code, item.detail, item.position)
+def _moved(item: ItemError, pointer: str) -> ItemError:
+    return ItemError(item.pointer.replace(SEQUENCES_POINTER, pointer, 1), item.code, item.detail, item.position)

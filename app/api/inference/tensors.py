@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
-from app.errors import MalformedRequest
+from app.errors import ItemError, MalformedRequest, Unprocessable
 
 LENGTH_BYTES = 4
+INTEGERS: dict[str, str] = {"INT64": "<i8", "INT32": "<i4"}
 
 
 def read_strings(data: memoryview) -> list[str]:
@@ -29,6 +31,35 @@ def read_strings(data: memoryview) -> list[str]:
         elements.append(str(data[first:end], "latin-1"))
         start = end
     return elements
+
+
+def read_integers(data: memoryview, datatype: str) -> npt.NDArray[np.int64]:
+    """The elements of an INT64 or INT32 tensor, row by row, little-endian.
+
+    Raises:
+        MalformedRequest: the data end within an element.
+    """
+    dtype: np.dtype[np.signedinteger] = np.dtype(INTEGERS[datatype])
+    if len(data) % dtype.itemsize:
+        raise MalformedRequest(f"An {datatype} tensor ends within an element: each has {dtype.itemsize} bytes.")
+    return np.frombuffer(data, dtype=dtype).astype(np.int64)
+
+
+def flat_integers(elements: Sequence[object], pointer: str) -> npt.NDArray[np.int64]:
+    """The elements of a tensor's JSON.
+
+    Raises:
+        Unprocessable: one of them is no whole number.
+    """
+    for index, element in enumerate(elements):
+        if type(element) is not int:  # a truth is one by inheritance
+            raise refused(f"{pointer}/data", f"The element at index {index} is not a whole number.")
+    return np.array(elements, dtype=np.int64)  # JSON with more than 18 digits is not read at all
+
+
+def refused(pointer: str, detail: str) -> Unprocessable:
+    """The refusal of one field."""
+    return Unprocessable(detail, items=[ItemError(pointer, "invalid_value", detail)])
 
 
 def write_floats(rows: Sequence[Sequence[float]]) -> bytes:

@@ -16,6 +16,6 @@ is wanted.
     connection, channel, link  explicit client settings; commands in one write, replies in order
     writer                     every command of one turn of the event loop, in one write
     faults, checks             what each failure means; what the server must be like
-    inbox, enqueuing, requests, api_side    the asking end
+    inbox, enqueuing, feed, requests, api_side    the asking end
     source, holdings, entry_reader, takeover, graveyard, heartbeat, worker_side    the computing end
 """

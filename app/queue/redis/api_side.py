@@ -15,7 +15,7 @@ from app.queue.redis.channel import Channel
 from app.queue.redis.checks import check_server, inspect_forever
 from app.queue.redis.connection import Connector
 from app.queue.redis.faults import FAILURES, Unavailability, cancelled
-from app.queue.redis.heartbeat import Heartbeat, fleet_speed, read_heartbeat
+from app.queue.redis.heartbeat import Heartbeat, fleet_jobs_at_once, fleet_speed, read_heartbeat
 from app.queue.redis.inbox import Inbox
 from app.queue.redis.keys import Keys
 from app.queue.redis.requests import RedisQueue
@@ -119,6 +119,7 @@ class ApiSide:
             there = await self.writer.run(WORKERS, queue.streams, [self.keys.worker("")])
             self._workers[queue.sha256] = _understood(there)
             queue.speed = fleet_speed(self.workers(queue.sha256), queue.sha256)
+            queue.feed_up_to(fleet_jobs_at_once(self.workers(queue.sha256), queue.sha256))
 
     def _hear(self, pace: WorkerPace) -> None:
         """Take note of how fast a live worker says it is, which is newer than its heartbeat."""

@@ -19,6 +19,7 @@ MAX_JOBS = 65_536
 STREAM_OF: dict[Priority, int] = {"interactive": 1, "bulk": 2}
 # Redis does nothing else while a script runs, so one adds no more than this, unless a request alone has more.
 JOBS_AT_ONCE = 256
+LET_IN = -1  # instead of the tokens that are held back: the request was let in before
 
 
 class Waiting(NamedTuple):
@@ -31,9 +32,14 @@ class Waiting(NamedTuple):
 
 
 class Addition(NamedTuple):
-    """The jobs of one request with their ids, and the future of whether they were added."""
+    """Jobs of one request with their ids, and the future of whether they were added.
+
+    Attributes:
+        request: all jobs of the request, which is let in with these or not at all; none if it was let in before.
+    """
 
     ids: Mapping[Job, bytes]
+    request: Collection[Job]
     added: asyncio.Future[bool]
 
 
@@ -46,7 +52,7 @@ class Enqueuer:
     Args:
         writer: the process's.
         streams: the model's two.
-        max_tokens: how many tokens may wait.
+        room_tokens: how many tokens may wait in Redis.
         api_process: who waits for the replies.
         tokens_in_time: how many tokens may go before jobs for them to be in time.
         measured: is told what waits.
@@ -60,21 +66,25 @@ class Enqueuer:
         self,
         writer: Writer,
         streams: Sequence[str],
-        max_tokens: int,
+        room_tokens: Callable[[], int],
         api_process: str,
         tokens_in_time: Callable[[Collection[Job], float], int],
         measured: Callable[[Waiting], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._writer, self._streams, self._max_tokens, self._api_process = writer, streams, max_tokens, api_process
+        self._writer, self._streams, self._room_tokens, self._api_process = writer, streams, room_tokens, api_process
         self._tokens_in_time, self._measured, self._clock = tokens_in_time, measured, clock
         self._next: collections.deque[Addition] = collections.deque()
         self._is_sending = False
         self.unconfirmed_tokens: dict[Priority, int] = {"interactive": 0, "bulk": 0}
 
-    def add(self, ids: Mapping[Job, bytes]) -> asyncio.Future[bool]:
-        """Add jobs under these ids; whether there was room for them, or the `ServiceError` that came instead."""
-        addition = Addition(ids, asyncio.get_running_loop().create_future())
+    def add(self, ids: Mapping[Job, bytes], request: Collection[Job]) -> asyncio.Future[bool]:
+        """Add jobs under these ids; whether there was room for them, or the `ServiceError` that came instead.
+
+        Args:
+            request: all jobs of the request; none if it was let in before, and then there is room for these.
+        """
+        addition = Addition(ids, request, asyncio.get_running_loop().create_future())
         self._count(ids, +1)
         self._next.append(addition)
         if not self._is_sending:
@@ -98,14 +108,23 @@ class Enqueuer:
         while self._next and (jobs := jobs + len(additions[-1].ids)) < JOBS_AT_ONCE:
             additions.append(self._next.popleft())
         now = self._clock()
-        arguments: list[Argument] = [self._max_tokens, MAX_JOBS]
+        arguments: list[Argument] = [self._room_tokens(), MAX_JOBS]
         for addition in additions:
+            arguments += self._admission(addition, now)
             arguments += self._packed(addition.ids, now)
         self._is_sending = True
         self._writer.run(ENQUEUE, self._streams, arguments).add_done_callback(lambda done: self._sent(additions, done))
 
+    def _admission(self, addition: Addition, now: float) -> tuple[int, int, int]:
+        """How many jobs there are, how many tokens may go before them, and how many are held back."""
+        ids, request = addition.ids, addition.request
+        if not request:
+            return len(ids), 0, LET_IN
+        held = sum(job.tokens for job in request if job not in ids) if len(request) > len(ids) else 0
+        return len(ids), self._tokens_in_time(request, now), held
+
     def _packed(self, ids: Mapping[Job, bytes], now: float) -> list[Argument]:
-        arguments: list[Argument] = [len(ids), self._tokens_in_time(ids.keys(), now)]
+        arguments: list[Argument] = []
         for job, request_id in ids.items():
             ttl_ms = round((job.deadline - now) * 1000)
             packed = pack_request(request_id, job, ttl_ms, self._api_process)

@@ -21,6 +21,7 @@ class Heartbeat:
         busy_seconds: how long the batch that it computes has been running; none if it is idle.
         tokens_per_second: under load, for each digest that it serves; 0 until it has been measured.
         batch_seconds: of one batch under load, the same.
+        jobs_at_once: how many jobs it can hold, the same.
     """
 
     provider: str
@@ -28,6 +29,7 @@ class Heartbeat:
     busy_seconds: float | None = None
     tokens_per_second: Mapping[str, float] = field(default_factory=dict)
     batch_seconds: Mapping[str, float] = field(default_factory=dict)
+    jobs_at_once: Mapping[str, float] = field(default_factory=dict)
 
     def at(self, pace: WorkerPace) -> Heartbeat:
         """The same at another pace."""
@@ -44,7 +46,8 @@ def read_heartbeat(text: bytes) -> Heartbeat | None:
     try:
         said: dict[str, Any] = json.loads(text)
         speeds, times = _numbers(said["tokens_per_second"]), _numbers(said.get("batch_seconds", {}))
-        return Heartbeat(str(said["provider"]), str(said["version"]), said.get("busy_seconds"), speeds, times)
+        jobs = _numbers(said.get("jobs_at_once", {}))
+        return Heartbeat(str(said["provider"]), str(said["version"]), said.get("busy_seconds"), speeds, times, jobs)
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
 
@@ -74,3 +77,9 @@ def fleet_speed(workers: Sequence[Heartbeat], sha256: str) -> FleetSpeed:
         return FleetSpeed()
     slowest = max(worker.batch_seconds.get(digest, 0.0) for worker in workers)
     return FleetSpeed(len(speeds) * sum(measured) / len(measured), slowest)
+
+
+def fleet_jobs_at_once(workers: Sequence[Heartbeat], sha256: str) -> int:
+    """How many jobs the workers can hold together; 0 where one has not said it, or there is none."""
+    said = [worker.jobs_at_once.get(sha256[:DIGEST_LENGTH], 0) for worker in workers]
+    return round(sum(said)) if all(said) else 0

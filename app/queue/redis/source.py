@@ -134,6 +134,11 @@ class RedisSource:
         return self._threads / self.pace.seconds_per_token if self.pace.seconds_per_token else 0.0
 
     @property
+    def jobs_at_once(self) -> int:
+        """How many jobs this process can hold: a batch on each thread, one that is formed, and what waits here."""
+        return (self._threads + 2) * self._spare_jobs
+
+    @property
     def _packed_pace(self) -> bytes:
         digest = self.sha256[:DIGEST_LENGTH]
         return pack_pace(WorkerPace(digest, self.tokens_per_second, self.pace.full_batch_seconds, self._worker))
@@ -290,7 +295,9 @@ class RedisSource:
             self._tell(
                 [(it, b"") for job in jobs if (it := self._held[job]).request_id in unwanted and self._held.let_go(job)]
             )
-            self._waiting.add(job for job in jobs if job in self._held)
+            for job in jobs:  # nobody knows here which request a job is of: the asking end lets them take turns
+                if job in self._held:
+                    self._waiting.add([job])
             self._arrival.set()
 
     async def _changed(self, seconds: float) -> None:

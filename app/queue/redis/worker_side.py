@@ -145,8 +145,9 @@ class WorkerSide:
     def _said(self) -> Heartbeat:
         speeds = {source.sha256[:DIGEST_LENGTH]: source.tokens_per_second for source in self._sources}
         times = {source.sha256[:DIGEST_LENGTH]: source.pace.full_batch_seconds for source in self._sources}
+        jobs = {source.sha256[:DIGEST_LENGTH]: source.jobs_at_once for source in self._sources}
         busy = max((it for source in self._sources if (it := source.busy_seconds) is not None), default=None)
-        return Heartbeat(self._provider, self._version, busy, speeds, times)
+        return Heartbeat(self._provider, self._version, busy, speeds, times, jobs)
 
     async def sweep(self) -> None:
         """Remove what is left behind by others.

@@ -1,8 +1,9 @@
 -- Adds the jobs of several requests to a model's streams, each request's all or none; without any, only measures.
 --
 -- KEYS  the interactive and the bulk stream
--- ARGV  most tokens, most jobs, then for each request: how many jobs it has, how many tokens may go before them for them
---       to be in time, and for each job: which stream (1, 2), its tokens, its bytes
+-- ARGV  most tokens, most jobs, then for each request: how many jobs are added, how many tokens may go before them for
+--       them to be in time, how many tokens of it are held back (-1: it was let in before, and there is room for these),
+--       and for each job: which stream (1, 2), its tokens, its bytes
 -- Returns jobs, tokens, the age of the oldest in ms and interactive tokens, and for each request whether its jobs were
 -- added (1, 0).
 --
@@ -50,11 +51,11 @@ local function tokens_of(from, count)
   return tokens
 end
 
-local function has_room(count, tokens, most_before)
+local function has_room(count, tokens, most_before, held)
   local interactive, bulk = waiting[1], waiting[2]
   local before = tokens[1] > 0 and interactive + math.min(bulk, interactive / 3) or interactive + bulk
-  local full = interactive + bulk + tokens[1] + tokens[2] > most_tokens or jobs + count > most_jobs
-  return jobs == 0 or not full and before <= most_before
+  local full = interactive + bulk + tokens[1] + tokens[2] + held > most_tokens or jobs + count > most_jobs
+  return held < 0 or jobs == 0 or not full and before <= most_before
 end
 
 local function add(from, count, tokens)
@@ -78,13 +79,13 @@ end
 
 local each_added, at = {}, 3
 while at < #ARGV do
-  local count, most_before = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
-  local tokens = tokens_of(at + 2, count)
-  local room = has_room(count, tokens, most_before)
+  local count, most_before, held = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+  local tokens = tokens_of(at + 3, count)
+  local room = has_room(count, tokens, most_before, held)
   if room then
-    add(at + 2, count, tokens)
+    add(at + 3, count, tokens)
   end
   table.insert(each_added, room and 1 or 0)
-  at = at + 2 + 3 * count
+  at = at + 3 + 3 * count
 end
 return {jobs, waiting[1] + waiting[2], age, waiting[1], each_added}
