@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from starlette.datastructures import Headers
-
 from app.api.bodies import MAX_DIGITS, BodyLimits, parse_json, refuse_too_many
+from app.api.fields import Fields
 from app.api.inference.messages import (
     ATTENTION_MASK,
     INPUT_IDS,
@@ -60,7 +59,7 @@ class Asked:
     binary: bool
 
 
-def read_request(body: bytes, headers: Headers, limits: BodyLimits) -> Asked:
+def read_request(body: bytes, fields: Fields, limits: BodyLimits) -> Asked:
     """A whole body as a request.
 
     Raises:
@@ -68,7 +67,7 @@ def read_request(body: bytes, headers: Headers, limits: BodyLimits) -> Asked:
         MalformedRequest: head and tensors do not make up the body.
         Unprocessable: a field is refused.
     """
-    head, tensors = _split(body, headers.get(HEAD_LENGTH))
+    head, tensors = _split(body, fields.get(HEAD_LENGTH))
     request = validated(InferRequest, parse_json(head))
     pieces = _pieces(request.inputs, memoryview(tensors))
     names = [tensor.name for tensor in request.inputs]

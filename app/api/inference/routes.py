@@ -80,7 +80,7 @@ class InferenceRoutes:
         exchange.model, exchange.sequences = model.manifest.versioned_name, len(asked.sequences)
         if exchange.caller is not None:
             await exchange.caller.charge("sequences", len(asked.sequences))
-        deadline_ms = self._deadlines.chosen_ms(asked.deadline_ms, request.headers, "/parameters/timeout")
+        deadline_ms = self._deadlines.chosen_ms(asked.deadline_ms, exchange.fields, "/parameters/timeout")
         deadline = exchange.started + deadline_ms / 1000
         try:
             predictions = await self._predict(model, asked, deadline, exchange.trace.traceparent)
@@ -112,14 +112,14 @@ class InferenceRoutes:
         return self._predictor.model(name if version is None else f"{name}@{version}")
 
     async def _read(self, request: Request, exchange: Exchange) -> Asked:
-        if "content-type" in request.headers:  # Triton's clients send none
-            media_type(request.headers, (JSON, OCTETS))
-        body = await read_body(request.headers, request.receive, self._bodies)
+        if "content-type" in exchange.fields:  # Triton's clients send none
+            media_type(exchange.fields, (JSON, OCTETS))
+        body = await read_body(exchange.fields, request.receive, self._bodies)
         began = exchange.phases_began = time.monotonic()
         if len(body) < LARGE_BODY_BYTES:
-            asked = read_request(body, request.headers, self._bodies)
+            asked = read_request(body, exchange.fields, self._bodies)
         else:
-            asked = await asyncio.to_thread(read_request, body, request.headers, self._bodies)
+            asked = await asyncio.to_thread(read_request, body, exchange.fields, self._bodies)
         exchange.seconds["parse"] = time.monotonic() - began
         return asked
 
