@@ -38,10 +38,13 @@ class Subject:
 
 
 def subjects(scratch: Path) -> Iterator[Subject]:
-    """Every bundle that reads sequences, and DNABERT-2's architecture in two sizes."""
+    """Every bundle that reads sequences whole, and DNABERT-2's architecture in two sizes.
+
+    What segments cost depends on how many people share them: benchmarks/people.py measures that.
+    """
     for bundle in map(read_bundle, find_bundles(MODELS)):
         rules = bundle.manifest.input
-        if rules.reads_sequences:
+        if rules.reads_sequences and not rules.segments:
             yield Subject(f"`{bundle.manifest.name}`", bundle, (rules.min_bases + rules.max_bases) // 2)
     small = read_bundle(write_random_bundle(scratch / "small", MODEL))
     full = read_bundle(write_random_bundle(scratch / "full", FULL))
