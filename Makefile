@@ -21,7 +21,7 @@ SOURCES := app training tests benchmarks examples deploy
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test programs lint format bench bench-redis bench-peers dashboards monitoring-pictures soak train train-checks report image sbom requirements up down clean bench-people bench-haplotypes
+.PHONY: help install serve test programs lint format bench bench-redis bench-peers dashboards monitoring-pictures soak train train-checks report image sbom requirements up down clean bench-people bench-haplotypes bench-sizing
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ monitoring-pictures: $(VENV)/.test programs ## Play load and faults before Prome
 
 bench-people: $(VENV)/.test ## Measure what a person of a cohort costs with segments (BASECAST_DATA) and write benchmarks/people.md
 	$(BIN)/python -m benchmarks.people
+
+bench-sizing: $(VENV)/.test ## Measure what one core computes of each bundle and write the tables of docs/sizing.md
+	$(BIN)/python -m benchmarks.sizing
 
 SECONDS ?= 600
 soak: $(VENV)/.test ## Break processes and Redis at random under load (SECONDS=600); fails if an answer is lost or doubled

@@ -1,4 +1,4 @@
-"""Targets on their scales: what two haplotypes make together, and how far a value is from the reference's."""
+"""Values of targets: what two haplotypes make together, how far one is from the reference's, its digits."""
 
 from __future__ import annotations
 
@@ -37,3 +37,8 @@ def log2_fold_change(value: float, reference: float, target: Target) -> float | 
     if target.scale != "linear" or min(counted) <= 0:
         return None
     return math.log2(counted[0] / counted[1])
+
+
+def shortest(value: float) -> float:
+    """The value with the seven digits that float32 holds, so that -1.38 does not read -1.3799999952316284."""
+    return float(f"{value:.7g}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ Device = Literal["auto", "cpu"] | str
 Feed = dict[str, npt.NDArray[np.generic]]
 
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
+DRIVER = "libcuda.so.1"  # what of NVIDIA's driver ONNX Runtime is linked to
 # ONNX Runtime has no type for these, only texts; BFCArena is its allocator, which names itself in all that it raises.
 OUT_OF_MEMORY_SIGNS = ("Failed to allocate memory", "BFCArena", "out of memory", "_ALLOC_FAILED", "bad_alloc")
 # After one of these every later call of the process fails, whatever its session or thread.
@@ -125,18 +127,30 @@ def _open(bundle: Bundle, graph: str, device: Device, threads: int, allow_cpu: b
         raise BundleError(f"{bundle.manifest.name}/{graph}: {reason}") from error
     # ONNX Runtime falls back to the CPU in silence.
     if device.startswith("cuda") and not allow_cpu and session.get_providers()[0] != CUDA:
-        raise BundleError(f"device {device}: CUDA did not start; install basecast[gpu] and a driver, or allow_cpu")
+        reason = _lacking_for_cuda() or "ONNX Runtime said why: mend that"
+        raise BundleError(f"device {device}: CUDA did not start; {reason}, or set allow_cpu")
     return session
 
 
 def _providers(bundle: Bundle, device: Device) -> list[str | tuple[str, Mapping[str, str]]]:
-    if device == "cpu" or CUDA not in ort.get_available_providers():
+    if device == "cpu" or _lacking_for_cuda():
         return [CPU]
     if hasattr(ort, "preload_dlls"):
         ort.preload_dlls()
     index = device.partition(":")[2] or "0"
     tf32 = "0" if bundle.manifest.precision == "fp32" else "1"
     return [(CUDA, {"device_id": index, "use_tf32": tf32}), CPU]
+
+
+def _lacking_for_cuda() -> str:
+    """What CUDA needs and is not here, and the way out; without a driver ONNX Runtime would complain at length."""
+    if CUDA not in ort.get_available_providers():
+        return "this ONNX Runtime does not have it: install basecast[gpu]"
+    try:
+        ctypes.CDLL(DRIVER)
+    except OSError:
+        return f"there is no NVIDIA driver ({DRIVER}): install it, give the container the GPU"
+    return ""
 
 
 def _check_names(session: ort.InferenceSession, where: str, inputs: set[str], output: str) -> None:

@@ -55,7 +55,7 @@ def _golden(model: Regressor, feeder: Feeder) -> Golden:
 
 def write_random(folder: Path, rules: Input, files: dict[str, bytes], golden: Golden, architecture: str) -> Path:
     """Write a bundle of one target, `value`, under the folder's name."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     manifest = _manifest(folder.name, rules, files, golden, architecture)
     for name, content in (files | {MANIFEST: manifest.to_json()}).items():
         (folder / name).write_bytes(content)

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.sizing`: how much one core computes of each bundle, as a table for docs/sizing.md.
+"""`python -m benchmarks.sizing`: how much one core computes of each bundle; writes the tables of docs/sizing.md.
 
 Counted is the processor time of the thread that computes, so that what else the machine does hardly matters.
 """
@@ -16,6 +16,8 @@ from app.bundle import Bundle, find_bundles, read_bundle
 from app.encoding import EncodedSequence, Ids, SequenceEncoder
 from app.engine import OnnxModel
 from benchmarks.random_bundle import FULL, MODEL, write_random_bundle
+from benchmarks.report import machine
+from benchmarks.sizing_tables import Sized, rewrite, tables
 from benchmarks.workload import random_sequences
 
 MODELS = Path("models")
@@ -23,10 +25,7 @@ ROUNDS = 5
 CPU_SECONDS = 1.0
 GROUP = 32  # as much as the service puts into a batch of equal lengths, on a CPU
 SEQUENCES = 64
-MILLION = 1_000_000
-
-HEADER = """| bundle | bases | tokens | sequences/s | tokens/s | spread | core hours for a million |
-|---|---:|---:|---:|---:|---:|---:|"""
+PAGE = Path("docs/sizing.md")
 
 
 @dataclass(frozen=True)
@@ -38,35 +37,14 @@ class Subject:
     bases: int
 
 
-@dataclass(frozen=True)
-class Sized:
-    """What came of it.
-
-    Attributes:
-        tokens: of a sequence, on average.
-        per_second: sequences in a second of one core, the median of the rounds.
-        spread: (largest - smallest) / median.
-    """
-
-    subject: Subject
-    tokens: float
-    per_second: float
-    spread: float
-
-    def row(self) -> str:
-        """Its line of the table."""
-        hours = MILLION / self.per_second / 3600
-        return (
-            f"| {self.subject.name} | {self.subject.bases:,} | {self.tokens:,.0f} | {_short(self.per_second)} | "
-            f"{_short(self.per_second * self.tokens)} | {self.spread:.0%} | {_short(hours)} |"
-        )
-
-
 def subjects(scratch: Path) -> Iterator[Subject]:
-    """Every bundle that reads sequences, and DNABERT-2's architecture in two sizes."""
+    """Every bundle that reads sequences whole, and DNABERT-2's architecture in two sizes.
+
+    What segments cost depends on how many people share them: benchmarks/people.py measures that.
+    """
     for bundle in map(read_bundle, find_bundles(MODELS)):
         rules = bundle.manifest.input
-        if rules.reads_sequences:
+        if rules.reads_sequences and not rules.segments:
             yield Subject(f"`{bundle.manifest.name}`", bundle, (rules.min_bases + rules.max_bases) // 2)
     small = read_bundle(write_random_bundle(scratch / "small", MODEL))
     full = read_bundle(write_random_bundle(scratch / "full", FULL))
@@ -85,7 +63,8 @@ def sized(subject: Subject) -> Sized:
         max(_per_second(model, [[it] for it in rows]), _per_second(model, _groups(rows))) for _ in range(ROUNDS)
     )
     median = statistics.median(rates)
-    return Sized(subject, statistics.mean(map(len, rows)), median, (rates[-1] - rates[0]) / median)
+    tokens = statistics.mean(map(len, rows))
+    return Sized(subject.name, subject.bases, tokens, median, (rates[-1] - rates[0]) / median)
 
 
 def _groups(rows: Sequence[Ids]) -> list[list[Ids]]:
@@ -104,17 +83,14 @@ def _per_second(model: OnnxModel, batches: Sequence[list[Ids]]) -> float:
                 return done / spent
 
 
-def _short(number: float) -> str:
-    """To three digits."""
-    return f"{float(f'{number:.3g}'):,.10g}"
-
-
 def main() -> None:
-    """Measure all, and print the table."""
-    print(HEADER)
+    """Measure all, and write the tables."""
+    measured = []
     with tempfile.TemporaryDirectory() as scratch:
         for subject in subjects(Path(scratch)):
-            print(sized(subject).row(), flush=True)
+            measured.append(sized(subject))
+            print(measured[-1], flush=True)
+    rewrite(PAGE, {"machine": machine(["onnxruntime"]), **tables(measured)})
 
 
 if __name__ == "__main__":

@@ -111,6 +111,16 @@ class Services:
         self._running.append(process)
         return process
 
+    @contextmanager
+    def passing(self, service: str, *program: str) -> Iterator[None]:
+        """A service that lives as long as the block."""
+        process = self.start(service, *program)
+        try:
+            yield
+        finally:
+            self._running.remove(process)
+            _end(process)
+
     def environment(self, service: str) -> dict[str, str]:
         """What the image and the file set, and what this machine needs to find Python."""
         definition = self.file["services"][service]
@@ -149,12 +159,7 @@ class Services:
     def stop(self) -> None:
         """End them, the last first."""
         for process in reversed(self._running):
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            _end(process)
 
     def _mounted_folders(self) -> Iterator[tuple[str, Path]]:
         for service in self.file["services"].values():
@@ -185,6 +190,15 @@ class Services:
         settings = definition.get("environment", {})
         ours = [value for name, value in settings.items() if name in ("BASECAST_PORT", "BASECAST_METRICS_PORT")]
         return set(map(int, [*published, *definition.get("expose", []), *ours]))
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 @contextmanager

@@ -24,7 +24,6 @@ from tests.apt import require
 REPOSITORY = Path(__file__).parent.parent
 BASE = "docker.io/library/python:3.11-slim-bookworm"
 DEBIAN = "bookworm"
-STORE_BYTES = 3 * 1024**3
 ARCHIVE = Path(sys.prefix) / "python-slim.tar"
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
 # What a machine's own pip is told of the network, which a build has to be told as well.
@@ -82,16 +81,20 @@ class Podman:
 
 
 @contextmanager
-def podman_with_base() -> Iterator[Podman]:
-    """Podman that has what stands for Python's image; what it keeps is removed at the end."""
+def podman_with_base(store_bytes: int) -> Iterator[Podman]:
+    """Podman that has what stands for Python's image; what it keeps is removed at the end.
+
+    Args:
+        store_bytes: no more than this is kept at any time.
+    """
     if os.geteuid() != 0:
         pytest.skip("building an image needs root")
     require("podman", "runc", "mmdebstrap")
     folder = Path(f"/var/tmp/basecast-podman-{os.getpid()}")  # an overlay can lie on a disk, not on another overlay
     folder.mkdir(mode=0o711)
     # To write and remove tens of thousands of files on a disk takes minutes.
-    if _available_memory_bytes() > 4 * STORE_BYTES:
-        _run("mount", "-t", "tmpfs", "-o", f"size={STORE_BYTES},mode=711", "basecast", folder)
+    if _available_memory_bytes() > 4 * store_bytes:
+        _run("mount", "-t", "tmpfs", "-o", f"size={store_bytes},mode=711", "basecast", folder)
     podman = Podman(folder)
     try:
         if not ARCHIVE.exists():

@@ -17,7 +17,7 @@ import redis
 
 from tests.apt import find
 from tests.compose import BASECAST, REPOSITORY, START_SECONDS, Services, image_health_check, read_compose, services
-from tests.debian import find as fetched
+from tests.debian import RELEASES, require
 from tests.redis_server import binaries
 
 FILE = read_compose()
@@ -144,25 +144,21 @@ def test_the_gateway_leads_to_an_api_that_is_ready(running: Services) -> None:
     assert _predict(url).json()["predictions"][0]["values"] == {"gc_fraction": 0.75}
 
 
-def test_the_exporter_of_redis_is_let_in(running: Services) -> None:
-    exporter = fetched("prometheus-redis-exporter")
-    if exporter is None:
-        pytest.skip("needs prometheus-redis-exporter; `make test` fetches it")
-    running.start("redis-exporter", exporter)
-    url = running.url("redis-exporter", 9121)
-    shown = eventually(lambda: httpx.get(f"{url}/metrics").text)
+@pytest.mark.parametrize("release", RELEASES)
+def test_the_exporter_of_redis_is_let_in(release: str, running: Services) -> None:
+    with running.passing("redis-exporter", require("prometheus-redis-exporter", release)):
+        url = running.url("redis-exporter", 9121)
+        shown = eventually(lambda: httpx.get(f"{url}/metrics").text)
     assert re.search(r"^redis_up 1$", shown, re.MULTILINE)
     assert re.search(r"^redis_memory_max_bytes 5\.36870912e\+08$", shown, re.MULTILINE)
 
 
-def test_prometheus_starts_with_its_configuration_and_rules(running: Services) -> None:
-    prometheus = fetched("prometheus")
-    if prometheus is None or not (REPOSITORY / "deploy" / "prometheus").exists():
-        pytest.skip("needs prometheus; `make test` fetches it")
-    running.start("prometheus", prometheus)
-    url = running.url("prometheus", 9090)
-    assert "Ready" in eventually(lambda: httpx.get(f"{url}/-/ready").raise_for_status().text)
-    groups = httpx.get(f"{url}/api/v1/rules").json()["data"]["groups"]
+@pytest.mark.parametrize("release", RELEASES)
+def test_prometheus_starts_with_its_configuration_and_rules(release: str, running: Services) -> None:
+    with running.passing("prometheus", require("prometheus", release)):
+        url = running.url("prometheus", 9090)
+        assert "Ready" in eventually(lambda: httpx.get(f"{url}/-/ready").raise_for_status().text)
+        groups = httpx.get(f"{url}/api/v1/rules").json()["data"]["groups"]
     assert any(rule["type"] == "alerting" for group in groups for rule in group["rules"])
 
 

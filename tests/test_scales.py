@@ -1,15 +1,16 @@
-"""What two haplotypes make together, and how far that is from the reference."""
+"""What two haplotypes make together, how far that is from the reference, and the digits of a value."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.bundle import Scale, Target
-from app.scales import combined, log2_fold_change
+from app.scales import combined, log2_fold_change, shortest
 
 
 def target(scale: Scale, pseudocount: float = 0.0) -> Target:
@@ -59,3 +60,8 @@ def test_a_fold_change_is_told_where_the_scale_makes_it_meaningful(
 ) -> None:
     found = log2_fold_change(value, reference, target(scale, pseudocount))
     assert found == (expected if expected is None else pytest.approx(expected))
+
+
+@pytest.mark.parametrize("value", [-1.38, 0.1, 123456.7, 1e-30, 0.0])
+def test_a_float32_reads_as_it_was_written(value: float) -> None:
+    assert shortest(float(np.float32(value))) == value

@@ -9,11 +9,12 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from app.api.replies import CSV, JSON, NDJSON, model_info, shortest
+from app.api.replies import CSV, JSON, NDJSON, model_info
 from app.individual.answer import Counts, HaplotypeAnswer, IndividualAnswer, Place, WindowAnswer
 from app.individual.dosages import DosageAnswer
 from app.individual.people import Answer
 from app.individual_table import columns, rows
+from app.scales import shortest
 
 CAVEAT = (
     "Research use. Sequence models predict differences between people poorly: compare with a model that was trained on "

@@ -7,9 +7,10 @@ from typing import Any
 
 from starlette.responses import Response
 
-from app.api.replies import CSV, JSON, model_info, shortest
+from app.api.replies import CSV, JSON, model_info
 from app.api.rows import csv_response, json_response, ndjson_response
 from app.mutagenesis import ALPHABET, Mutagenesis, centred
+from app.scales import shortest
 from app.served_models import ServedModel
 from app.tables import Column
 

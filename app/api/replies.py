@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from app.errors import NotAcceptable
 from app.predictor import Predictions
+from app.scales import shortest
 from app.served_models import ServedModel
 
 JSON, CSV, NDJSON = "application/json", "text/csv", "application/x-ndjson"
@@ -91,11 +92,6 @@ def _rows(predictions: Predictions, ids: Sequence[str]) -> Iterator[dict[str, An
             "tokens": tokens,
             "values": dict(zip(names, map(shortest, values), strict=True)),
         }
-
-
-def shortest(value: float) -> float:
-    """The value with the seven digits that float32 holds, so that -1.38 does not read -1.3799999952316284."""
-    return float(f"{value:.7g}")
 
 
 def _as_json(predictions: Predictions, ids: Sequence[str]) -> bytes:

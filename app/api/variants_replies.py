@@ -9,11 +9,12 @@ from typing import Any
 from starlette.responses import Response
 
 from app.api.places import window_info
-from app.api.replies import CSV, JSON, model_info, shortest
+from app.api.replies import CSV, JSON, model_info
 from app.api.rows import csv_response, json_response, ndjson_response
 from app.bundle import Target
 from app.genome.intervals import Window
 from app.genomes import Genomes
+from app.scales import shortest
 from app.served_models import ServedModel
 from app.tables import Column
 from app.variants.effects import Effect, Effects

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 from app.api.individual_replies import document
 from app.api.individual_schemas import parse_individual_request, question_of
-from app.api.replies import shortest
 from app.client import Client, Prediction, Progress
 from app.client.in_process import post
 from app.client.problems import refusal
@@ -21,6 +20,7 @@ from app.errors import SettingsError
 from app.genome.file_source import open_file
 from app.individual.prediction import Errand
 from app.main import Service
+from app.scales import shortest
 
 T = TypeVar("T")
 

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from app.api.replies import shortest
 from app.bulk import Outcome, Refusal
 from app.bundle import Bundle
 from app.client import Prediction
@@ -18,6 +17,7 @@ from app.fuse import Fuse
 from app.loading import load
 from app.records import Record
 from app.recovery import RecoveringModel
+from app.scales import shortest
 from app.shards.batches import form_batches, shard_limits
 from app.watchdog import Watchdog
 

@@ -14,10 +14,11 @@ from tests.monitoring.looking import seen
 
 
 def main(folder: Path) -> None:
-    """Write a picture of each dashboard."""
+    """Write a picture of each dashboard, over the newest Prometheus that there is."""
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as models, seen(Path(models)) as view:
-        for uid, figure in view.pictures():
+    with tempfile.TemporaryDirectory() as models, seen(Path(models)) as views:
+        *_, newest = views.values()
+        for uid, figure in newest.pictures():
             _save(figure, folder / f"{uid}.png")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from tests.debian import OWN, RELEASES, find
 from tests.monitoring.dashboards import FILES, PANELS, Drawn
 from tests.monitoring.facts import WINDOW_SECONDS, Facts
 from tests.monitoring.prometheus import SCRAPE_SECONDS, Prometheus, Series
@@ -21,7 +22,7 @@ VARIABLES = {"__rate_interval": f"{WINDOW_SECONDS}s", "model": ".*", "target": "
 
 @dataclass(frozen=True)
 class Seen:
-    """The play, as the dashboards showed it."""
+    """The play, as the dashboards over one Prometheus showed it."""
 
     facts: Facts
     exposed: dict[str, str]
@@ -36,23 +37,32 @@ class Seen:
 
 
 @contextmanager
-def seen(folder: Path) -> Iterator[Seen]:
-    """Play the scene with toy models, written into this folder, and look at every panel."""
+def seen(folder: Path) -> Iterator[dict[str, Seen]]:
+    """Play the scene with toy models, written into this folder, and look at every panel.
+
+    Returns:
+        What was seen by each Prometheus that there is, by the Debian release that it comes from; the newest last.
+    """
     for write in (write_toy_bundle, write_token_bundle, write_hungry_bundle):
         write(folder)
-    with scene(folder) as played:
-        answers = {str(panel): _answers(panel, played) for panel in PANELS}
-        yield Seen(played.facts, played.exposed, answers, _firing(played.prometheus))
+    releases = [release for release in RELEASES if find("prometheus", release)] or [OWN]
+    with scene(folder, releases) as played:
+        yield {release: _look(prometheus, played) for release, prometheus in played.prometheuses.items()}
 
 
-def _answers(panel: Drawn, played: Scene) -> list[tuple[str, list[Series]]]:
-    return [(legend, _series(panel, expression, played)) for expression, legend in panel.queries(VARIABLES)]
+def _look(prometheus: Prometheus, played: Scene) -> Seen:
+    answers = {str(panel): _answers(panel, prometheus, played.facts) for panel in PANELS}
+    return Seen(played.facts, played.exposed, answers, _firing(prometheus))
 
 
-def _series(panel: Drawn, expression: str, played: Scene) -> list[Series]:
+def _answers(panel: Drawn, prometheus: Prometheus, facts: Facts) -> list[tuple[str, list[Series]]]:
+    return [(legend, _series(panel, expression, prometheus, facts)) for expression, legend in panel.queries(VARIABLES)]
+
+
+def _series(panel: Drawn, expression: str, prometheus: Prometheus, facts: Facts) -> list[Series]:
     if panel.is_instant:
-        return played.prometheus.now(expression)
-    return played.prometheus.range(expression, played.facts.began, played.facts.ended, SCRAPE_SECONDS)
+        return prometheus.now(expression)
+    return prometheus.range(expression, facts.began, facts.ended, SCRAPE_SECONDS)
 
 
 def _firing(prometheus: Prometheus) -> dict[str, dict[str, str]]:

@@ -47,13 +47,13 @@ class Prometheus:
 
     @classmethod
     @contextmanager
-    def start(cls, targets: Mapping[str, list[str]]) -> Iterator[Prometheus]:
-        """Scrape these addresses, given for each job of the configuration."""
+    def start(cls, release: str, targets: Mapping[str, list[str]]) -> Iterator[Prometheus]:
+        """That of a Debian release, which scrapes these addresses, given for each job of the configuration."""
         with tempfile.TemporaryDirectory(prefix="prometheus-") as place:
             folder, port = Path(place), free_port()
             (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration(targets, port)))
             command = [
-                require("prometheus"),
+                require("prometheus", release),
                 f"--config.file={folder}/prometheus.yml",
                 f"--storage.tsdb.path={folder}/data",
                 f"--web.listen-address=127.0.0.1:{port}",

@@ -1,7 +1,7 @@
 """A service under load and under faults, whose numbers are known because we bring them about.
 
-An API process, two workers and an exporter around a Redis, and a Prometheus that watches them. First a steady load,
-then one after the other what a dashboard has to show; `Facts` says what happened, and when.
+An API process, two workers and an exporter around a Redis, and every Prometheus that there is watches them. First a
+steady load, then one after the other what a dashboard has to show; `Facts` says what happened, and when.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,22 +33,26 @@ OF_TOKENS = "ACGTACGTAC"  # (1 + 2 * (4 + 5 + 6 + 7) + 4 + 5 + 2) / 12, a third 
 
 @dataclass(frozen=True)
 class Scene:
-    """What is running, or was."""
+    """What is running, or was; each Prometheus by the Debian release that it comes from."""
 
-    prometheus: Prometheus
+    prometheuses: dict[str, Prometheus]
     facts: Facts
     exposed: dict[str, str]
 
 
 @contextmanager
-def scene(models: Path) -> Iterator[Scene]:
+def scene(models: Path, releases: Sequence[str]) -> Iterator[Scene]:
     """Play it all; everything still runs while it is looked at."""
     facts = Facts()
     with ExitStack() as stack:
         stage = Stage(stack, models, facts)
-        prometheus = stack.enter_context(Prometheus.start(stage.targets()))  # needs seconds to begin, as they all do
+        starting = {release: Prometheus.start(release, stage.targets()) for release in releases}
+        prometheuses = {
+            release: stack.enter_context(it) for release, it in starting.items()
+        }  # needs seconds, as all do
         until(lambda: stage.http.get("/readyz").status_code == 200)
-        until(lambda: len(prometheus.now('up{job=~"basecast-.*"} == 1')) == len(stage.workers) + 2)
+        for prometheus in prometheuses.values():
+            until(lambda it=prometheus: len(it.now('up{job=~"basecast-.*"} == 1')) == len(stage.workers) + 2)
         facts.began = time.time()
         facts.api = f"127.0.0.1:{stage.api.port}"
         facts.workers = [f"127.0.0.1:{worker.metrics_port}" for worker in stage.workers]
@@ -67,7 +71,7 @@ def scene(models: Path) -> Iterator[Scene]:
         with stage.redis.client() as client:
             facts.redis_bytes = client.info("memory")["used_memory"]
         facts.ended = time.time()
-        yield Scene(prometheus, facts, exposed)
+        yield Scene(prometheuses, facts, exposed)
 
 
 def _steady_load(stage: Stage, facts: Facts) -> None:

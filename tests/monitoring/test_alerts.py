@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.debian import require
+from tests.debian import RELEASES, require
 from tests.monitoring.alert_cases import CASES, Case
 from tests.monitoring.places import DASHBOARDS, PROMETHEUS, RULES, RUNBOOKS
 
@@ -58,10 +58,12 @@ def _written(path: Path, step_minutes: int) -> Path:
     return path
 
 
-def test_alerts_fire_and_stay_silent_as_the_cases_say(tmp_path: Path) -> None:
+@pytest.mark.parametrize("release", RELEASES)
+def test_alerts_fire_and_stay_silent_as_the_cases_say(release: str, tmp_path: Path) -> None:
     steps = sorted({case.step_minutes for case in CASES})
     files = [_written(tmp_path / f"{step_minutes}.yml", step_minutes) for step_minutes in steps]
-    done = subprocess.run([require("promtool"), "test", "rules", *files], capture_output=True, text=True, check=False)
+    command = [require("promtool", release), "test", "rules", *files]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -72,8 +74,9 @@ def test_each_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not(ru
     assert seen == ({True} if rule["alert"] in ALWAYS else {True, False})
 
 
-def test_prometheus_accepts_its_configuration() -> None:
-    command = [require("promtool"), "check", "config", PROMETHEUS / "prometheus.yml"]
+@pytest.mark.parametrize("release", RELEASES)
+def test_prometheus_accepts_its_configuration(release: str) -> None:
+    command = [require("promtool", release), "check", "config", PROMETHEUS / "prometheus.yml"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -14,6 +14,7 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from deploy.grafana.generate.__main__ import DASHBOARDS, text_of
+from tests.compose import read_compose
 from tests.monitoring.dashboards import FILES, PANELS, Drawn
 from tests.monitoring.places import GRAFANA
 from tests.monitoring.sheet import SPELLED
@@ -83,6 +84,33 @@ def test_every_query_asks_the_provisioned_source() -> None:
     asked = {it["datasource"]["uid"] for panel in PANELS for it in (panel.json, *panel.json["targets"])}
     variables = {it["datasource"]["uid"] for file in FILES.values() for it in file["templating"]["list"]}
     assert asked | variables == {source["uid"]}
+
+
+# Of Grafana's documentation of provisioning; it passes over what it does not know.
+OF_SOURCES = {"name", "uid", "type", "access", "url", "isDefault", "editable", "jsonData"}
+OF_PROVIDERS = {"name", "folder", "type", "allowUiUpdates", "updateIntervalSeconds", "options"}
+
+
+@pytest.mark.parametrize(
+    ("file", "part", "known"),
+    [("datasources/prometheus.yml", "datasources", OF_SOURCES), ("dashboards/basecast.yml", "providers", OF_PROVIDERS)],
+)
+def test_what_is_provisioned_has_the_fields_that_grafana_documents(file: str, part: str, known: set[str]) -> None:
+    document = yaml.safe_load((GRAFANA / "provisioning" / file).read_text())
+    assert document.keys() == {"apiVersion", part}
+    assert document["apiVersion"] == 1
+    assert all(entry.keys() <= known for entry in document[part])
+
+
+def test_the_container_of_grafana_finds_what_is_provisioned_where_it_looks() -> None:
+    service = read_compose()["services"]["grafana"]
+    mounted = dict(volume.split(":")[1::-1] for volume in service["volumes"])
+    (provider,) = yaml.safe_load((GRAFANA / "provisioning" / "dashboards" / "basecast.yml").read_text())["providers"]
+    assert mounted[provider["options"]["path"]] == "./deploy/grafana/dashboards"
+    assert mounted["/etc/grafana/provisioning"] == "./deploy/grafana/provisioning"
+    (source,) = yaml.safe_load((GRAFANA / "provisioning" / "datasources" / "prometheus.yml").read_text())["datasources"]
+    command = read_compose()["services"]["prometheus"]["command"]
+    assert source["url"].removeprefix("http://prometheus") == command[-1].removeprefix("--web.listen-address=0.0.0.0")
 
 
 def test_no_rate_is_taken_over_less_than_the_scrapes_allow() -> None:

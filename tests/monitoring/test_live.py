@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
+from tests.debian import RELEASES, require
 from tests.monitoring.dashboards import PANELS, Drawn
 from tests.monitoring.known_values import FIRE, KNOWN, Known, last
 from tests.monitoring.looking import Seen, seen
@@ -31,9 +32,16 @@ RULES_EXPRESSIONS = [rule["expr"] for group in GROUPS for rule in group["rules"]
 
 
 @pytest.fixture(scope="module")
-def view(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
-    with seen(tmp_path_factory.mktemp("models")) as view:
-        yield view
+def views(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Seen]]:
+    with seen(tmp_path_factory.mktemp("models")) as views:
+        yield views
+
+
+@pytest.fixture(scope="module", params=RELEASES)
+def view(request: pytest.FixtureRequest, views: dict[str, Seen]) -> Seen:
+    """What the Prometheus of a Debian release saw."""
+    require("prometheus", request.param)
+    return views[request.param]
 
 
 @pytest.mark.parametrize("panel", PANELS, ids=str)
@@ -85,7 +93,8 @@ def test_an_alert_whose_cause_was_brought_about_fires_and_says_so_in_words(alert
     assert Path(told["runbook_url"]).name == f"{alert}.md"
 
 
-def test_the_sheet_shows_every_panel(view: Seen, tmp_path: Path) -> None:
-    for uid, figure in view.pictures():
+def test_the_sheet_shows_every_panel(views: dict[str, Seen], tmp_path: Path) -> None:
+    *_, newest = views.values()
+    for uid, figure in newest.pictures():
         figure.savefig(tmp_path / f"{uid}.png")
         assert len(figure.axes) == sum(it.dashboard == uid for it in PANELS)

@@ -10,9 +10,9 @@ from starlette.responses import Response
 from app import __version__
 from app.api.inference.messages import ATTENTION_MASK, INPUT_IDS, SEQUENCES, VALUES
 from app.api.inference.tensors import write_floats
-from app.api.replies import shortest
 from app.bundle import Input, Manifest
 from app.predictor import Predictions
+from app.scales import shortest
 
 OCTETS = "application/octet-stream"
 PLATFORM = "onnxruntime_onnx"  # as Triton names it
