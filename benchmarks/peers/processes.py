@@ -36,8 +36,10 @@ class Running:
         return sum(_cpu_seconds(pid) for pid in _tree(self.roots))
 
     def resident_bytes(self) -> int:
-        """Memory of all its processes; what several share is counted once."""
-        return sum(_proportional_bytes(pid) for pid in _tree(self.roots))
+        """Memory of all its processes; what several of them share is counted once."""
+        pids = _tree(self.roots)
+        kind = "Rss" if len(pids) == 1 else "Pss"
+        return sum(_bytes(pid, kind) for pid in pids)
 
 
 @contextmanager
@@ -118,9 +120,9 @@ def _stat(pid: int) -> list[str]:
         return []
 
 
-def _proportional_bytes(pid: int) -> int:
+def _bytes(pid: int, kind: str) -> int:
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
         return 0
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{kind}:"))

@@ -74,9 +74,10 @@ class Form:
         return {name: str(value) for name, value in (sizes | {"WORKERS": self.workers, "INTRA": self.intra}).items()}
 
 
-ONE_CORE = (Form("batches of 32", 32, 5), Form("batches of 32, at most 1 ms of waiting", 32, 1), Form("single", 1, 0))
+BATCHES = "batches of 32"
+ONE_CORE = (Form(BATCHES, 32, 5), Form("single", 1, 0))
 TWO_CORES = (
-    Form("batches of 32, two models", 32, 5, workers=2),
+    Form(f"{BATCHES}, two models", 32, 5, workers=2),
     Form("single, two models", 1, 0, workers=2),
     Form("single, two threads", 1, 0, intra=2),
 )
