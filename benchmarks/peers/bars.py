@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from benchmarks.peers.contestants import IN_PROCESS
 from benchmarks.peers.figures import Measured, Run, Who, fullest, is_plain, middle_rate
 from benchmarks.peers.footprint import Footprint
-from benchmarks.peers.plan import COMPACT, LARGE, MIDDLE, Load
+from benchmarks.peers.plan import LARGE, MIDDLE, Load
 from benchmarks.peers.servers import BATCHES
 
 OF_BATCHING, OF_BEST, OF_RAW, OF_RAW_LARGE = 1.3, 1.05, 0.9, 0.97

@@ -49,22 +49,24 @@ Written by `make bench-peers` in {minutes:.0f} minutes. {machine()}
 ![Throughput of each server as a share of bare ONNX Runtime's]({picture})
 
 **What is compared.** The same ONNX model behind each server ({versions}; [handlers](peers/handlers)), with the same
-releases of ONNX Runtime and tokenizers, and their answers are compared with ONNX Runtime's before each run. Each peer is
-measured in batches of up to 32 with 5 ms of waiting, and without batches (`single`); with two cores, with two models side by
-side or two threads. What a peer documents as its fast setting is set: LitServe's `fast_queue`, Ray Serve's
-`RAY_SERVE_THROUGHPUT_OPTIMIZED`, mosec's tokenising in a stage of its own in front of batches, BentoML's adaptive batching,
-PyTriton's requests as one BYTES value, since Triton does not batch tensors of different lengths.
+releases of ONNX Runtime and tokenizers; answers are compared with those of ONNX Runtime before each run. Each peer is
+measured in batches of up to 32 with 5 ms of waiting, and without batches (`single`); on two cores with two models
+side by side, and with one of two threads. What a peer documents as fast is set: LitServe's `fast_queue`, Ray Serve's
+`RAY_SERVE_THROUGHPUT_OPTIMIZED`, a stage for tokenising in front of mosec's batches and none without them, BentoML's
+adaptive batching, and PyTriton's requests as one BYTES value, since Triton does not batch tensors of different
+lengths.
 
-**How.** Servers take turns, round by round, each second round in the other direction, and are started anew for each turn.
-Everybody is sent the same sequences in the same order; tokens/s counts the tokens of those that were answered. Bare is a
-loop around `session.run` over the same sequences, encoded already, on the servers' cores in every round, in the better of two
-packings: one by one, and groups of equal length. Medians over the rounds, spread is (largest - smallest) / median,
-latencies are of all requests of all rounds. With one caller everybody answers the same requests. In an open loop requests
-arrive at random at a share of what the best peer reached in a closed one, lateness counts as latency, and each peer is there in
-its fastest form. CPU seconds are those of all the server's processes. Memory of a server of one process is all that is
-resident, of several each one's share of what they have in common. The generator is not the bottleneck where it is busy
-for less than its whole core. Lists of 32 are for servers that take more than one sequence a request; ours has no
-requests of token ids and gets text there.
+**How.** Servers take turns, round by round, each second round in the other direction, and are started anew for each
+turn. Everybody is sent the same sequences in the same order, and tokens/s counts the tokens of those that were
+answered. Bare is a loop around `session.run` over the same sequences, encoded already, warm, with our session's
+options, on the servers' cores, in every round, in the better of two packings: one by one, and groups of equal length.
+Figures are medians over the rounds, spread is (largest - smallest) / median, latencies are of all requests of all
+rounds. With one caller everybody answers the same requests. In an open loop requests arrive at random at a share of
+what the best peer reached in a closed one, lateness counts as latency, and each peer is there in its fastest form.
+CPU seconds are those of all the server's processes. Memory of a server of one process is all that is resident; of
+several, each one's share of what they have in common. The generator is not the bottleneck where it is busy for less
+than its whole core. Lists of 32 are for servers that take more than one sequence a request; ours has no requests of
+token ids and gets text there.
 
 {"".join(_part(part) for part in parts)}"""
 
