@@ -59,18 +59,19 @@ def _rows(chance: np.random.Generator, lengths: Sequence[int]) -> tuple[Ids, ...
 
 def time_engines(scale: Scale, bundle: Path, device: str, *, half: bool, compiled: bool = True) -> Iterator[Speed]:
     """Every engine on all batches; compiled torch on fixed lengths only, since it compiles each shape by itself."""
-    engines = dict(_engines(scale, bundle, device, half=half))
+    engines = dict(_engines(scale, bundle, device, half=half, compiled=compiled))
     for batches in batches_of(scale):
         one_length = len({len(row) for rows in batches.rows for row in rows}) == 1
         for name, predict in engines.items():
-            if name != COMPILED or (compiled and one_length):
+            if name != COMPILED or one_length:
                 yield time_batches(name, predict, batches, scale.rounds)
 
 
-def _engines(scale: Scale, bundle: Path, device: str, *, half: bool) -> Iterator[tuple[str, Predict]]:
+def _engines(scale: Scale, bundle: Path, device: str, *, half: bool, compiled: bool) -> Iterator[tuple[str, Predict]]:
     where = torch.device(device)
     yield OURS, OnnxModel(read_bundle(bundle), device, allow_cpu=device == "cpu").predict
     model, feeder, _ = random_model(scale.config)
     fused = fuse_attention(model).to(where, torch.float16 if half else torch.float32)
     yield SDPA, torch_predict(fused, feeder, where)
-    yield COMPILED, torch_predict(torch.compile(fused), feeder, where)
+    if compiled:
+        yield COMPILED, torch_predict(torch.compile(fused), feeder, where)

@@ -22,11 +22,15 @@ class Answer:
     """One bar.
 
     Attributes:
+        where, what: the cell, and the figure that counts.
+        wanted: the bar.
         figures: one a round; the median counts.
-        unit: follows each of them.
+        unit: follows the figure.
     """
 
-    bar: str
+    where: str
+    what: str
+    wanted: str
     figures: tuple[float, ...]
     met: bool
     unit: str = ""
@@ -35,19 +39,18 @@ class Answer:
         """Its line of the table."""
         low, high = min(self.figures), max(self.figures)
         digits = 0 if low >= 100 else 2
-        middle, spread = statistics.median(self.figures), f"{low:.{digits}f} to {high:.{digits}f}"
-        figure = f"{middle:.{digits}f}{self.unit} ({spread})"
-        return f"| {self.bar} | {figure} | {'met' if self.met else '**missed**'} |\n"
+        figure = f"{statistics.median(self.figures):.{digits}f}{self.unit} ({low:.{digits}f} to {high:.{digits}f})"
+        return f"| {self.where} | {self.what} | {self.wanted} | {figure} | {'met' if self.met else '**missed**'} |\n"
 
 
-def at_least(bar: str, figures: Sequence[float], wanted: float) -> Answer:
+def at_least(where: str, what: str, figures: Sequence[float], bar: float) -> Answer:
     """A bar that the median has to reach."""
-    return Answer(f"{bar}: at least {wanted:g}", tuple(figures), statistics.median(figures) >= wanted)
+    return Answer(where, what, f"at least {bar:g}", tuple(figures), statistics.median(figures) >= bar)
 
 
-def at_most(bar: str, figures: Sequence[float], wanted: float, unit: str = "") -> Answer:
+def at_most(where: str, what: str, figures: Sequence[float], bar: float, unit: str = "") -> Answer:
     """A bar that the median may reach, and no more."""
-    return Answer(f"{bar}: at most {wanted:g}{unit}", tuple(figures), statistics.median(figures) <= wanted, unit)
+    return Answer(where, what, f"at most {bar:g}{unit}", tuple(figures), statistics.median(figures) <= bar, unit)
 
 
 def answers(workloads: Sequence[Measured], footprints: Sequence[Sequence[Footprint]]) -> Iterator[Answer]:
@@ -56,13 +59,10 @@ def answers(workloads: Sequence[Measured], footprints: Sequence[Sequence[Footpri
     Args:
         footprints: of one bundle, and of all of them; each a figure a round.
     """
-    for measured in workloads:
-        if IN_PROCESS in {who for who, _ in measured.runs}:
-            yield from _saturated(measured)
-    for measured in workloads:
-        if IN_PROCESS in {who for who, _ in measured.runs}:
-            yield from _alone(measured)
-            yield from _late(measured)
+    for question in (_saturated, _alone, _late):
+        for measured in workloads:
+            if IN_PROCESS in {who for who, _ in measured.runs}:
+                yield from question(measured)
     for rounds, mb, seconds in zip(footprints, (ALONE_MB, ALL_MB), (ALONE_SECONDS, ALL_SECONDS), strict=True):
         yield from _resting(rounds, mb, seconds)
 
@@ -77,15 +77,15 @@ def _saturated(measured: Measured) -> Iterator[Answer]:
         ours = measured.of(load)[IN_PROCESS]
         bare = [each.per_second * _mean_tokens(measured, load) for each in measured.bare[load.mixture.name]]
         raw = OF_RAW_LARGE if measured.workload.name == LARGE else OF_RAW
-        yield at_least(f"{where}: tokens/s of bare ONNX Runtime's", _ratios(_tokens(ours), bare), raw)
+        yield at_least(where, "tokens/s, of bare ONNX Runtime's", _ratios(_tokens(ours), bare), raw)
         if measured.workload.name == MIDDLE and batching:
-            yield _against(f"{where}: sequences/s of the best peer's in batches", ours, batching, OF_BATCHING)
-            yield _against(f"{where}: sequences/s of the best peer's in any form", ours, others, OF_BEST)
+            yield _against(where, "sequences/s, of the best peer's in batches", ours, batching, OF_BATCHING)
+            yield _against(where, "sequences/s, of the best peer's in any form", ours, others, OF_BEST)
 
 
-def _against(bar: str, ours: Sequence[Run], others: dict[Who, list[Run]], wanted: float) -> Answer:
+def _against(where: str, what: str, ours: Sequence[Run], others: dict[Who, list[Run]], bar: float) -> Answer:
     best = max(others, key=lambda who: middle_rate(others[who]))
-    return at_least(f"{bar} ({best.name})", _ratios(_rates(ours), _rates(others[best])), wanted)
+    return at_least(where, f"{what} ({best.name})", _ratios(_rates(ours), _rates(others[best])), bar)
 
 
 def _alone(measured: Measured) -> Iterator[Answer]:
@@ -95,12 +95,12 @@ def _alone(measured: Measured) -> Iterator[Answer]:
         ours = [_p(run, 0.5) for run in runs[IN_PROCESS]]
         bare = [statistics.median(each.alone_ms[: load.most]) for each in measured.bare[load.mixture.name]]
         added = [mine - least for mine, least in zip(ours, bare, strict=False)]
-        yield at_most(f"{where}: p50 above bare ONNX Runtime's", added, ADDED_MS, " ms")
+        yield at_most(where, "p50, above bare ONNX Runtime's", added, ADDED_MS, " ms")
         medians = {who: statistics.median(_p(run, 0.5) for run in each) for who, each in runs.items()}
         if others := {who: p50 for who, p50 in medians.items() if not who.is_ours}:
             next_best = min(others, key=lambda who: others[who])
             ratios = _ratios(ours, [_p(run, 0.5) for run in runs[next_best]])
-            yield at_most(f"{where}: p50 of the lowest peer's ({next_best.name})", ratios, 1)
+            yield at_most(where, f"p50, of the lowest peer's ({next_best.name})", ratios, 1)
 
 
 def _late(measured: Measured) -> Iterator[Answer]:
@@ -112,15 +112,15 @@ def _late(measured: Measured) -> Iterator[Answer]:
         if IN_PROCESS in runs and others:
             best = max(others, key=lambda who: middle_rate(closed[who]))
             ratios = _ratios([_p(run, 0.99) for run in runs[IN_PROCESS]], [_p(run, 0.99) for run in runs[best]])
-            bar = f"{measured.workload.name}, {load.name}: p99 of the best peer's ({best.name})"
-            yield at_most(bar, ratios, OF_P99)
+            where = f"{measured.workload.name}, {load.name}"
+            yield at_most(where, f"p99, of the best peer's ({best.name})", ratios, OF_P99)
 
 
 def _resting(rounds: Sequence[Footprint], mb: float, seconds: float) -> Iterator[Answer]:
     name = rounds[0].name
-    yield at_most(f"{name}: resident", [each.resident_bytes / 2**20 for each in rounds], mb, " MB")
-    yield at_most(f"{name}: start to ready", [each.ready_seconds for each in rounds], seconds, " s")
-    yield at_most(f"{name}: CPU while nobody asks, in %", [100 * each.idle_share for each in rounds], 100 * IDLE)
+    yield at_most(name, "resident memory", [each.resident_bytes / 2**20 for each in rounds], mb, " MB")
+    yield at_most(name, "start to ready", [each.ready_seconds for each in rounds], seconds, " s")
+    yield at_most(name, "CPU while nobody asks", [100 * each.idle_share for each in rounds], 100 * IDLE, " %")
 
 
 def _mean_tokens(measured: Measured, load: Load) -> float:

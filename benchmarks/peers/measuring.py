@@ -81,7 +81,7 @@ def _run_all(course: Course, contestant: Contestant, loads: Sequence[Load]) -> N
                 run = _run(course, server, contestant, load)
                 found.runs.setdefault((contestant.who, load.name), []).append(run)
     except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
-        found.missing[contestant.who] = str(error).strip().rpartition("\n")[2]
+        found.missing[contestant.who] = str(error).partition("\n")[0]
 
 
 def _run(course: Course, server: Running, contestant: Contestant, load: Load) -> Run:

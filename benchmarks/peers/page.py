@@ -43,8 +43,8 @@ def page(
 
 Written by `make bench-peers` in {minutes:.0f} minutes. {machine()}
 
-| bar | figure: median (smallest to largest round) | |
-|---|---:|---|
+| where | what | bar | median (smallest to largest round) | |
+|---|---|---|---:|---|
 {rows}
 ![Throughput of each server as a share of bare ONNX Runtime's]({picture})
 

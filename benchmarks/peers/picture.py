@@ -40,9 +40,9 @@ def _panel(axes: Axes, measured: Measured, load: Load) -> None:
     found = shares(measured, load)
     heights = [statistics.median(each) for each in found.values()]
     axes.barh([who.name for who in found], heights, color=[OURS if who.is_ours else PEERS for who in found])
-    for row, each in enumerate(found.values()):
+    for row, (who, each) in enumerate(found.items()):
         axes.plot(each, [row] * len(each), "o", color="black", markersize=3)
-        axes.text(0.01, row, f"{heights[row]:.2f}", va="center", fontsize=8)
+        axes.text(0.01, row, f"{heights[row]:.2f}", va="center", fontsize=8, color="white" if who.is_ours else "black")
     axes.axvline(1, color=BARE, linewidth=1)
     axes.set_xlim(0, max(1.05, *heights))
     axes.set_title(f"{measured.workload.name}\n{load.name}", fontsize=10)

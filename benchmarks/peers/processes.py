@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-START_SECONDS, STOP_SECONDS = 90, 30
+START_SECONDS, STOP_SECONDS = 180, 30
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -74,7 +74,8 @@ def wait_until_it_answers(process: subprocess.Popen[bytes], url: str, body: byte
         with contextlib.suppress(OSError, urllib.error.URLError), urllib.request.urlopen(request, timeout=30):
             return
         time.sleep(0.05)
-    raise RuntimeError(f"no answer from {url}:\n{log.read_text()[-2000:]}")
+    ended = "" if process.poll() is None else f", the process ended with {process.returncode}"
+    raise RuntimeError(f"no answer within {START_SECONDS} s{ended}\n{log.read_text()[-2000:]}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

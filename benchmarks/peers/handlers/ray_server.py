@@ -11,6 +11,7 @@ from pathlib import Path
 HERE = str(Path(__file__).parent)
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["RAY_SERVE_THROUGHPUT_OPTIMIZED"] = "1"  # its own switch for speed
+os.environ["RAY_SERVE_ENABLE_DIRECT_INGRESS"] = "0"  # part of it: ports for a balancer, on every address of the machine
 os.environ["PYTHONPATH"] = HERE  # the replicas import `work` too
 sys.path.insert(0, HERE)
 
