@@ -78,6 +78,10 @@ class Connection(asyncio.Protocol):
         self._transport.write(request)
         return await self._reply
 
+    def close(self) -> None:
+        """There is nothing more to ask."""
+        self._transport.close()
+
 
 async def closed_loop(
     port: int, requests: Sequence[bytes], concurrency: int, seconds: float, most: int | None = None
@@ -92,7 +96,8 @@ async def closed_loop(
             start = time.perf_counter()
             tally.add(index, await connection.ask(request), time.perf_counter() - start)
             if time.perf_counter() > end:
-                return
+                break
+        connection.close()
 
     await asyncio.gather(*(caller() for _ in range(concurrency)))
     return tally
@@ -115,6 +120,8 @@ async def open_loop(port: int, requests: Sequence[bytes], rate: float, seconds: 
         if len(tasks) - len(tally.latencies) - tally.errors > MAX_CONNECTIONS:
             break  # far beyond saturation; what is measured so far says so
     await asyncio.gather(*tasks)
+    for connection in idle:
+        connection.close()
     return tally
 
 

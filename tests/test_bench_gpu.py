@@ -24,7 +24,7 @@ from tests.toy import write_hungry_bundle, write_toy_bundle
 from training.recipe import ModelConfig
 
 TINY = ModelConfig(backbone="dnabert2", width=16, layers=2, heads=2, inner_width=32)
-SCALE = Scale(TINY, lengths=(4, 9), tokens=36, mixed=8, rows=4, rounds=2, matrix=16)
+SCALE = Scale(TINY, lengths=(4, 40), tokens=80, mixed=8, rows=4, rounds=2, matrix=16)
 
 
 def _rows(*lengths: int) -> list[np.ndarray]:

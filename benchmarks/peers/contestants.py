@@ -37,11 +37,13 @@ class Contestant:
 
     Attributes:
         start: the server on a workload and these cores, until the context ends.
+        rounds: in which it takes part, from the first on; None for all.
     """
 
     who: Who
     wire: Wire
     start: Callable[[Workload, set[int]], AbstractContextManager[Running]]
+    rounds: int | None = None
 
 
 def ours(logs: Path) -> list[Contestant]:
@@ -54,7 +56,7 @@ def peers(forms: Sequence[Form], environments: Path, logs: Path, names: Sequence
     """The others in each form; those of these names, where there are any."""
     chosen = [peer for peer in PEERS if not names or peer.name in names]
     return [
-        Contestant(Who(peer.name, form.name), peer.wire, partial(_peer, peer, form, environments, logs))
+        Contestant(Who(peer.name, form.name), peer.wire, partial(_peer, peer, form, environments, logs), peer.rounds)
         for peer in chosen
         for form in forms
     ]

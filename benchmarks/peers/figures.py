@@ -101,10 +101,15 @@ def is_plain(load: Load) -> bool:
     return bool(load.callers) and load.size == 1 and load.form == "text"
 
 
-def finalists(found: Measured) -> set[Who]:
-    """Ours, and of each peer the form that is fastest where the most callers ask; empty where no peer was measured."""
+def finalists(found: Measured, peers: int) -> set[Who]:
+    """Ours, and the form that is fastest where the most callers ask, of so many of the fastest peers.
+
+    Empty where no peer was measured.
+    """
     runs = found.of(fullest(found.workload))
+    ranked = sorted(runs, key=lambda who: -middle_rate(runs[who]))
     best: dict[str, Who] = {}
-    for who in sorted(runs, key=lambda each: middle_rate(runs[each])):
-        best[who.server] = who
-    return set(best.values()) if any(not who.is_ours for who in runs) else set()
+    for who in ranked:
+        if not who.is_ours:
+            best.setdefault(who.server, who)
+    return {*list(best.values())[:peers], *(who for who in runs if who.is_ours)} if best else set()

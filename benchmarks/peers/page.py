@@ -62,11 +62,12 @@ answered. Bare is a loop around `session.run` over the same sequences, encoded a
 options, on the servers' cores, in every round, in the better of two packings: one by one, and groups of equal length.
 Figures are medians over the rounds, spread is (largest - smallest) / median, latencies are of all requests of all
 rounds. With one caller everybody answers the same requests. In an open loop requests arrive at random at a share of
-what the best peer reached in a closed one, lateness counts as latency, and each peer is there in its fastest form.
-CPU seconds are those of all the server's processes. Memory of a server of one process is all that is resident; of
-several, each one's share of what they have in common. The generator is not the bottleneck where it is busy for less
-than its whole core. Lists of 32 are for servers that take more than one sequence a request; ours has no requests of
-token ids and gets text there.
+what the best peer reached in a closed one, lateness counts as latency, and the three fastest peers are there in their
+fastest form; the largest model has the two fastest. Ray Serve takes part in the first round only, since its start
+takes a core twenty seconds. CPU seconds are those of all the server's processes. Memory of a server of one process is
+all that is resident; of several, each one's share of what they have in common. The generator is not the bottleneck
+where it is busy for less than its whole core. Lists of 32 are for servers that take more than one sequence a request;
+ours has no requests of token ids and gets text there.
 
 {"".join(_part(part) for part in parts)}"""
 

@@ -125,7 +125,7 @@ def _texts(lengths: Sequence[int]) -> tuple[str, ...]:
 def compact(shipped: Path) -> Workload:
     """A compact bundle over tokens, where the server's own work shows most."""
     short = fixed(110)
-    closed = [Load(short, callers, seconds=1.5) for callers in (8, 32, 128)]
+    closed = [Load(short, callers, seconds=1.5, rounds=rounds) for callers, rounds in ((8, 1), (32, None), (128, None))]
     opened = [Load(short, share=share, seconds=4, rounds=rounds) for share, rounds in ((0.8, None), (0.5, 1), (1.2, 1))]
     lists = Load(short, 8, size=32)
     return Workload(COMPACT, shipped, (Load(short, 1, seconds=8, most=SEQUENCES), *closed, lists, *opened))
@@ -138,8 +138,8 @@ def middle(bundle: Path) -> Workload:
         Load(mixed, 1, seconds=8, most=192),
         Load(mixed, 32, seconds=4),
         Load(log_normal(60, 1000), 32, seconds=3),
-        Load(mixed, 32, form="ids", seconds=3, rounds=2),
-        Load(mixed, 8, size=32, seconds=3, rounds=2),
+        Load(mixed, 32, form="ids", seconds=3, rounds=1),
+        Load(mixed, 8, size=32, seconds=3, rounds=1),
         Load(mixed, share=0.8, seconds=6),
     )
     return Workload(MIDDLE, bundle, loads)
@@ -155,6 +155,6 @@ def two_cores(shipped: Path, mixed: Path) -> list[Workload]:
     """Server and load generator share both cores."""
     short, long = fixed(110), uniform(60, 1000)
     return [
-        Workload(COMPACT, shipped, (Load(short, 1, seconds=4, most=SEQUENCES), Load(short, 32, seconds=1.5)), rounds=2),
+        Workload(COMPACT, shipped, (Load(short, 1, seconds=4, most=SEQUENCES), Load(short, 32, seconds=1.5)), rounds=1),
         Workload(MIDDLE, mixed, (Load(long, 32, seconds=3),), rounds=2),
     ]

@@ -44,6 +44,7 @@ class Peer:
         packages: what its virtual environment holds beside ONNX Runtime and tokenizers.
         program: arguments of its interpreter.
         environment: variables it needs.
+        rounds: in which it takes part; None for all.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Peer:
     program: tuple[str, ...]
     wire: Wire
     environment: Mapping[str, str] = field(default_factory=dict)
+    rounds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,8 @@ PEERS = (
         # Its stub loads the interpreter as a library.
         {"LD_LIBRARY_PATH": str(sysconfig.get_config_var("LIBDIR"))},
     ),
-    Peer("Ray Serve", ("ray[serve]==2.60.0",), ("ray_server.py",), Wire("/", _one, _predictions)),
+    # Its start takes a core twenty seconds, and it is far from the fastest; so one round has to do.
+    Peer("Ray Serve", ("ray[serve]==2.60.0",), ("ray_server.py",), Wire("/", _one, _predictions), rounds=1),
 )
 
 
