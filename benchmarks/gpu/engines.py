@@ -74,4 +74,4 @@ def _engines(scale: Scale, bundle: Path, device: str, *, half: bool, compiled: b
     fused = fuse_attention(model).to(where, torch.float16 if half else torch.float32)
     yield SDPA, torch_predict(fused, feeder, where)
     if compiled:
-        yield COMPILED, torch_predict(torch.compile(fused), feeder, where)
+        yield COMPILED, torch_predict(torch.compile(fused, dynamic=False), feeder, where)

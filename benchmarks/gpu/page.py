@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import onnxruntime
+
 from benchmarks.gpu.checks import Check
 from benchmarks.gpu.packing import operations
 from benchmarks.gpu.timing import Speed
@@ -22,7 +24,7 @@ def page(card: str, checks: Sequence[Check], speeds: Sequence[Speed], config: Mo
     """
     return f"""# The service on a GPU: {card}
 
-Written by `make gpu-check`. {machine(LIBRARIES)}
+Written by `make gpu-check`. {machine(LIBRARIES)} ONNX Runtime {onnxruntime.__version__}.
 
 | check | | seen |
 |---|---|---|

@@ -31,7 +31,12 @@ console = Console()
 def main(
     record: Annotated[bool, typer.Option("--record", help="Write what is measured, in place of comparing.")] = False,
 ) -> None:
-    """Compare with the committed ratios; exit with 1 if one of them fell."""
+    """Compare with the committed ratios; exit with 1 if one of them fell, or none are committed."""
+    if not record and not COMMITTED.is_file():
+        console.print(
+            "nothing is recorded yet: python -m benchmarks.quick --record, on a machine that does nothing else"
+        )
+        raise typer.Exit(1)
     with tempfile.TemporaryDirectory() as scratch:
         figures = dict(_figures(Path(scratch)))
     before = from_json(COMMITTED.read_text()) if COMMITTED.is_file() else {}
