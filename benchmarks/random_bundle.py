@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -51,10 +52,16 @@ def random_model(config: ModelConfig) -> tuple[Regressor, Feeder, bytes]:
     rules = Input(
         encoding="tokens", min_bases=1, max_bases=LONGEST_BASES, max_tokens=LONGEST_BASES + 2, pad_token_id=PAD
     )
-    tokenizer = train_bpe(random_sequences(500, 500, 1000, seed=1), VOCABULARY)
+    tokenizer = _tokenizer()
     feeder = Feeder(rules, {TOKENIZER: tokenizer})
     torch.manual_seed(0)
     return Regressor(config, outputs=1, targets=1, vocabulary=feeder.vocabulary).eval(), feeder, tokenizer
+
+
+@cache
+def _tokenizer() -> bytes:
+    """The same for every model."""
+    return train_bpe(random_sequences(500, 500, 1000, seed=1), VOCABULARY)
 
 
 def _golden(model: Regressor, feeder: Feeder, tolerance: float) -> Golden:
