@@ -117,7 +117,7 @@ PEERS = (
     Peer("LitServe", ("litserve==0.2.19",), ("litserve_server.py",), Wire("/predict", _one, _predictions)),
     Peer(
         "BentoML",
-        ("bentoml==1.4.39", "uvloop", "httptools"),
+        ("bentoml==1.4.39", "uvloop==0.23.0", "httptools==0.9.0"),
         ("-m", "bentoml", "serve", "bentoml_service:Peer", "--host", "127.0.0.1", "--port", "{port}"),
         Wire("/predict", lambda items: {"items": list(items)}, lambda document: document, lists=True),
         {"BENTOML_DO_NOT_TRACK": "True"},
