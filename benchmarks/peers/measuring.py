@@ -16,6 +16,7 @@ from benchmarks.peers.processes import Running
 from benchmarks.peers.servers import Values
 
 Progress = Callable[[str], None]
+ATTEMPTS = 2
 FINALISTS = 3  # peers in the open loops; what counts there is the best one
 
 
@@ -75,15 +76,24 @@ def _round(course: Course, contestants: Sequence[Contestant], loads: Sequence[Lo
 
 
 def _run_all(course: Course, contestant: Contestant, loads: Sequence[Load]) -> None:
-    found, wire = course.found, contestant.wire
-    try:
-        with contestant.start(found.workload, set(course.cores)) as server:
-            check_answers(server.port, wire, items_of(found.workload, found.workload.loads[0], wire), course.expected)
-            for load in loads:
-                run = _run(course, server, contestant, load)
-                found.runs.setdefault((contestant.who, load.name), []).append(run)
-    except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
-        found.missing[contestant.who] = str(error).partition("\n")[0]
+    """One turn; a server that fails is started once more, and then left out for good."""
+    for _ in range(ATTEMPTS):
+        try:
+            runs = _turn(course, contestant, loads)
+        except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
+            reason = str(error).partition("\n")[0]
+            continue
+        for load, run in runs:
+            course.found.runs.setdefault((contestant.who, load.name), []).append(run)
+        return
+    course.found.missing[contestant.who] = reason
+
+
+def _turn(course: Course, contestant: Contestant, loads: Sequence[Load]) -> list[tuple[Load, Run]]:
+    workload, wire = course.found.workload, contestant.wire
+    with contestant.start(workload, set(course.cores)) as server:
+        check_answers(server.port, wire, items_of(workload, workload.loads[0], wire), course.expected)
+        return [(load, _run(course, server, contestant, load)) for load in loads]
 
 
 def _run(course: Course, server: Running, contestant: Contestant, load: Load) -> Run:
