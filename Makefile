@@ -21,7 +21,7 @@ SOURCES := app training tests benchmarks examples deploy
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test programs lint format bench bench-redis bench-peers dashboards monitoring-pictures soak train train-checks report image sbom requirements up down clean bench-people bench-haplotypes bench-sizing
+.PHONY: help install serve test programs lint format bench bench-redis bench-peers bench-quick gpu-check dashboards monitoring-pictures soak train train-checks report image sbom requirements up down clean bench-people bench-haplotypes bench-sizing
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,8 +58,14 @@ bench-redis: $(VENV)/.test ## Measure the queue through Redis beside that in the
 bench-haplotypes: $(VENV)/.test ## Measure building haplotypes beside bcftools and GenVarLoader and write benchmarks/haplotypes.md
 	$(BIN)/python -m benchmarks.haplotypes
 
-bench-peers: $(VENV)/.test ## Measure the service beside five other servers and write benchmarks/peers.md (an hour)
+bench-peers: $(VENV)/.test ## Measure the service beside five other servers and write benchmarks/peers.md (45 minutes)
 	$(BIN)/python -m benchmarks.peers
+
+bench-quick: $(VENV)/.test ## Compare the service's ratios to bare ONNX Runtime with the committed ones (RECORD=--record writes them)
+	$(BIN)/python -m benchmarks.quick $(RECORD)
+
+gpu-check: $(VENV)/.test ## Check and measure the service on a CUDA machine and write benchmarks/gpu.md; status 69 without one
+	$(BIN)/python -m benchmarks.gpu
 
 dashboards: $(VENV)/.test ## Write deploy/grafana/dashboards from deploy/grafana/generate
 	$(BIN)/python -m deploy.grafana.generate

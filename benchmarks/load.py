@@ -1,6 +1,6 @@
 """The load generator: prepared HTTP requests over keep-alive connections, closed and open loop.
 
-Run as a program by `benchmarks.measure` on a core of its own. It counts its own CPU time, so that a run in which the
+Run as a program on a core of its own. It counts its own CPU time, so that a run in which the
 generator was the bottleneck can be told. Prints JSON.
 """
 
@@ -14,7 +14,7 @@ import random
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import httptools
@@ -29,17 +29,20 @@ class Tally:
 
     Attributes:
         latencies: seconds from when a request was due to its whole reply.
+        answered: which requests these were, by their index.
         refused: the same of those that were turned away.
         errors: how many were not answered, for whatever reason.
     """
 
     latencies: list[float] = field(default_factory=list)
+    answered: list[int] = field(default_factory=list)
     refused: list[float] = field(default_factory=list)
     errors: int = 0
 
-    def add(self, status: int, seconds: float) -> None:
+    def add(self, index: int, status: int, seconds: float) -> None:
         if status == 200:
             self.latencies.append(seconds)
+            self.answered.append(index)
             return
         self.errors += 1
         if status == 503:
@@ -75,16 +78,26 @@ class Connection(asyncio.Protocol):
         self._transport.write(request)
         return await self._reply
 
+    def close(self) -> None:
+        """There is nothing more to ask."""
+        self._transport.close()
 
-async def closed_loop(port: int, requests: Sequence[bytes], concurrency: int, seconds: float) -> Tally:
-    """Each caller sends its next request when it has the reply to the last."""
-    tally, source = Tally(), itertools.cycle(requests)
+
+async def closed_loop(
+    port: int, requests: Sequence[bytes], concurrency: int, seconds: float, most: int | None = None
+) -> Tally:
+    """Each caller sends its next request when it has the reply to the last; no more than `most` in all."""
+    tally, source = Tally(), itertools.islice(itertools.cycle(enumerate(requests)), most)
     end = time.perf_counter() + seconds
 
     async def caller() -> None:
         connection = await _connect(port)
-        while (start := time.perf_counter()) < end:
-            tally.add(await connection.ask(next(source)), time.perf_counter() - start)
+        for index, request in source:
+            start = time.perf_counter()
+            tally.add(index, await connection.ask(request), time.perf_counter() - start)
+            if time.perf_counter() > end:
+                break
+        connection.close()
 
     await asyncio.gather(*(caller() for _ in range(concurrency)))
     return tally
@@ -95,18 +108,20 @@ async def open_loop(port: int, requests: Sequence[bytes], rate: float, seconds: 
     tally, idle = Tally(), [await _connect(port) for _ in range(16)]
     tasks = []
 
-    async def ask(request: bytes, due: float) -> None:
+    async def ask(index: int, request: bytes, due: float) -> None:
         connection = idle.pop() if idle else await _connect(port)
-        tally.add(await connection.ask(request), time.perf_counter() - due)
+        tally.add(index, await connection.ask(request), time.perf_counter() - due)
         idle.append(connection)
 
     start = time.perf_counter()
-    for due, request in zip(_arrivals(rate, seconds), itertools.cycle(requests), strict=False):
+    for due, (index, request) in zip(_arrivals(rate, seconds), itertools.cycle(enumerate(requests)), strict=False):
         await asyncio.sleep(max(0.0, start + due - time.perf_counter()))
-        tasks.append(asyncio.create_task(ask(request, start + due)))
+        tasks.append(asyncio.create_task(ask(index, request, start + due)))
         if len(tasks) - len(tally.latencies) - tally.errors > MAX_CONNECTIONS:
             break  # far beyond saturation; what is measured so far says so
     await asyncio.gather(*tasks)
+    for connection in idle:
+        connection.close()
     return tally
 
 
@@ -127,14 +142,13 @@ async def _run(given: dict[str, Any]) -> dict[str, Any]:
     if given["rate"]:
         tally = await open_loop(given["port"], requests, given["rate"], given["seconds"])
     else:
-        tally = await closed_loop(given["port"], requests, given["concurrency"], given["seconds"])
+        tally = await closed_loop(given["port"], requests, given["concurrency"], given["seconds"], given.get("most"))
     wall = time.perf_counter() - started
     busy = (time.process_time() - cpu) / wall
-    counted = {"latencies": tally.latencies, "refused": tally.refused, "errors": tally.errors}
-    return counted | {"seconds": wall, "generator_busy": busy}
+    return asdict(tally) | {"seconds": wall, "generator_busy": busy}
 
 
 if __name__ == "__main__":
     arguments = json.load(sys.stdin)
-    os.sched_setaffinity(0, {arguments["core"]})
+    os.sched_setaffinity(0, set(arguments["cores"]))
     json.dump(uvloop.run(_run(arguments)), sys.stdout)

@@ -85,7 +85,7 @@ def load(
 ) -> dict[str, Any]:
     """Run the load generator: so many callers, or requests that arrive at this rate."""
     requests = [request.decode() for request in workload.requests(size)]
-    given = {"port": port, "requests": requests, "seconds": seconds, "core": LOAD_CORE}
+    given = {"port": port, "requests": requests, "seconds": seconds, "cores": [LOAD_CORE]}
     return run_module("benchmarks.load", given | {"concurrency": concurrency, "rate": rate})
 
 

@@ -1,11 +1,13 @@
 """The bar: the same bundle in a bare loop around `session.run`, on the core that the server gets.
 
-Run as a program by `benchmarks.measure`: encodes the sequences first, then times only the model. Throughput is the
-better of two packings: one by one, and groups of equal length of up to 32. Prints JSON.
+Run as a program: encodes the sequences first, then times only the model. Throughput is the
+better of two packings: one by one, and groups of equal length of up to 32. With `passes` it computes every sequence
+that often in each packing, so that the work is the same however fast the machine is. Prints JSON.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import statistics
@@ -20,20 +22,32 @@ from app.encoding import EncodedSequence, Ids, SequenceEncoder
 from app.engine import OnnxModel
 
 GROUP = 32
+WARMING = 8  # batches before the first pass is timed
 
 
-def measure(bundle_folder: Path, sequences: Sequence[str], seconds: float) -> dict[str, float]:
-    """Sequences a second, one by one and packed, and the median time of one alone in milliseconds."""
+def measure(
+    bundle_folder: Path, sequences: Sequence[str], seconds: float = 0.0, passes: int = 0
+) -> dict[str, float | list[float]]:
+    """Sequences a second, one by one and packed, and what one takes alone in milliseconds: the median, and each.
+
+    Args:
+        seconds: for both packings together.
+        passes: in place of it, how often each of them takes all sequences.
+    """
     bundle = read_bundle(bundle_folder)
     model = OnnxModel(bundle)
     encoded = SequenceEncoder(bundle.manifest, bundle.files).encode(sequences)
     rows = [row.ids for row in encoded if isinstance(row, EncodedSequence)]
-    alone = _times(model, [[row] for row in rows], seconds / 2)
-    packed = _times(model, _equal_lengths(rows), seconds / 2)
+    singles, groups = [[row] for row in rows], _equal_lengths(rows)
+    if passes:
+        alone, packed = _passes(model, singles, passes), _passes(model, groups, passes)
+    else:
+        alone, packed = _times(model, singles, seconds / 2), _times(model, groups, seconds / 2)
     return {
         "alone_per_second": len(alone) / sum(time_s for _, time_s in alone),
         "packed_per_second": sum(size for size, _ in packed) / sum(time_s for _, time_s in packed),
         "p50_ms": statistics.median(time_s for _, time_s in alone) * 1000,
+        "alone_ms": [time_s * 1000 for _, time_s in alone[: len(rows)]],
     }
 
 
@@ -48,17 +62,26 @@ def _times(model: OnnxModel, batches: Sequence[list[Ids]], seconds: float) -> li
     """(rows, seconds) of each run, over and over the batches until the time is up."""
     measured: list[tuple[int, float]] = []
     end = time.perf_counter() + seconds
-    while True:
-        for batch in batches:
-            start = time.perf_counter()
-            model.predict(batch)
-            now = time.perf_counter()
-            measured.append((len(batch), now - start))
-            if now > end:
-                return measured
+    for batch in itertools.cycle(batches):
+        measured.append(_time(model, batch))
+        if time.perf_counter() > end:
+            break
+    return measured
+
+
+def _passes(model: OnnxModel, batches: Sequence[list[Ids]], passes: int) -> list[tuple[int, float]]:
+    for batch in batches[:WARMING]:
+        model.predict(batch)
+    return [_time(model, batch) for _ in range(passes) for batch in batches]
+
+
+def _time(model: OnnxModel, batch: list[Ids]) -> tuple[int, float]:
+    start = time.perf_counter()
+    model.predict(batch)
+    return len(batch), time.perf_counter() - start
 
 
 if __name__ == "__main__":
     given = json.load(sys.stdin)
-    os.sched_setaffinity(0, {given["core"]})
-    json.dump(measure(Path(given["bundle"]), given["sequences"], given["seconds"]), sys.stdout)
+    os.sched_setaffinity(0, {given.pop("core")})
+    json.dump(measure(Path(given.pop("bundle")), **given), sys.stdout)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import time
@@ -12,6 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from benchmarks.peers.asking import request_body
+from benchmarks.peers.figures import OUR_NAME, Who
 from benchmarks.peers.plan import Workload
 from benchmarks.peers.processes import Running, started, wait_until_it_answers
 from benchmarks.peers.servers import (
@@ -20,7 +21,6 @@ from benchmarks.peers.servers import (
     OURS,
     PEERS,
     Form,
-    Item,
     Peer,
     Wire,
     handler_environment,
@@ -28,7 +28,7 @@ from benchmarks.peers.servers import (
 )
 from tests.redis_server import VERSIONS, binary, running
 
-IN_PROCESS, THROUGH_REDIS = "Basecast", "Basecast through Redis"
+IN_PROCESS, THROUGH_REDIS = Who(OUR_NAME), Who(f"{OUR_NAME} through Redis")
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,13 @@ class Contestant:
 
     Attributes:
         start: the server on a workload and these cores, until the context ends.
+        rounds: in which it takes part, from the first on; None for all.
     """
 
-    name: str
+    who: Who
     wire: Wire
     start: Callable[[Workload, set[int]], AbstractContextManager[Running]]
-
-    @property
-    def is_ours(self) -> bool:
-        return self.wire is OURS
+    rounds: int | None = None
 
 
 def ours(logs: Path) -> list[Contestant]:
@@ -58,7 +56,7 @@ def peers(forms: Sequence[Form], environments: Path, logs: Path, names: Sequence
     """The others in each form; those of these names, where there are any."""
     chosen = [peer for peer in PEERS if not names or peer.name in names]
     return [
-        Contestant(f"{peer.name}, {form.name}", peer.wire, partial(_peer, peer, form, environments, logs))
+        Contestant(Who(peer.name, form.name), peer.wire, partial(_peer, peer, form, environments, logs), peer.rounds)
         for peer in chosen
         for form in forms
     ]
@@ -98,9 +96,10 @@ def _peer(
     command = [str(interpreter_of(peer, environments)), *program]
     environment = handler_environment(peer, form, port, workload.graph, workload.tokenizer, workload.pad_id())
     url = f"http://127.0.0.1:{port}{peer.wire.path}"
+    first = request_body(peer.wire, [{"sequence": workload.loads[0].mixture.texts[0]}])
     began = time.monotonic()
     with started(command, environment, cores, HANDLERS, log) as process:
-        wait_until_it_answers(process, url, request_body(peer.wire, workload.items()[:1]), log)
+        wait_until_it_answers(process, url, first, log)
         yield Running(port, (process.pid,), time.monotonic() - began)
 
 
@@ -112,11 +111,6 @@ def _ours(cores: set[int]) -> dict[str, str]:
     threads = {"BASECAST_THREADS": str(len(cores)), "TOKENIZERS_PARALLELISM": "false"}
     # The others' logs of requests are off as well.
     return dict(os.environ) | threads | {"BASECAST_DEFAULT_DEADLINE_MS": "60000", "BASECAST_LOG_LEVEL": "warning"}
-
-
-def request_body(wire: Wire, items: Sequence[Item]) -> bytes:
-    """The body of a request for these items."""
-    return json.dumps(wire.write(items)).encode()
 
 
 def _free_port() -> int:

@@ -1,190 +1,122 @@
-"""Workloads measured: contestants in turn, several rounds, so that a noisy neighbour disturbs all alike."""
+"""Workloads measured: servers in turn, several rounds, so that a noisy neighbour disturbs all alike."""
 
 from __future__ import annotations
 
-import json
-import statistics
 import subprocess
-import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import onnxruntime
-
-from benchmarks.measure import LOAD_CORE, SERVER_CORE, run_module
-from benchmarks.peers.contestants import Contestant, request_body
+from benchmarks.measure import LOAD_CORE, run_module
+from benchmarks.peers.asking import check_answers, expected_values, items_of, requests_of
+from benchmarks.peers.bare import run_bare
+from benchmarks.peers.contestants import Contestant
+from benchmarks.peers.figures import Measured, Run, capacity, finalists
 from benchmarks.peers.plan import Load, Workload
 from benchmarks.peers.processes import Running
-from benchmarks.peers.servers import Item, Values
-
-CHECKED = 8
-TOLERANCE = 1e-4  # of padding and of seven digits
-OPEN_SECONDS = 6.0
+from benchmarks.peers.servers import Values
 
 Progress = Callable[[str], None]
+ATTEMPTS = 2
+FINALISTS = 3  # peers in the open loops; what counts there is the best one
 
 
 @dataclass(frozen=True)
-class Run:
-    """One load on one server, once.
+class Course:
+    """What stays the same while one workload is measured.
 
     Attributes:
-        cpu_seconds_per_1000: of all the server's processes, for a thousand sequences.
-        generator_busy: share of its core that the load generator used.
+        expected: the first answers of ONNX Runtime itself.
+        cores: of the servers; the load generator has its own, or shares these where they are more than one.
     """
 
-    sequences_per_second: float
-    latencies_ms: tuple[float, ...]
-    errors: int
-    cpu_seconds_per_1000: float
-    resident_bytes: int
-    generator_busy: float
+    found: Measured
+    expected: Values
+    cores: frozenset[int]
+    progress: Progress
 
-
-@dataclass(frozen=True)
-class Measured:
-    """A workload's figures.
-
-    Attributes:
-        mean_tokens: of a sequence.
-        raw_per_second, raw_p50_ms: bare ONNX Runtime, a figure a round.
-        runs: by contestant and load.
-        missing: contestants that could not be measured, and why.
-    """
-
-    workload: Workload
-    mean_tokens: float
-    raw_per_second: list[float]
-    raw_p50_ms: list[float]
-    runs: dict[tuple[str, str], list[Run]]
-    missing: dict[str, str]
+    @property
+    def generator_cores(self) -> list[int]:
+        return [LOAD_CORE] if len(self.cores) == 1 else sorted(self.cores)
 
 
 def measure(workload: Workload, contestants: Sequence[Contestant], cores: set[int], progress: Progress) -> Measured:
     """All closed loops in rounds, then the open ones at shares of what the best peer reached."""
-    rows = workload.token_rows()
-    found = Measured(workload, statistics.mean(map(len, rows)), [], [], {}, {})
-    expected = _expected(workload, rows[:CHECKED])
-    closed = [load for load in workload.loads if load.callers]
+    tokens = {mixture.name: list(map(len, workload.token_rows(mixture))) for mixture in workload.mixtures()}
+    found = Measured(workload, tokens)
+    expected = expected_values(workload, workload.loads[0].mixture)
+    course = Course(found, expected, frozenset(cores), progress)
     for number in range(workload.rounds):
-        _raw(workload, found)
-        for contestant in contestants:
-            progress(f"{workload.name}: round {number + 1} of {workload.rounds}, {contestant.name}")
-            _run_all(contestant, closed, cores, expected, found, 0.0)
-    opened = [load for load in workload.loads if load.share]
-    capacity = best_peer(found, contestants, closed)
-    if opened and capacity:
-        for contestant in contestants:
-            progress(f"{workload.name}: open loops, {contestant.name}")
-            _run_all(contestant, opened, cores, expected, found, capacity)
+        _bare(course, number)
+        _round(course, contestants, [load for load in workload.loads if load.callers], number)
+    final = finalists(found, FINALISTS)
+    last = [contestant for contestant in contestants if contestant.who in final]
+    for number in range(workload.rounds):
+        _round(course, last, [load for load in workload.loads if load.share], number)
     return found
 
 
-def best_peer(found: Measured, contestants: Sequence[Contestant], loads: Sequence[Load]) -> float:
-    """Sequences a second of the best of the others, over loads of single sequences."""
-    reached = (
-        statistics.median(run.sequences_per_second for run in runs)
-        for contestant in contestants
-        if not contestant.is_ours
-        for load in loads
-        if load.size == 1 and (runs := found.runs.get((contestant.name, load.name)))
-    )
-    return max(reached, default=0.0)
+def _bare(course: Course, number: int) -> None:
+    workload = course.found.workload
+    course.progress(f"{workload.name}: round {number + 1} of {workload.rounds}, bare ONNX Runtime")
+    for mixture in workload.mixtures():
+        course.found.bare.setdefault(mixture.name, []).append(run_bare(workload, mixture, course.cores))
 
 
-def _raw(workload: Workload, found: Measured) -> None:
-    texts = list(workload.texts)
-    given = {"bundle": str(workload.bundle), "sequences": texts, "seconds": workload.seconds * 2, "core": SERVER_CORE}
-    measured = run_module("benchmarks.raw", given)
-    found.raw_per_second.append(max(measured["alone_per_second"], measured["packed_per_second"]))
-    found.raw_p50_ms.append(measured["p50_ms"])
+def _round(course: Course, contestants: Sequence[Contestant], loads: Sequence[Load], number: int) -> None:
+    """Everybody once; each second round in the other direction, so that none has always the same neighbours."""
+    workload = course.found.workload
+    due = [load for load in loads if load.rounds is None or number < load.rounds]
+    for contestant in contestants if number % 2 == 0 else reversed(contestants):
+        possible = [load for load in due if load.size == 1 or contestant.wire.lists]
+        takes_part = contestant.rounds is None or number < contestant.rounds
+        if possible and takes_part and contestant.who not in course.found.missing:
+            kind = "open" if possible[0].share else "closed"
+            course.progress(f"{workload.name}: {kind} loops, round {number + 1}, {contestant.who.name}")
+            _run_all(course, contestant, possible)
 
 
-def _run_all(
-    contestant: Contestant,
-    loads: Sequence[Load],
-    cores: set[int],
-    expected: Values,
-    found: Measured,
-    capacity: float,
-) -> None:
-    workload = found.workload
-    possible = [load for load in loads if load.size == 1 or contestant.wire.lists]
-    if contestant.name in found.missing or not possible:
+def _run_all(course: Course, contestant: Contestant, loads: Sequence[Load]) -> None:
+    """One turn; a server that fails is started once more, and then left out for good."""
+    for _ in range(ATTEMPTS):
+        try:
+            runs = _turn(course, contestant, loads)
+        except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
+            reason = str(error).partition("\n")[0]
+            continue
+        for load, run in runs:
+            course.found.runs.setdefault((contestant.who, load.name), []).append(run)
         return
-    try:
-        with contestant.start(workload, cores) as server:
-            items = _items(workload, contestant)
-            _check(server.port, contestant, items, expected)
-            for load in possible:
-                runs = found.runs.setdefault((contestant.name, load.name), [])
-                runs.append(_run(server, contestant, items, load, workload.seconds, capacity))
-    except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
-        found.missing[contestant.name] = str(error).partition("\n")[0]
+    course.found.missing[contestant.who] = reason
 
 
-def _items(workload: Workload, contestant: Contestant) -> list[Item]:
-    return [{"sequence": text} for text in workload.texts] if contestant.is_ours else workload.items()
+def _turn(course: Course, contestant: Contestant, loads: Sequence[Load]) -> list[tuple[Load, Run]]:
+    workload, wire = course.found.workload, contestant.wire
+    with contestant.start(workload, set(course.cores)) as server:
+        check_answers(server.port, wire, items_of(workload, workload.loads[0], wire), course.expected)
+        return [(load, _run(course, server, contestant, load)) for load in loads]
 
 
-def _run(
-    server: Running, contestant: Contestant, items: Sequence[Item], load: Load, seconds: float, capacity: float
-) -> Run:
+def _run(course: Course, server: Running, contestant: Contestant, load: Load) -> Run:
+    items = items_of(course.found.workload, load, contestant.wire)
     given = {
         "port": server.port,
-        "requests": [request.decode() for request in _requests(contestant, items, load.size)],
-        "seconds": OPEN_SECONDS if load.share else seconds,
-        "core": LOAD_CORE,
+        "requests": [request.decode() for request in requests_of(contestant.wire, items, load.size)],
+        "seconds": load.seconds,
+        "cores": course.generator_cores,
         "concurrency": load.callers,
-        "rate": load.share * capacity,
+        "rate": load.share * capacity(course.found, load),
+        "most": load.most,
     }
     cpu = server.cpu_seconds()
     measured = run_module("benchmarks.load", given)
-    sequences = len(measured["latencies"]) * load.size
+    used, seconds = server.cpu_seconds() - cpu, measured["seconds"]
+    sequences = len(measured["answered"]) * load.size
     return Run(
-        sequences / measured["seconds"],
+        sequences / seconds,
+        sum(course.found.tokens_of(load, request) for request in measured["answered"]) / seconds,
         tuple(1000 * latency for latency in measured["latencies"]),
         measured["errors"],
-        1000 * (server.cpu_seconds() - cpu) / max(sequences, 1),
+        1000 * used / max(sequences, 1),
         server.resident_bytes(),
         measured["generator_busy"],
     )
-
-
-def _requests(contestant: Contestant, items: Sequence[Item], size: int) -> list[bytes]:
-    starts = range(0, len(items) - size + 1, size)
-    return [_request(contestant, items[start : start + size]) for start in starts]
-
-
-def _request(contestant: Contestant, items: Sequence[Item]) -> bytes:
-    body = request_body(contestant.wire, items)
-    fields = (
-        f"POST {contestant.wire.path} HTTP/1.1",
-        "host: bench",
-        "content-type: application/json",
-        f"content-length: {len(body)}",
-    )
-    return "\r\n".join((*fields, "", "")).encode() + body
-
-
-def _expected(workload: Workload, rows: Sequence[Sequence[int]]) -> Values:
-    session = onnxruntime.InferenceSession(workload.graph, providers=["CPUExecutionProvider"])
-    inputs = [np.array([row], dtype=np.int64) for row in rows]
-    return [session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})[0][0].tolist() for ids in inputs]
-
-
-def _check(port: int, contestant: Contestant, items: Sequence[Item], expected: Values) -> None:
-    """Compare a server's answers with those of ONNX Runtime.
-
-    Raises:
-        RuntimeError: one of them differs.
-    """
-    for item, row in zip(items, expected, strict=False):
-        body = request_body(contestant.wire, [item])
-        url = f"http://127.0.0.1:{port}{contestant.wire.path}"
-        request = urllib.request.Request(url, body, {"content-type": "application/json"})
-        with urllib.request.urlopen(request, timeout=60) as reply:
-            answer = contestant.wire.read(json.load(reply))[0]
-        if any(abs(one - other) > TOLERANCE * max(1.0, abs(other)) for one, other in zip(answer, row, strict=True)):
-            raise RuntimeError("its answers differ from those of ONNX Runtime")

@@ -1,4 +1,4 @@
-"""What is measured: models, loads and how long; at most an hour in all."""
+"""What is measured: models, loads and how long; three quarters of an hour in all."""
 
 from __future__ import annotations
 
@@ -6,13 +6,29 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from app.bundle import GRAPH, TOKENIZER, read_bundle
 from app.encoding import EncodedSequence, SequenceEncoder
-from benchmarks.peers.servers import Item
 
-SEQUENCES = 2048
 LOG_NORMAL_MEAN, LOG_NORMAL_SIGMA = 5.5, 0.6  # of the natural logarithm of the bases: half are below 245
+# More than a load has in flight, so that no server may answer two of them by one computation.
+SEQUENCES = 512
+COMPACT, MIDDLE, LARGE = "The shipped compact model", "4 layers of 256", "DNABERT-2's size, 12 layers of 768"
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Sequences to send, in this order, over and over.
+
+    Attributes:
+        name: their lengths, in words.
+        passes: how often bare ONNX Runtime computes all of them in a round.
+    """
+
+    name: str
+    texts: tuple[str, ...]
+    passes: int = 1
 
 
 @dataclass(frozen=True)
@@ -23,12 +39,26 @@ class Load:
         callers: of a closed loop; 0 for an open one.
         size: items of a request.
         share: of the best peer's capacity, for an open loop.
+        form: what requests carry; ours carry text always.
+        most: requests of a closed loop, so that every server answers the same ones; None: until the time is up.
+        rounds: how many; None for as many as the workload has.
     """
 
-    name: str
-    callers: int
+    mixture: Mixture
+    callers: int = 0
     size: int = 1
     share: float = 0.0
+    form: Literal["text", "ids"] = "text"
+    seconds: float = 2.0
+    most: int | None = None
+    rounds: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Unique within a workload."""
+        carried = f"lists of {self.size}" if self.size > 1 else {"text": "text", "ids": "token ids"}[self.form]
+        kind = f"{self.callers} caller{'s' * (self.callers > 1)}" if self.callers else f"open loop at {self.share:.0%}"
+        return f"{self.mixture.name}, {carried}, {kind}"
 
 
 @dataclass(frozen=True)
@@ -36,17 +66,13 @@ class Workload:
     """A model and what is sent to it.
 
     Attributes:
-        form: what requests carry, `text` or `ids`; ours carry text always.
         loads: in the order in which they are run.
     """
 
     name: str
     bundle: Path
-    texts: tuple[str, ...]
     loads: tuple[Load, ...]
-    form: str = "text"
     rounds: int = 3
-    seconds: float = 2.5
 
     @property
     def graph(self) -> Path:
@@ -56,44 +82,39 @@ class Workload:
     def tokenizer(self) -> Path:
         return self.bundle / TOKENIZER
 
-    def token_rows(self) -> list[list[int]]:
-        """Token ids of each text."""
-        bundle = read_bundle(self.bundle)
-        encoded = SequenceEncoder(bundle.manifest, bundle.files).encode(self.texts)
-        return [row.ids.tolist() for row in encoded if isinstance(row, EncodedSequence)]
-
-    def items(self) -> list[Item]:
-        """One for each text, as peers get it."""
-        if self.form == "ids":
-            return [{"input_ids": row} for row in self.token_rows()]
-        return [{"sequence": text} for text in self.texts]
-
     def pad_id(self) -> int:
         """What fills short rows."""
         return read_bundle(self.bundle).manifest.input.pad_token_id or 0
 
+    def mixtures(self) -> list[Mixture]:
+        """Each once."""
+        return list({load.mixture.name: load.mixture for load in self.loads}.values())
 
-ONE, EIGHT, MANY, CROWD = Load("1", 1), Load("8", 8), Load("32", 32), Load("128", 128)
-LISTS = Load("8 x 32", 8, size=32)
-OPEN = tuple(Load(f"open, {share:.0%}", 0, share=share) for share in (0.5, 0.8, 1.2))
+    def token_rows(self, mixture: Mixture) -> list[list[int]]:
+        """Token ids of each text."""
+        bundle = read_bundle(self.bundle)
+        encoded = SequenceEncoder(bundle.manifest, bundle.files).encode(mixture.texts)
+        return [row.ids.tolist() for row in encoded if isinstance(row, EncodedSequence)]
 
 
-def fixed(bases: int) -> tuple[str, ...]:
+def fixed(bases: int) -> Mixture:
     """Random DNA of one length."""
-    return _texts([bases] * SEQUENCES)
+    return Mixture(f"{bases} bases", _texts([bases] * SEQUENCES), passes=3)
 
 
-def uniform(shortest: int, longest: int) -> tuple[str, ...]:
+def uniform(shortest: int, longest: int, count: int = SEQUENCES) -> Mixture:
     """Random DNA, every length as likely as any other."""
     chance = random.Random(7)
-    return _texts([chance.randint(shortest, longest) for _ in range(SEQUENCES)])
+    return Mixture(
+        f"{shortest} to {longest:,} bases", _texts([chance.randint(shortest, longest) for _ in range(count)])
+    )
 
 
-def log_normal(shortest: int, longest: int) -> tuple[str, ...]:
+def log_normal(shortest: int, longest: int) -> Mixture:
     """Random DNA, many short and few long."""
     chance = random.Random(8)
     drawn = (round(chance.lognormvariate(LOG_NORMAL_MEAN, LOG_NORMAL_SIGMA)) for _ in range(SEQUENCES))
-    return _texts([min(max(bases, shortest), longest) for bases in drawn])
+    return Mixture("log-normal lengths", _texts([min(max(bases, shortest), longest) for bases in drawn]))
 
 
 def _texts(lengths: Sequence[int]) -> tuple[str, ...]:
@@ -101,27 +122,39 @@ def _texts(lengths: Sequence[int]) -> tuple[str, ...]:
     return tuple("".join(chance.choices("ACGT", k=bases)) for bases in lengths)
 
 
-def one_core(shipped: Path, mixed: Path, large: Path) -> list[Workload]:
-    """The server has one core and the load generator the other.
+def compact(shipped: Path) -> Workload:
+    """A compact bundle over tokens, where the server's own work shows most."""
+    short = fixed(110)
+    closed = [Load(short, callers, seconds=1.5, rounds=rounds) for callers, rounds in ((8, 1), (32, None), (128, None))]
+    opened = [Load(short, share=share, seconds=4, rounds=rounds) for share, rounds in ((0.8, None), (0.5, 1), (1.2, 1))]
+    lists = Load(short, 8, size=32)
+    return Workload(COMPACT, shipped, (Load(short, 1, seconds=8, most=SEQUENCES), *closed, lists, *opened))
 
-    Args:
-        shipped: a compact bundle over tokens.
-        mixed: DNABERT-2's architecture with 4 layers of 256.
-        large: the same with DNABERT-2's 12 layers of 768.
-    """
-    long = uniform(60, 1000)
-    return [
-        Workload("compact, 110 bases", shipped, fixed(110), (ONE, EIGHT, MANY, CROWD, LISTS, *OPEN)),
-        Workload("4 layers of 256, 60 to 1,000 bases", mixed, long, (ONE, MANY, LISTS, OPEN[1]), seconds=4),
-        Workload("4 layers of 256, log-normal lengths", mixed, log_normal(60, 1000), (MANY,), seconds=4),
-        Workload("4 layers of 256, token ids", mixed, long, (MANY,), form="ids", seconds=4),
-        Workload("DNABERT-2's size, 60 to 1,000 bases", large, long[:128], (ONE, EIGHT), rounds=1, seconds=20),
-    ]
+
+def middle(bundle: Path) -> Workload:
+    """Lengths as users' sequences have them, where packing shows."""
+    mixed = uniform(60, 1000)
+    loads = (
+        Load(mixed, 1, seconds=8, most=192),
+        Load(mixed, 32, seconds=4),
+        Load(log_normal(60, 1000), 32, seconds=3),
+        Load(mixed, 32, form="ids", seconds=3, rounds=1),
+        Load(mixed, 8, size=32, seconds=3, rounds=1),
+        Load(mixed, share=0.8, seconds=6),
+    )
+    return Workload(MIDDLE, bundle, loads)
+
+
+def large(bundle: Path) -> Workload:
+    """DNABERT-2's size, where the model's own work is nearly all; few sequences, so that every server answers most."""
+    mixed = uniform(60, 1000, count=48)
+    return Workload(LARGE, bundle, (Load(mixed, 1, seconds=20, most=24), Load(mixed, 8, seconds=9)))
 
 
 def two_cores(shipped: Path, mixed: Path) -> list[Workload]:
     """Server and load generator share both cores."""
+    short, long = fixed(110), uniform(60, 1000)
     return [
-        Workload("compact, 110 bases", shipped, fixed(110), (ONE, MANY), rounds=2),
-        Workload("4 layers of 256, 60 to 1,000 bases", mixed, uniform(60, 1000), (MANY,), rounds=2, seconds=4),
+        Workload(COMPACT, shipped, (Load(short, 1, seconds=4, most=SEQUENCES), Load(short, 32, seconds=1.5)), rounds=1),
+        Workload(MIDDLE, mixed, (Load(long, 32, seconds=3),), rounds=2),
     ]

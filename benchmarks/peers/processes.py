@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-START_SECONDS, STOP_SECONDS = 90, 30
+START_SECONDS, STOP_SECONDS = 180, 30
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -36,8 +36,10 @@ class Running:
         return sum(_cpu_seconds(pid) for pid in _tree(self.roots))
 
     def resident_bytes(self) -> int:
-        """Memory of all its processes; what several share is counted once."""
-        return sum(_proportional_bytes(pid) for pid in _tree(self.roots))
+        """Memory of all its processes; what several of them share is counted once."""
+        pids = _tree(self.roots)
+        kind = "Rss" if len(pids) == 1 else "Pss"
+        return sum(_bytes(pid, kind) for pid in pids)
 
 
 @contextmanager
@@ -72,7 +74,8 @@ def wait_until_it_answers(process: subprocess.Popen[bytes], url: str, body: byte
         with contextlib.suppress(OSError, urllib.error.URLError), urllib.request.urlopen(request, timeout=30):
             return
         time.sleep(0.05)
-    raise RuntimeError(f"no answer from {url}:\n{log.read_text()[-2000:]}")
+    ended = "" if process.poll() is None else f", the process ended with {process.returncode}"
+    raise RuntimeError(f"no answer within {START_SECONDS} s{ended}\n{log.read_text()[-2000:]}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -118,9 +121,9 @@ def _stat(pid: int) -> list[str]:
         return []
 
 
-def _proportional_bytes(pid: int) -> int:
+def _bytes(pid: int, kind: str) -> int:
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
         return 0
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{kind}:"))

@@ -11,7 +11,7 @@ SETTINGS = Settings.read()
 
 
 class Tokenise(Worker):
-    """A stage of its own, as mosec recommends."""
+    """A stage of its own in front of batches, as mosec recommends."""
 
     def __init__(self) -> None:
         self._encoder = Encoder(SETTINGS)
@@ -21,22 +21,33 @@ class Tokenise(Worker):
 
 
 class Infer(Worker):
-    """The model; with batches of one mosec hands over an item instead of a list."""
+    """The model, over batches of token ids."""
 
     def __init__(self) -> None:
         self._model = Model(SETTINGS)
 
-    def forward(self, data: list) -> object:
-        batch = data if SETTINGS.max_batch > 1 else [data]
-        answers = [{"predictions": row.tolist()} for row in self._model.predict(batch)]
-        return answers if SETTINGS.max_batch > 1 else answers[0]
+    def forward(self, rows: list[list[int]]) -> list[dict]:
+        return [{"predictions": row.tolist()} for row in self._model.predict(rows)]
+
+
+class Single(Worker):
+    """Both for one request, which saves the way from stage to stage."""
+
+    def __init__(self) -> None:
+        self._model, self._encoder = Model(SETTINGS), Encoder(SETTINGS)
+
+    def forward(self, body: dict) -> dict:
+        return {"predictions": self._model.predict(self._encoder.encode([body]))[0].tolist()}
 
 
 if __name__ == "__main__":
     address = ["--address", SETTINGS.host, "--port", str(SETTINGS.port)]
     sys.argv[1:] = [*address, "--timeout", str(TIMEOUT_SECONDS * 1000), "--log-level", "warning"]
     server = Server()
-    server.append_worker(Tokenise, num=SETTINGS.workers)
-    wait_ms = max(1, round(SETTINGS.max_wait_ms))
-    server.append_worker(Infer, num=SETTINGS.workers, max_batch_size=SETTINGS.max_batch, max_wait_time=wait_ms)
+    if SETTINGS.max_batch > 1:
+        server.append_worker(Tokenise, num=SETTINGS.workers)
+        wait_ms = max(1, round(SETTINGS.max_wait_ms))
+        server.append_worker(Infer, num=SETTINGS.workers, max_batch_size=SETTINGS.max_batch, max_wait_time=wait_ms)
+    else:
+        server.append_worker(Single, num=SETTINGS.workers)
     server.run()

@@ -33,13 +33,16 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # PyTriton stops its children on SIGINT only
     where = {"http_address": SETTINGS.host, "grpc_address": SETTINGS.host, "metrics_address": SETTINGS.host}
     ports = {"http_port": SETTINGS.port, "grpc_port": SETTINGS.port + 1, "metrics_port": SETTINGS.port + 2}
+    batches = SETTINGS.max_batch > 1
     batcher = DynamicBatcher(max_queue_delay_microseconds=int(SETTINGS.max_wait_ms * 1000))
+    batching = {"max_batch_size": SETTINGS.max_batch, "batcher": batcher} if batches else {"batching": False}
+    rows = () if batches else (-1,)  # without batching, a request's rows are an axis like any other
     with Triton(config=TritonConfig(**where, **ports, log_verbose=0)) as triton:
         triton.bind(
             model_name="peer",
             infer_func=[Infer() for _ in range(SETTINGS.workers)],
-            inputs=[Tensor(name="body", dtype=bytes, shape=(1,))],
-            outputs=[Tensor(name="predictions", dtype=np.float32, shape=(-1,))],
-            config=ModelConfig(max_batch_size=SETTINGS.max_batch, batcher=batcher),
+            inputs=[Tensor(name="body", dtype=bytes, shape=(*rows, 1))],
+            outputs=[Tensor(name="predictions", dtype=np.float32, shape=(*rows, -1))],
+            config=ModelConfig(**batching),
         )
         triton.serve()

@@ -54,12 +54,21 @@ class Model:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = settings.intra
         options.inter_op_num_threads = 1
+        # Idle threads would otherwise spin on the cores that tokenise and answer.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(settings.model, options, providers=["CPUExecutionProvider"])
-        self._pad_id = settings.pad_id
+        self._pad_id, self._max_batch = settings.pad_id, settings.max_batch
         self.predict([[5, 6, 7]])  # the first run allocates
 
     def predict(self, rows: list[list[int]]) -> np.ndarray:
-        """Token ids, padded to the longest row, to values (rows, targets)."""
+        """Token ids to values (rows, targets); with batches of one, a request's rows are computed one by one."""
+        if len(rows) <= self._max_batch:
+            return self._run(rows)
+        starts = range(0, len(rows), self._max_batch)
+        return np.concatenate([self._run(rows[start : start + self._max_batch]) for start in starts])
+
+    def _run(self, rows: list[list[int]]) -> np.ndarray:
+        """One batch, padded to its longest row."""
         longest = max(map(len, rows))
         ids = np.full((len(rows), longest), self._pad_id, dtype=np.int64)
         mask = np.zeros((len(rows), longest), dtype=np.int64)

@@ -1,0 +1,167 @@
+"""The side-by-side benchmark reckons and sends what it says."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from benchmarks.load import closed_loop
+from benchmarks.peers.bare import Bare
+from benchmarks.peers.bars import answers, at_least, at_most, percentile
+from benchmarks.peers.contestants import IN_PROCESS, THROUGH_REDIS
+from benchmarks.peers.figures import Measured, Run, Who, capacity, finalists
+from benchmarks.peers.footprint import Footprint
+from benchmarks.peers.page import Part, page
+from benchmarks.peers.picture import draw, shares
+from benchmarks.peers.plan import (
+    MIDDLE,
+    Load,
+    Mixture,
+    Workload,
+    compact,
+    fixed,
+    large,
+    log_normal,
+    middle,
+    two_cores,
+    uniform,
+)
+from benchmarks.raw import measure
+from tests.toy import write_token_bundle
+
+HERE = Path()
+MIXED = Mixture("two lengths", ("A", "ACG"))
+ONE, MANY, LATE = Load(MIXED, 1, most=2), Load(MIXED, 32), Load(MIXED, share=0.8)
+BATCHES, SINGLE, OTHER = Who("mosec", "batches of 32"), Who("mosec", "single"), Who("LitServe", "single")
+
+
+def _run(rate: float, *latencies_ms: float) -> Run:
+    return Run(rate, 4 * rate, latencies_ms or (1.0,), 0, 1.0, 2**20, 0.1)
+
+
+def _measured() -> Measured:
+    """Three and five tokens, 4 on average; two rounds."""
+    runs = {
+        (IN_PROCESS, MANY.name): [_run(90), _run(95)],
+        (BATCHES, MANY.name): [_run(50), _run(50)],
+        (SINGLE, MANY.name): [_run(80), _run(84)],
+        (OTHER, MANY.name): [_run(60), _run(60)],
+        (IN_PROCESS, ONE.name): [_run(10, 2.0, 3.0), _run(10, 2.0, 3.0)],
+        (SINGLE, ONE.name): [_run(10, 4.0, 5.0), _run(10, 4.0, 5.0)],
+        (IN_PROCESS, LATE.name): [_run(60, 5.0, 6.0), _run(60, 5.0, 6.0)],
+        (SINGLE, LATE.name): [_run(60, 7.0, 12.0), _run(60, 7.0, 12.0)],
+    }
+    bare = {MIXED.name: [Bare(100, (1.5, 2.5)), Bare(100, (1.5, 2.5))]}
+    return Measured(Workload(MIDDLE, HERE, (ONE, MANY, LATE), 2), {MIXED.name: [3, 5]}, bare, runs)
+
+
+def test_tokens_of_a_request_are_those_of_its_sequences() -> None:
+    measured = _measured()
+    assert measured.tokens_of(MANY, 1) == 5
+    assert measured.tokens_of(Load(MIXED, 1, size=2), 0) == 8
+
+
+def test_capacity_is_the_best_median_of_the_others() -> None:
+    assert capacity(_measured(), LATE) == 82
+
+
+def test_the_fastest_peers_go_on_in_their_fastest_form_beside_ours() -> None:
+    assert finalists(_measured(), peers=2) == {IN_PROCESS, SINGLE, OTHER}
+    assert finalists(_measured(), peers=1) == {IN_PROCESS, SINGLE}
+
+
+def test_without_peers_there_are_no_open_loops() -> None:
+    alone = Measured(Workload(MIDDLE, HERE, (MANY,)), {}, {}, {(IN_PROCESS, MANY.name): [_run(1)]})
+    assert finalists(alone, peers=3) == set()
+
+
+def test_the_bars_are_answered_round_by_round() -> None:
+    resting = [Footprint("one", 2.0, 300 * 2**20, 0.001)], [Footprint("all", 7.0, 700 * 2**20, 0.02)]
+    found = list(answers([_measured()], resting))
+    figures = {(answer.where, answer.what): answer.figures for answer in found if answer.where not in ("one", "all")}
+    many, one, late = (f"{MIDDLE}, {load.name}" for load in (MANY, ONE, LATE))
+    assert figures == {
+        (many, "tokens/s, of bare ONNX Runtime's"): (0.9, 0.95),
+        (many, "sequences/s, of the best peer's in batches (mosec, batches of 32)"): (1.8, 1.9),
+        (many, "sequences/s, of the best peer's in any form (mosec, single)"): (90 / 80, 95 / 84),
+        # the upper of two latencies, 3.0, over the middle of 1.5 and 2.5
+        (one, "p50, above bare ONNX Runtime's"): (1.0, 1.0),
+        (one, "p50, of the lowest peer's (mosec, single)"): (0.6, 0.6),
+        (late, "p99, of the best peer's (mosec, single)"): (0.5, 0.5),
+    }
+    missed = {(answer.where, answer.what, answer.wanted) for answer in found if not answer.met}
+    assert missed == {
+        ("all", "resident memory", "at most 600 MB"),
+        ("all", "start to ready", "at most 6 s"),
+        ("all", "CPU while nobody asks", "at most 1 %"),
+    }
+
+
+def test_a_bar_counts_by_its_median() -> None:
+    assert at_least("here", "x", [0.1, 1.0, 1.1], 1).met
+    assert not at_least("here", "x", [0.1, 0.9, 1.1], 1).met
+    assert at_most("here", "x", [1.0], 1).met
+    row = at_most("here", "x", [1.5, 2.0], 1, " ms").row()
+    assert row == "| here | x | at most 1 ms | 1.75 ms (1.50 to 2.00) | **missed** |\n"
+
+
+def test_percentiles_are_those_of_the_sorted_values() -> None:
+    values = list(map(float, range(100, 0, -1)))
+    assert [percentile(values, share) for share in (0.5, 0.95, 0.99)] == [51, 96, 100]
+
+
+def test_shares_are_of_the_same_round() -> None:
+    assert shares(_measured(), MANY)[IN_PROCESS] == [0.9, 0.95]
+
+
+def test_the_page_begins_with_the_bars_and_its_picture_is_drawn(tmp_path: Path) -> None:
+    resting = [Footprint("one", 2.0, 300 * 2**20, 0.001)], [Footprint("all", 5.0, 500 * 2**20, 0.002)]
+    measured = _measured()
+    measured.missing[THROUGH_REDIS] = "no Redis here"
+    text = page([Part("One core", [measured])], resting, 40, "peers.png")
+    assert (
+        text.index("| bar |") < text.index("# One core") < text.index("Not measured: Basecast through Redis (no Redis")
+    )
+    draw([measured], tmp_path / "peers.png")
+    assert (tmp_path / "peers.png").stat().st_size > 0
+
+
+@pytest.mark.parametrize("workload", [compact(HERE), middle(HERE), large(HERE), *two_cores(HERE, HERE)])
+def test_no_sequence_is_in_flight_twice(workload: Workload) -> None:
+    for load in workload.loads:
+        texts = load.mixture.texts
+        assert len(set(texts)) == len(texts) > load.callers * load.size
+
+
+def test_mixtures_have_the_lengths_that_they_name() -> None:
+    assert {len(text) for text in fixed(110).texts} == {110}
+    assert {
+        60 <= len(text) <= 1000 for mixture in (uniform(60, 1000), log_normal(60, 1000)) for text in mixture.texts
+    } == {True}
+
+
+def test_bare_computes_every_sequence_in_each_pass(tmp_path: Path) -> None:
+    found = measure(write_token_bundle(tmp_path), ["AC", "GGT", "CA"], passes=2)
+    assert len(found["alone_ms"]) == 3
+    assert found["alone_per_second"] > 0
+
+
+async def test_a_closed_loop_ends_after_the_most_that_it_may_send() -> None:
+    answering = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answering.append(asyncio.current_task())
+        while await reader.readline():
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        tally = await closed_loop(port, [b"a\n", b"b\n"], concurrency=2, seconds=60, most=5)
+        await asyncio.gather(*answering)
+    assert sorted(tally.answered) == [0, 0, 0, 1, 1]
+    assert len(tally.latencies) == 5
+    assert tally.errors == 0
