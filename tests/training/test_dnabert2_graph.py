@@ -16,7 +16,7 @@ def test_its_states_are_those_of_the_backbone(heads: int) -> None:
     backbone = Dnabert2(Dnabert2Shape(vocabulary=12, width=8 * heads, layers=2, heads=heads, inner_width=16)).eval()
     with torch.no_grad():
         for parameter in backbone.parameters():
-            parameter += 0.1 * torch.randn_like(parameter)  # a fresh one has no biases
+            parameter.add_(0.1 * torch.randn_like(parameter))  # a fresh one has no biases
         expected, mask = backbone(IDS, MASK)
         states, graph_mask = Dnabert2Graph(backbone)(IDS, MASK)
 

@@ -6,6 +6,9 @@ takes a pass of its own. So the packed matrices are apart here, and the states o
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -33,7 +36,8 @@ class ApartAttention(nn.Module):
         key = self.key(states).view(apart).permute(0, 2, 3, 1)
         value = self.value(states).view(apart).transpose(1, 2)
         mixed = torch.softmax(query @ key + bias, dim=-1) @ value
-        return mixed.transpose(1, 2).reshape(states.shape)
+        joined: Tensor = mixed.transpose(1, 2).reshape(states.shape)
+        return joined
 
 
 class ApartMlp(nn.Module):
@@ -73,7 +77,8 @@ class Dnabert2Graph(nn.Module):
         super().__init__()
         self.embeddings = backbone.bert.embeddings
         self.slopes = backbone.bert.encoder.slopes
-        self.layers = nn.ModuleList(ApartLayer(layer) for layer in backbone.bert.encoder.layer)
+        layers = cast("Iterable[Layer]", backbone.layers)
+        self.layers = nn.ModuleList(ApartLayer(layer) for layer in layers)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
         """States of all tokens; arguments and results are the backbone's."""
