@@ -169,7 +169,7 @@ def _model(manifest: Manifest) -> str:
 def _precision(manifest: Manifest, quantised: Quantised) -> str:
     held = {
         "int8": "Weights (7 bits) and activations (8 bits, by fixed scales taken from "
-        f"{quantised.calibration_rows:,} training rows)",
+        f"{quantised.calibration_rows:,} training rows, but where outliers would make them coarse)",
         "int8-weights": "Weights (8 bits)",
     }[manifest.precision]
     return (

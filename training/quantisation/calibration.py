@@ -9,11 +9,11 @@ import numpy as np
 from app.encoding import Ids
 from training.feeder import Feeder, batches_of_one_length
 from training.quantisation.running import CpuGraph
-from training.quantisation.static import Range, activations, with_ranges_measured
+from training.quantisation.static import MEASURES, Range, activations, with_ranges_measured
 
 
 def measure_ranges(graph: bytes, feeder: Feeder, rows: Sequence[Ids]) -> dict[str, Range]:
-    """Smallest and largest value of everything that a constant matrix is multiplied with.
+    """The range of everything that a constant matrix is multiplied with.
 
     Args:
         graph: in single precision.
@@ -23,6 +23,8 @@ def measure_ranges(graph: bytes, feeder: Feeder, rows: Sequence[Ids]) -> dict[st
     names = activations(graph)
     watched = CpuGraph(with_ranges_measured(graph, names), feeder)
     batches = [[rows[row] for row in batch] for batch in batches_of_one_length(rows)]
-    seen = np.array([watched.answers(batch) for batch in batches]).reshape(len(batches), len(names), 2)
+    seen = np.array([watched.answers(batch) for batch in batches]).reshape(len(batches), len(names), len(MEASURES))
     smallest, largest = seen[:, :, 0].min(axis=0), seen[:, :, 1].max(axis=0)
-    return {name: (float(smallest[place]), float(largest[place])) for place, name in enumerate(names)}
+    rms = np.sqrt(np.average(seen[:, :, 2], axis=0, weights=[len(batch) for batch in batches]))
+    ranges = zip(smallest.tolist(), largest.tolist(), rms.tolist(), strict=True)
+    return {name: Range(*measured) for name, measured in zip(names, ranges, strict=True)}

@@ -49,8 +49,8 @@ def _refuse_other_rows(manifest: Manifest, again: Mapping[Measured, Score]) -> N
     both = [(before[key], score) for key, score in again.items() if key in before]
     if not both or not all(_is_repeated(*pair) for pair in both):
         raise DataError(
-            f"{manifest.name} has other figures on these test rows than its manifest says, so it was trained on another "
-            "table; name the configuration that it was trained with, and prepare that"
+            f"{manifest.name} has other figures on these test rows than its manifest says, so it was trained on "
+            "another table; name the configuration that it was trained with, and prepare that"
         )
 
 

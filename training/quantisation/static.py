@@ -7,6 +7,7 @@ depend on its company.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy.typing as npt
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
+from training.errors import ExportRefused
 from training.quantisation.products import Product, products, replaced
 
 # Of 7 bits: where a CPU adds two products of bytes in 16 bits, before it adds them up in 32, 8 bits would overflow,
@@ -21,7 +23,24 @@ from training.quantisation.products import Product, products, replaced
 LARGEST_WEIGHT = 63
 LARGEST_ACTIVATION = 255
 
-Range = tuple[float, float]
+# Of a byte, in root mean squares of the activations: few large ones among many small would leave these a step or two.
+LARGEST_STEP = 0.15
+REDUCTIONS = ("ReduceMin", "ReduceMax", "ReduceMean")
+MEASURES = ("smallest", "largest", "mean_square")
+
+
+@dataclass(frozen=True)
+class Range:
+    """Between which values activations lie, and their root mean square."""
+
+    smallest: float
+    largest: float
+    rms: float
+
+    @property
+    def fits_a_byte(self) -> bool:
+        """Whether the steps that cover the range are fine enough for what is in it."""
+        return max(self.largest, 0.0) - min(self.smallest, 0.0) <= LARGEST_STEP * LARGEST_ACTIVATION * self.rms
 
 
 def activations(graph: bytes) -> list[str]:
@@ -30,26 +49,33 @@ def activations(graph: bytes) -> list[str]:
 
 
 def with_ranges_measured(graph: bytes, names: Iterable[str]) -> bytes:
-    """A graph that answers the smallest and the largest value of each of these instead, two numbers a name."""
+    """A graph that answers the `MEASURES` of each of these instead, three numbers a name."""
     model = onnx.load_from_string(graph)
     del model.graph.output[:]
     for name in names:
-        for kind in ("ReduceMin", "ReduceMax"):
-            model.graph.node.append(helper.make_node(kind, [name], [f"{name}_{kind}"], keepdims=0))
-            model.graph.output.append(helper.make_tensor_value_info(f"{name}_{kind}", TensorProto.FLOAT, []))
+        outputs = [f"{name}_{measure}" for measure in MEASURES]
+        model.graph.node.append(helper.make_node("Mul", [name, name], [f"{name}_squares"]))
+        for kind, read, output in zip(REDUCTIONS, (name, name, f"{name}_squares"), outputs, strict=True):
+            model.graph.node.append(helper.make_node(kind, [read], [output], keepdims=0))
+            model.graph.output.append(helper.make_tensor_value_info(output, TensorProto.FLOAT, []))
     content: bytes = model.SerializeToString()
     return content
 
 
 def quantise_products(graph: bytes, ranges: Mapping[str, Range]) -> bytes:
-    """The graph with all of its larger products by constant matrices in 8 bits.
+    """The graph with its larger products by constant matrices in 8 bits, but for those whose activations do not fit.
 
     Args:
         graph: in single precision.
-        ranges: smallest and largest value of each of `activations`; what lies outside is cut off.
+        ranges: of each of `activations`; what lies outside is cut off.
+
+    Raises:
+        ExportRefused: no activations fit.
     """
     model = onnx.load_from_string(graph)
-    found = list(products(model))
+    found = [product for product in products(model) if ranges[product.activations].fits_a_byte]
+    if not found:
+        raise ExportRefused("all activations have outliers, for which 8 bits are too coarse; try int8-weights")
     quantised: set[str] = set()
     others = {
         product.output: [*_rounded(product, model, ranges, quantised), *_product(product, model)] for product in found
@@ -61,8 +87,9 @@ def quantise_products(graph: bytes, ranges: Mapping[str, Range]) -> bytes:
 def scale_and_zero(smallest: float, largest: float) -> tuple[np.float32, np.uint8]:
     """What a step of a byte is worth, and the byte that stands for 0, which is always exact."""
     low, high = min(smallest, 0.0), max(largest, 0.0)
-    # Where all values are 0, any scale will do, but 0 itself.
-    scale = np.float32((high - low) / LARGEST_ACTIVATION or 1.0)
+    scale = np.float32((high - low) / LARGEST_ACTIVATION)
+    if scale < np.finfo(np.float32).tiny:  # all is 0, and any scale will do that can be divided by
+        scale = np.float32(1)
     return scale, np.uint8(np.clip(np.rint(-low / scale), 0, LARGEST_ACTIVATION))
 
 
@@ -81,7 +108,7 @@ def _rounded(
     if name in quantised:
         return []
     quantised.add(name)
-    constants = _constants(model, name, *map(np.asarray, scale_and_zero(*ranges[name])))
+    constants = _constants(model, name, *map(np.asarray, scale_and_zero(ranges[name].smallest, ranges[name].largest)))
     return [
         helper.make_node("QuantizeLinear", [name, *constants], [f"{name}_bytes"]),
         helper.make_node("DequantizeLinear", [f"{name}_bytes", *constants], [f"{name}_rounded"]),

@@ -29,32 +29,11 @@ PRECISIONS: list[EightBits] = ["int8-weights", "int8"]
 
 
 @pytest.fixture(scope="module")
-def trained_wide(toy_head: str, toy_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
-    """A DNABERT-2 of the toy's, wide enough for its products to be quantised."""
-    folder = tmp_path_factory.mktemp("wide")
-    (folder / "toy.toml").write_text(toy_head + WIDE)
-    config = read_config(folder / "toy.toml")
-    pipeline = Pipeline(config, prepare(config, toy_data, folder / "run"), folder / "run")
+def trained_wide(wide_config: Path, toy_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    config, folder = read_config(wide_config), tmp_path_factory.mktemp("wide")
+    pipeline = Pipeline(config, prepare(config, toy_data, folder), folder)
     pipeline.fit(torch.device("cpu"), Watcher(Console(quiet=True)))
     return pipeline
-
-
-WIDE = """
-[tokenizer]
-vocabulary = 32
-
-[model]
-backbone = "dnabert2"
-width = 32
-layers = 2
-heads = 2
-inner_width = 32
-
-[fit]
-epochs = 2
-batch = 16
-learning_rate = 0.01
-"""
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,15 @@
 """Products in 8 bits with scales that are fixed beforehand."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onnxruntime import InferenceSession
 
 from tests.training.quantisation.graphs import drawn, operators, product_graph
+from training.errors import ExportRefused
 from training.quantisation.static import (
+    Range,
     activations,
     by_column,
     quantise_products,
@@ -43,7 +46,16 @@ def test_ranges_are_those_of_the_batch() -> None:
     assert activations(graph) == ["x"]
     x = np.full((2, 16), 0.5, dtype=np.float32)
     x[1, 3], x[0, 2] = -4, 7
-    assert InferenceSession(with_ranges_measured(graph, ["x"])).run(None, {"x": x}) == [-4, 7]
+    measured = InferenceSession(with_ranges_measured(graph, ["x"])).run(None, {"x": x})
+    assert measured == [-4, 7, (30 * 0.25 + 16 + 49) / 32]
+
+
+def test_activations_with_a_few_large_values_stay_as_they_are() -> None:
+    assert Range(-1, 254, rms=6.7).fits_a_byte  # in steps of 1
+    outliers = Range(-1, 254, rms=6)
+    assert not outliers.fits_a_byte
+    with pytest.raises(ExportRefused, match="8 bits are too coarse"):
+        quantise_products(product_graph(drawn(16, 16)), {"x": outliers})
 
 
 def test_products_are_within_the_rounding_and_cut_off_beyond_the_range() -> None:
@@ -51,7 +63,7 @@ def test_products_are_within_the_rounding_and_cut_off_beyond_the_range() -> None
     expected = x @ weights + bias
 
     def answers(reach: float) -> np.ndarray:
-        graph = quantise_products(product_graph(weights, bias), {"x": (-reach, reach)})
+        graph = quantise_products(product_graph(weights, bias), {"x": Range(-reach, reach, rms=1)})
         assert operators(graph) == ["QuantizeLinear", "DequantizeLinear", "DequantizeLinear", "MatMul", "Add"]
         return InferenceSession(graph).run(None, {"x": x})[0]
 
