@@ -39,7 +39,7 @@ TargetName = Annotated[str, Field(pattern=TARGET_PATTERN)]
 
 Encoding = Literal["tokens", "one_hot", "dosage"]
 Scale = Literal["linear", "log2", "log10", "ln", "other"]
-Precision = Literal["fp32", "fp16", "int8"]
+Precision = Literal["fp32", "fp16", "int8", "int8-weights"]
 
 
 class Frozen(BaseModel):
@@ -239,6 +239,28 @@ class Golden(Frozen):
     examples: Annotated[tuple[GoldenExample, ...], Field(min_length=1)]
 
 
+class Quantised(Frozen):
+    """What 8 bits changed, measured when the bundle was written; differences are in standard deviations of a target.
+
+    Attributes:
+        fp32_sha256: digest of the manifest of the bundle in single precision that it was made of.
+        calibration_rows: training rows from which the scales of the activations were taken; 0 where none are needed.
+        compared: what both answered, in words.
+        compared_rows: how many of them.
+        largest_difference: to the answers in single precision.
+        rms_difference: the root of the mean square of that difference, of the target where it is largest.
+        largest_batch_difference: between a row alone and the same row in a batch.
+    """
+
+    fp32_sha256: Sha256
+    calibration_rows: Annotated[int, Field(ge=0)]
+    compared: str
+    compared_rows: Annotated[int, Field(ge=1)]
+    largest_difference: Annotated[float, Field(ge=0)]
+    rms_difference: Annotated[float, Field(ge=0)]
+    largest_batch_difference: Annotated[float, Field(ge=0)]
+
+
 class Provenance(Frozen):
     """How the bundle came to be.
 
@@ -259,7 +281,14 @@ class Provenance(Frozen):
 
 
 class Manifest(Frozen):
-    """Everything the service needs to know about a model, and nothing it must guess."""
+    """Everything the service needs to know about a model, and nothing it must guess.
+
+    Attributes:
+        precision: of the graph; `int8-weights`: 8 bits hold the weights alone, `int8`: the activations too, by fixed
+            scales.
+        parity: of the graph in single precision, where the bundle was made of one.
+        quantised: what 8 bits changed; None in single precision, or where it was not measured.
+    """
 
     format: Literal[1]
     name: Slug
@@ -275,6 +304,7 @@ class Manifest(Frozen):
     parity: Parity
     golden: Golden
     provenance: Provenance
+    quantised: Quantised | None = None
     citation: str
     licence: str
     intended_use: str
@@ -286,6 +316,8 @@ class Manifest(Frozen):
         names = [target.name for target in self.targets]
         if len(set(names)) < len(names):
             raise ValueError("two targets have the same name")
+        if self.quantised is not None and not self.precision.startswith("int8"):
+            raise ValueError("`quantised` belongs to the precisions `int8` and `int8-weights`, and only to them")
         if any(set(example.values) != set(names) for example in self.golden.examples):
             raise ValueError("a golden example does not name each target once")
         if not all(self._reads(example) for example in self.golden.examples):

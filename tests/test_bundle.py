@@ -40,6 +40,17 @@ def test_one_flipped_bit_is_noticed(tmp_path: Path) -> None:
         read_bundle(folder)
 
 
+QUANTISED = {
+    "fp32_sha256": "0" * 64,
+    "calibration_rows": 0,
+    "compared": "test rows",
+    "compared_rows": 1,
+    "largest_difference": 0,
+    "rms_difference": 0,
+    "largest_batch_difference": 0,
+}
+
+
 @pytest.mark.parametrize("name", ["model.onnx", MANIFEST])
 def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
     folder = write_toy_bundle(tmp_path)
@@ -54,6 +65,7 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
         ({"format": 2}, "format"),
         ({"surprise": 1}, "surprise"),
         ({"version": "one"}, "version"),
+        ({"quantised": QUANTISED}, "`quantised` belongs to the precisions `int8` and `int8-weights`, and only to them"),
         ({"name": "../up"}, "name"),
         ({"targets": []}, "targets"),
         ({"files": {}}, "`files` lacks model.onnx"),

@@ -109,3 +109,20 @@ def test_of_many_subsets_the_list_shows_the_median_and_not_the_first(run: Run, m
     genes = [score("this bundle") | {"subset": f"GENE{n}", "metrics": each} for n, each in enumerate(figures)]
     write_manifest(models / "gc", scores=genes)
     assert "median 0.450" in run("models", "list", "--models", models).out  # of 0, 0.1, … 0.9
+
+
+def test_a_bundle_in_8_bits_says_what_that_changed(run: Run, models: Path) -> None:
+    quantised = {
+        "fp32_sha256": "0" * 64,
+        "calibration_rows": 1024,
+        "compared": "test rows",
+        "compared_rows": 5057,
+        "largest_difference": 0.11,
+        "rms_difference": 0.021,
+        "largest_batch_difference": 8e-7,
+    }
+    write_manifest(models / "gc", precision="int8", quantised=quantised)
+    shown = run("models", "show", "gc", "--models", models).out
+    for text in ("at most 0.11 standard deviations, rms 0.021", "over 5,057 test rows", "1,024 training rows", "8e-07"):
+        assert text in " ".join(shown.split())
+    assert "int8, 2 files" in run("models", "verify", "gc", "--models", models).out

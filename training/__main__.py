@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import torch
@@ -11,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from app.bundle import read_bundle
 from app.errors import BasecastError
 from training.config import Config, read_config
 from training.crossvalidation import combine, crossvalidation_path, is_done, with_pooled_scores
@@ -38,6 +40,8 @@ from training.pretraining.run import pretrain as pretrain_model
 from training.processes import launched, refuse_several_processes
 from training.published.enformer import is_enformer
 from training.published.source import checkpoint_folder, shown_source
+from training.quantisation.bundle import quantise as quantise_bundle
+from training.quantisation.material import load_material, material_of
 from training.report.pages import write_report
 from training.showing import show_scores
 from training.watching import Watcher
@@ -62,6 +66,21 @@ class ScoredSplit(StrEnum):
     test = "test"
 
 
+class Quantisable(StrEnum):
+    """What a finished bundle can be written in."""
+
+    int8_weights = "int8-weights"
+    int8 = "int8"
+
+
+class Exportable(StrEnum):
+    """What a trained model can be written in."""
+
+    fp32 = "fp32"
+    int8_weights = "int8-weights"
+    int8 = "int8"
+
+
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="One of training/configs/, or your own.")]
 ConfigFiles = Annotated[list[Path], typer.Argument(metavar="CONFIG.toml...", help="Of the runs to report.")]
 Output = Annotated[Path, typer.Option(help="Folder of the report.")]
@@ -79,6 +98,8 @@ StepLimit = Annotated[int | None, typer.Option(min=0, help="Instead of the confi
 Minutes = Annotated[float | None, typer.Option(min=0, help="Instead of the configuration's limit; 0: none.")]
 Scored = Annotated[ScoredSplit, typer.Option(help="Rows to score; test is for the final figures only.")]
 Fold = Annotated[int | None, typer.Option(help="The fold to test, from 0, for a configuration with split.folds.")]
+
+ExportPrecision = Annotated[Exportable | None, typer.Option(help="Instead of the configuration's bundle.precision.")]
 
 DATA, RUNS, MODELS = Path("data"), Path("runs"), Path("models")
 
@@ -175,6 +196,7 @@ def export(
     threads: Threads = 0,
     made_by: MadeBy = "",
     fold: Fold = None,
+    precision: ExportPrecision = None,
 ) -> None:
     """Write the bundle, after checking that ONNX Runtime predicts what torch does."""
     _device("cpu", threads)
@@ -184,7 +206,35 @@ def export(
         return
     pipeline = _pipeline(config, runs, fold)
     evaluation = with_pooled_scores(load_evaluation(pipeline.folder), pipeline.config, runs)
-    _announce(export_bundle(pipeline, evaluation, models, command))
+    chosen = precision.value if precision else pipeline.config.bundle.precision
+    if chosen == "fp32":
+        _announce(export_bundle(pipeline, evaluation, models, command))
+        return
+    with TemporaryDirectory() as beside:
+        single = export_bundle(pipeline, evaluation, Path(beside), command)
+        _announce(single)
+        material = material_of(pipeline.config, pipeline.prepared.table)
+        _announce_8_bits(quantise_bundle(read_bundle(single.folder), chosen, models / single.folder.name, material))
+
+
+@app.command()
+def quantise(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder of a finished bundle in fp32.")],
+    precision: Annotated[Quantisable, typer.Option(help="8 bits for the weights alone, or for activations too.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder to write; its name is the bundle's. [BUNDLE-PRECISION]"),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="That it was trained with, prepared: calibrates and scores on its rows.")
+    ] = None,
+    runs: Runs = RUNS,
+    fold: Fold = None,
+) -> None:
+    """Write a bundle's like in 8 bits, and what that changed; refused where answers would depend on their batch."""
+    material = load_material(_settings(config, fold), runs) if config else None
+    folder = output or bundle.with_name(f"{bundle.resolve().name}-{precision.value}")
+    _announce_8_bits(quantise_bundle(read_bundle(bundle), precision.value, folder, material))
 
 
 @app.command()
@@ -303,6 +353,14 @@ def _refuse(kind: str, message: str) -> NoReturn:
 def _announce(written: Export) -> None:
     parity = written.manifest.parity.largest_difference
     console.print(f"{written.folder}: written; torch and ONNX Runtime differ by {parity:.1e} standard deviations")
+
+
+def _announce_8_bits(written: Export) -> None:
+    made = written.manifest.quantised
+    if made is not None:
+        apart = f"{made.largest_difference:.1e} at most, rms {made.rms_difference:.1e}"
+        where = f"over {made.compared_rows:,} {made.compared}"
+        console.print(f"{written.folder}: written; from fp32 it differs by {apart} standard deviations {where}")
 
 
 def _steps_of_people(config: Path, runs: Path) -> PeopleSteps | PersonalSteps | None:

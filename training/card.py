@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from app.bundle import Estimate, Manifest, Score
+from app.bundle import Estimate, Manifest, Quantised, Score
 from training.resampling import FEWEST_GROUPS
 
 # A table for each would be pages.
@@ -27,6 +27,7 @@ def model_card(manifest: Manifest, title: str, notes: str) -> bytes:
         "## Targets\n\n" + "\n".join(_target_rows(manifest)),
         "## Figures\n\n" + "\n\n".join(_figures(manifest)),
         notes.strip(),
+        "" if manifest.quantised is None else f"## Precision\n\n{_precision(manifest, manifest.quantised)}",
         f"## Model\n\n{_model(manifest)}",
         f"## Licence and citation\n\nLicence: {manifest.licence}\n\n{manifest.citation}",
     ]
@@ -162,6 +163,21 @@ def _model(manifest: Manifest) -> str:
         f"- Table: {_table(provenance.data_sha256)}\n"
         f"- Torch against ONNX Runtime: at most {manifest.parity.largest_difference:.1e} standard deviations "
         f"over batches of {shapes}"
+    )
+
+
+def _precision(manifest: Manifest, quantised: Quantised) -> str:
+    held = {
+        "int8": "Weights (7 bits) and activations (8 bits, by fixed scales taken from "
+        f"{quantised.calibration_rows:,} training rows, but where outliers would make them coarse)",
+        "int8-weights": "Weights (8 bits)",
+    }[manifest.precision]
+    return (
+        f"{held} of the larger matrix products are whole numbers; the rest is in single precision. Against the bundle "
+        f"in single precision (manifest SHA-256 `{quantised.fp32_sha256}`), in standard deviations of a target, over "
+        f"{quantised.compared_rows:,} {quantised.compared}: at most {quantised.largest_difference:.2g}, "
+        f"rms {quantised.rms_difference:.2g}. A row alone and in a batch differ by at most "
+        f"{quantised.largest_batch_difference:.1g}. How long it takes against single precision depends on the CPU."
     )
 
 

@@ -171,6 +171,11 @@ def predict_split(
     answers += [Answer(name, "", _predicted(other, rows, device)) for name, other in beside.items()]
     if config.evaluation.kmer_ridge:
         answers += _ridge_answers(pipeline.prepared.table, rows, config)
+    return predictions_of(rows, config, answers)
+
+
+def predictions_of(rows: Table, config: Config, answers: Sequence[Answer]) -> Predictions:
+    """What models answered for the rows of a split, beside what was measured for them."""
     return Predictions(
         ids=rows.ids,
         targets=rows.targets.names,

@@ -161,7 +161,7 @@ def predict_rows(model: ScaledModel, feeder: Feeder, rows: Sequence[Ids], standa
     answer = model.standardised if standardised else model
     device = model.mean.device
     pads = device.type != "cpu" and feeder.rules.encoding == "tokens"
-    batches = list(batches_of_similar_length(rows, PREDICTION_POSITIONS) if pads else _batches_of_one_length(rows))
+    batches = list(batches_of_similar_length(rows, PREDICTION_POSITIONS) if pads else batches_of_one_length(rows))
     answers = [_answer(answer, feeder.tensors([rows[row] for row in batch]), device) for batch in batches]
     answered: Floats = torch.cat(answers).cpu().numpy()
     predicted = np.empty_like(answered)
@@ -191,7 +191,8 @@ def batches_of_similar_length(rows: Sequence[Ids], most_positions: int) -> Itera
         yield batch
 
 
-def _batches_of_one_length(rows: Sequence[Ids]) -> Iterator[list[int]]:
+def batches_of_one_length(rows: Sequence[Ids]) -> Iterator[list[int]]:
+    """Indices of rows, sorted by length, in batches of rows that are equally long."""
     by_length = sorted(range(len(rows)), key=lambda row: len(rows[row]))
     for length, same in groupby(by_length, key=lambda row: len(rows[row])):
         indices = list(same)

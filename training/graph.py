@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from torch import Tensor, nn
 
 from app.bundle import Encoding, Input
 from app.encoding import Ids
+from training.backbones.dnabert2 import Dnabert2
+from training.backbones.dnabert2_graph import Dnabert2Graph
 from training.errors import ExportRefused
 from training.feeder import Feeder
 from training.regressor import ScaledModel
@@ -81,10 +84,20 @@ def export_graph(model: ScaledModel, feeder: Feeder) -> bytes:
         ExportRefused: the weights are more than a graph can hold.
     """
     _refuse_too_large(model)
-    graph = GRAPHS[feeder.rules.encoding](model).eval()
+    graph = GRAPHS[feeder.rules.encoding](_arranged(model)).eval()
     names = INPUT_NAMES[feeder.rules.encoding]
     example = feeder.tensors(random_rows(feeder, [_traced_length(feeder.rules)] * TRACED_ROWS, seed=0))
     return onnx_bytes(graph, example, names, "values", _free_axes(feeder.rules))
+
+
+def _arranged(model: ScaledModel) -> ScaledModel:
+    """The model as ONNX Runtime computes it best; itself, where nothing is known to be better."""
+    backbone = getattr(model, "backbone", None)
+    if not isinstance(backbone, Dnabert2):
+        return model
+    arranged = deepcopy(model)
+    arranged.backbone = Dnabert2Graph(backbone)
+    return arranged
 
 
 def onnx_bytes(

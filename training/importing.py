@@ -54,6 +54,7 @@ class ImportCard:
     """In the order of the model's outputs."""
 
     def __post_init__(self) -> None:
+        self.bundle.refuse_8_bits()
         names = [target.name for target in self.targets]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ConfigError(f"targets: {twice[0]} stands there twice; each output needs a name of its own")

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-from app.bundle import Estimate, Input, Manifest, Score, Target
+from app.bundle import Estimate, Input, Manifest, Quantised, Score, Target
 from app.encoding import accepted_letters
 
 WIDEST_MODEL_NAME = 22
@@ -147,7 +147,7 @@ def _figure(name: str, figure: Estimate) -> str:
 
 def _provenance(manifest: Manifest) -> dict[str, str]:
     made = manifest.provenance
-    return {
+    facts = {
         "architecture": made.architecture,
         "parameters": f"{made.parameters:,}",
         "precision": manifest.precision,
@@ -156,4 +156,14 @@ def _provenance(manifest: Manifest) -> dict[str, str]:
         "command": made.command,
         "torch to ONNX": f"at most {manifest.parity.largest_difference:.2g} standard deviations apart",
         "golden examples": f"{len(manifest.golden.examples)}, within {manifest.golden.tolerance:g}",
+    }
+    return facts | ({} if manifest.quantised is None else _quantised(manifest.quantised))
+
+
+def _quantised(quantised: Quantised) -> dict[str, str]:
+    within = f"at most {quantised.largest_difference:.2g} standard deviations, rms {quantised.rms_difference:.2g}"
+    return {
+        "8 bits to fp32": f"{within}, over {quantised.compared_rows:,} {quantised.compared}",
+        "calibrated on": f"{quantised.calibration_rows:,} training rows" if quantised.calibration_rows else "nothing",
+        "alone to in a batch": f"at most {quantised.largest_batch_difference:.2g} standard deviations apart",
     }

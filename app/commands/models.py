@@ -101,8 +101,8 @@ def _verify(path: Path, device: str, allow_cpu: bool) -> bool:
         say(results(), f"FAILED  {path.name}  {error}", "red")
         return False
     manifest = bundle.manifest
-    examples, files = len(manifest.golden.examples), len(manifest.files)
-    what = f"{files} files, {examples} golden examples on {graphs[0].provider.removesuffix('ExecutionProvider')}"
+    examples, files = len(manifest.golden.examples), f"{manifest.precision}, {len(manifest.files)} files"
+    what = f"{files}, {examples} golden examples on {graphs[0].provider.removesuffix('ExecutionProvider')}"
     seconds = time.monotonic() - started
     say(results(), f"OK      {manifest.name}@{manifest.version}  {what}, {seconds:.1f} s", "green")
     return True

@@ -76,6 +76,9 @@ class BundleConfig(BundleWords):
     """Longest input in tokens, special ones included; 0: what `max_bases` comes to at worst. A model with so many
     positions may allow less, and a sequence that gives more is refused."""
 
+    precision: Literal["fp32", "int8-weights", "int8"] = "fp32"
+    """Of the bundle that `export` writes; `--precision` there puts another in its place."""
+
     window: WindowAround | None = None
     """Where sequences of a genome lie around a gene; left out for reporters and other sequences that lie nowhere."""
 
@@ -90,3 +93,14 @@ class BundleConfig(BundleWords):
         bases = self.window.upstream_bases + self.window.downstream_bases if self.window else self.max_bases
         if not self.min_bases <= bases <= self.max_bases:
             raise ConfigError(f"bundle.window: has {bases} bases, which are not between min_bases and max_bases")
+
+    def refuse_8_bits(self) -> None:
+        """What is imported is written in single precision, and may be quantised then.
+
+        Raises:
+            ConfigError: another precision is asked for.
+        """
+        if self.precision != "fp32":
+            raise ConfigError(
+                "bundle.precision: an import is in fp32; `python -m training quantise` goes on from there"
+            )

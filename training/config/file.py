@@ -10,7 +10,7 @@ from training.errors import ConfigError
 from training.reading import read_dataclass, read_toml
 
 # A configuration that extends another would write into the other's runs, or boast of what the other tried.
-OF_ONE_MODEL = frozenset({"name", "title", "card"})
+OF_ONE_MODEL = frozenset({"name", "title", "card", "precision"})
 
 
 def read_config(path: Path) -> Config:
