@@ -99,7 +99,7 @@ def compare_groups(
     """
     sizes = {group.rows for group in rates}
     candidates = {
-        Candidate(_label(*pair), _limits(*pair)): under_limits(rates, *pair)
+        Candidate(*group_limits(*pair)): under_limits(rates, *pair)
         for pair in [usual, *itertools.product(sorted(sizes, reverse=True), sorted(most_tokens, reverse=True))]
     }
     compared = compare(title, list(candidates), {it.label: rate for it, rate in candidates.items()})
@@ -125,9 +125,7 @@ def settings_of(comparisons: Iterable[Comparison]) -> dict[str, float]:
     return {name: value for it in comparisons for name, value in it.settings.items()}
 
 
-def _label(rows: int, tokens: int) -> str:
-    return f"at most {rows:,} rows, {tokens:,} tokens"
-
-
-def _limits(rows: int, tokens: int) -> tuple[tuple[str, float], ...]:
-    return ("max_batch_sequences", rows), ("max_batch_tokens", tokens)
+def group_limits(rows: int, tokens: int) -> tuple[str, tuple[tuple[str, float], ...]]:
+    """Limits of a batch as a candidate: in words, and as settings."""
+    label = f"at most {rows:,} rows, {tokens:,} tokens"
+    return label, (("max_batch_sequences", rows), ("max_batch_tokens", tokens))

@@ -13,7 +13,7 @@ from functools import partial
 
 from app.batching import CPU_LIMITS, GPU_LIMITS, BatchLimits, Job, choose_batch
 from app.bundle import Bundle
-from app.comparison import Candidate, Comparison, Group, Rate, compare, compare_groups
+from app.comparison import Candidate, Comparison, Group, Rate, compare, compare_groups, group_limits
 from app.encoding import EncodedSequence, Ids, SequenceEncoder
 from app.engine import OnnxGraph
 from app.errors import OutOfMemory
@@ -24,10 +24,12 @@ from app.timing import interleaved, timed
 Progress = Callable[[str, float], object]  # what is tried, and the share of the time that has passed
 
 ROWS = 64
+GPU_COPIES = 64  # of them, for batches to be full
 SIZES = (32, 16, 8, 4, 2, 1)
 PADDING = (0.05, 0.1, 0.2)
 CPU_TOKENS = (512, 1024, 2048, 4096, 8192)
 GPU_TOKENS = (16_384, 32_768, 131_072, 262_144)
+TOKENS_PER_ROW = 64  # of a budget, at least, so that short rows do not fill a batch with more rows than pay
 ROUNDS = 4  # of each candidate that shall have time
 SEED = 7
 
@@ -39,7 +41,7 @@ class Bench:
     Attributes:
         graph: a bundle's first.
         rows: such as it reads, of all lengths.
-        row_seconds: of one of the middle length, about.
+        row_seconds: of one of the middle length, about; on a GPU in company.
         masked: whether rows of different lengths may share a batch.
     """
 
@@ -71,10 +73,10 @@ def set_up(bundle: Bundle, device: str, allow_cpu: bool) -> Bench:
         BundleError: it does not open there, or predicts something else than it promises.
     """
     graph = open_graphs(bundle, device, allow_cpu=allow_cpu)[0]
-    rows = sorted(_rows(bundle, graph), key=len)
-    middle = rows[len(rows) // 2]
-    graph.predict([middle])
-    seconds = min(timed(lambda: graph.predict([middle]), time.perf_counter) for _ in range(ROUNDS))
+    copies, company = (1, 1) if graph.on_cpu else (GPU_COPIES, ROWS)
+    rows = sorted(_rows(bundle, graph) * copies, key=len)
+    group = [rows[len(rows) // 2]] * company
+    seconds = min(timed(lambda: graph.predict(group), time.perf_counter) for _ in range(ROUNDS)) / company
     return Bench(bundle, device, allow_cpu, graph, rows, seconds, bundle.manifest.input.encoding == "tokens")
 
 
@@ -137,11 +139,14 @@ def try_padding(bench: Bench, seconds: float, progress: Progress) -> Comparison:
 
 
 def try_budgets(bench: Bench, seconds: float, progress: Progress) -> Comparison:
-    """On a GPU: how many tokens a batch may have; what does not fit is no candidate."""
-    budgets = [GPU_LIMITS.max_tokens, *(it for it in GPU_TOKENS if _fits(bench, it))]
-    candidates = [Candidate(f"at most {tokens:,} tokens", (("max_batch_tokens", tokens),)) for tokens in budgets]
-    limits = [replace(GPU_LIMITS, max_tokens=tokens, max_sequences=tokens) for tokens in budgets]
-    title = "tokens of a batch, rows a second"
+    """On a GPU: how many rows and tokens a batch may have; what does not fit is no candidate."""
+    usual = GPU_LIMITS
+    while not _fits(bench, usual.max_tokens):
+        usual = replace(usual, max_tokens=usual.max_tokens // 2)
+    budgets = [tokens for tokens in GPU_TOKENS if tokens < usual.max_tokens or _fits(bench, tokens)]
+    limits = [usual, *(replace(usual, max_tokens=it, max_sequences=it // TOKENS_PER_ROW) for it in budgets)]
+    candidates = [Candidate(*group_limits(it.max_sequences, it.max_tokens)) for it in limits]
+    title = "rows and tokens of a batch, rows a second"
     return _try_limits(bench, seconds, progress, title, list(zip(candidates, limits, strict=True)))
 
 
@@ -186,7 +191,8 @@ def _try_limits(
 ) -> Comparison:
     count = bench.affordable(seconds, len(candidates))
     rows = random.Random(SEED).sample(list(bench.rows), count)  # noqa: S311 - no secret
-    runs = {it.label: partial(_predict_all, bench.graph, _packed(rows, limits)) for it, limits in candidates}
+    padded = [(it, limits if bench.masked else replace(limits, max_padding=0.0)) for it, limits in candidates]
+    runs = {it.label: partial(_predict_all, bench.graph, _packed(rows, limits)) for it, limits in padded}
     clock = time.thread_time if bench.graph.on_cpu else time.perf_counter
     found = interleaved(runs, seconds, clock, partial(progress, title))
     rates = {label: Rate.of(count, spent) for label, spent in found.items()}
@@ -215,8 +221,11 @@ def _packed(rows: Sequence[Ids], limits: BatchLimits) -> list[list[Ids]]:
 
 
 def _fits(bench: Bench, tokens: int) -> bool:
+    """Whether the longest rows fit into memory, as many as may be in a batch; a single one is always worth a try."""
+    rows = tokens // len(bench.rows[-1])
     try:
-        bench.graph.predict([bench.rows[-1]] * max(1, tokens // len(bench.rows[-1])))
+        if rows > 1:
+            bench.graph.predict([bench.rows[-1]] * rows)
     except OutOfMemory:
         bench.graph.rebuild()
         return False
