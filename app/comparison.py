@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 # What a change has to gain, even where repetitions differ by less: settings that gain nothing only make things harder.
 LEAST_GAIN = 0.05
+# Threads that wait for each other leave something of them, too.
+LEAST_OF_THE_CORES = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,14 @@ class Comparison:
         usual: what is served without any of these settings.
         chosen: what is worth setting; the usual one where nothing is.
         rates: of each candidate, by label.
+        doubt: why nothing can be said, if so.
     """
 
     title: str
     usual: Candidate
     chosen: Candidate
     rates: Mapping[str, Rate]
+    doubt: str = ""
 
     @property
     def settings(self) -> Mapping[str, float]:
@@ -76,6 +80,14 @@ def compare(title: str, candidates: Sequence[Candidate], rates: Mapping[str, Rat
     gain = after.per_second / before.per_second - 1
     clearly = gain > max(LEAST_GAIN, before.spread, after.spread)
     return Comparison(title, usual, best if clearly else usual, rates)
+
+
+def doubted(comparison: Comparison, had_of_the_cores: float) -> Comparison:
+    """A comparison by the wall clock of candidates that use every core, unless others had too much of the cores."""
+    if had_of_the_cores >= LEAST_OF_THE_CORES:
+        return comparison
+    doubt = f"other work had the cores, of which this had {had_of_the_cores:.0%}; measure on a quiet machine"
+    return replace(comparison, chosen=comparison.usual, doubt=doubt)
 
 
 class Group(NamedTuple):

@@ -13,7 +13,7 @@ from functools import partial
 
 from app.batching import CPU_LIMITS, GPU_LIMITS, BatchLimits, Job, choose_batch
 from app.bundle import Bundle
-from app.comparison import Candidate, Comparison, Group, Rate, compare, compare_groups, group_limits
+from app.comparison import Candidate, Comparison, Group, Rate, compare, compare_groups, doubted, group_limits
 from app.encoding import EncodedSequence, Ids, SequenceEncoder
 from app.engine import OnnxGraph
 from app.errors import OutOfMemory
@@ -97,11 +97,14 @@ def try_threads(bench: Bench, seconds: float, progress: Progress) -> Comparison:
     cores = len(os.sched_getaffinity(0))
     pairs = [(cores // intra, intra) for intra in _divisors(cores)]
     candidates = [
-        Candidate(f"{runs} at once on {intra} cores each", (("threads", runs), ("intra_op_threads", intra)))
+        Candidate(f"{runs} at once, cores of each: {intra}", (("threads", runs), ("intra_op_threads", intra)))
         for runs, intra in pairs
     ]
     title = "batches at once, rows a second of the machine"
-    return _try_at_once(bench, seconds, partial(progress, title), title, list(zip(candidates, pairs, strict=True)))
+    began, cpu_began = time.perf_counter(), time.process_time()
+    compared = _try_at_once(bench, seconds, partial(progress, title), title, list(zip(candidates, pairs, strict=True)))
+    possible = (time.perf_counter() - began) * cores
+    return doubted(compared, (time.process_time() - cpu_began) / possible)
 
 
 def try_runs(bench: Bench, seconds: float, progress: Progress) -> Comparison:

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.comparison import LEAST_GAIN, Candidate, Group, Rate, compare, compare_groups, settings_of, under_limits
+from app.comparison import (
+    LEAST_GAIN,
+    Candidate,
+    Group,
+    Rate,
+    compare,
+    compare_groups,
+    doubted,
+    settings_of,
+    under_limits,
+)
 
 USUAL = Candidate("usual")
 OTHER = Candidate("other", (("threads", 2),))
@@ -31,6 +41,13 @@ def test_the_usual_stays_unless_another_clearly_beats_it(usual: Rate, other: Rat
     compared = compare("runs", [USUAL, OTHER], {"usual": usual, "other": other})
     assert (compared.chosen is OTHER) == worth
     assert settings_of([compared]) == ({"threads": 2} if worth else {})
+
+
+@pytest.mark.parametrize(("share", "stays"), [(0.95, False), (0.6, False), (0.59, True)])
+def test_by_the_wall_clock_nothing_is_chosen_where_others_have_the_cores(share: float, *, stays: bool) -> None:
+    compared = compare("runs", [USUAL, OTHER], {"usual": Rate(1, 0, 9), "other": Rate(2, 0, 9)})
+    seen = doubted(compared, share)
+    assert (seen.chosen is USUAL) == stays == bool(seen.doubt)
 
 
 # A row alone takes 1 s at any length; in fours it gains at 10 tokens and loses at 100.

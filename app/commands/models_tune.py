@@ -77,6 +77,8 @@ def _figures(rate: Rate) -> tuple[str, str, str]:
 
 
 def _verdict(comparison: Comparison) -> str:
+    if comparison.doubt:
+        return f"nothing can be said: {comparison.doubt}"
     if comparison.chosen == comparison.usual:
         return f"nothing is clearly better than the default: {comparison.usual.label}"
     return f"better than {comparison.usual.label}: {comparison.chosen.label}"
@@ -106,6 +108,7 @@ def _document(
                 "title": it.title,
                 "usual": it.usual.label,
                 "chosen": it.chosen.label,
+                "doubt": it.doubt or None,
                 "candidates": {label: asdict(rate) for label, rate in it.rates.items()},
             }
             for it in comparisons
