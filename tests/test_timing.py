@@ -38,6 +38,18 @@ def test_without_time_only_the_smallest_group_is_measured() -> None:
     assert runs == [2]
 
 
+def test_what_costs_too_much_is_left_out_and_the_others_go_on() -> None:
+    clock, runs = Clock(), []
+
+    def run(rows: int) -> None:
+        runs.append(rows)
+        clock.now += rows
+
+    # 2 to begin with, then 2 + 2 x 1 to warm up and measure; 32 would take 64 of the 56 that are left
+    assert row_seconds(run, (2, 1, 32), 60, clock) == {2: 1.0, 1: 1.0}
+    assert runs == [2, 2, 1, 1, *([2, 1] * 4)]
+
+
 def test_what_does_not_fit_is_no_candidate_and_a_lost_device_is_an_error() -> None:
     def full(rows: int) -> None:
         if rows > 2:
