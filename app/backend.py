@@ -24,9 +24,11 @@ from app.queue.memory import MemoryQueue
 from app.queue.redis.api_side import ApiSide
 from app.queue.redis.checks import preflight
 from app.queue.redis.scripts import script_of
-from app.session import CUDA
+from app.session import CPU, CUDA
 from app.settings import Settings
+from app.strategy import Tuning, concurrent_runs
 from app.tracing import NO_TRACING, Tracing, open_tracing
+from app.watchdog import Watchdog
 from app.worker import Worker
 
 
@@ -62,6 +64,22 @@ def tracing_for(settings: Settings) -> Tracing:
     return open_tracing(settings.otlp_endpoint) if settings.traces_wanted else NO_TRACING
 
 
+def tuning_for(settings: Settings) -> Tuning:
+    """What of the settings is about how models are computed."""
+    return Tuning(
+        settings.intra_op_threads,
+        settings.max_batch_sequences,
+        settings.max_batch_tokens,
+        settings.max_padding,
+        settings.length_multiple,
+    )
+
+
+def runs_for(settings: Settings, provider: str) -> int:
+    """How many batches are computed at once."""
+    return concurrent_runs(settings.threads, settings.compute_threads, on_cpu=provider == CPU)
+
+
 def backend_for(
     bundles: Sequence[Bundle],
     counted: Sequence[Sequence[ModelMetrics]],
@@ -87,16 +105,17 @@ def in_this_process(
     bundles: Sequence[Bundle], counted: Sequence[Sequence[ModelMetrics]], settings: Settings, tracing: Tracing
 ) -> Backend:
     """Workers in this process, with queues in its memory."""
-    compute = Compute.of(settings.compute_threads, settings.watchdog_ms / 1000)
+    watchdog = Watchdog(Fuse(), settings.watchdog_ms / 1000)
+    loaded = [load(bundle, settings.device, settings.cpu_allowed, watchdog, tuning_for(settings)) for bundle in bundles]
+    provider = loaded[0][0].graph.provider
+    compute = Compute.of(runs_for(settings, provider), watchdog)
     records = Records(f"{socket.gethostname()}-{os.getpid()}", settings.log_batches_from_ms, tracing)
-    queues, workers, provider = dict[str, JobQueue](), dict[str, Worker](), ""
-    for bundle, counters in zip(bundles, counted, strict=True):
-        graphs = load(bundle, settings.device, settings.cpu_allowed, compute.watchdog)
-        for loaded, counter in zip(graphs, counters, strict=True):
+    queues, workers = dict[str, JobQueue](), dict[str, Worker]()
+    for graphs, counters in zip(loaded, counted, strict=True):
+        for graph, counter in zip(graphs, counters, strict=True):
             queue = MemoryQueue(settings.max_queue_tokens, counter, compute.threads)
-            queues[loaded.work_digest] = queue
-            workers[loaded.work_digest] = hire(loaded, queue, compute, counter, records)
-            provider = loaded.graph.provider
+            queues[graph.work_digest] = queue
+            workers[graph.work_digest] = hire(graph, queue, compute, counter, records)
     return Backend(
         queues,
         provider,

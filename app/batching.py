@@ -112,7 +112,7 @@ class BatchLimits:
             raise ValueError("max_padding must be at least 0 and below 1")
 
 
-# Padding costs in full on a CPU and batching gains little there; a GPU wants large batches above all.
+# Padding costs in full on a CPU; a GPU wants large batches above all. What a device was measured to want comes on top.
 CPU_LIMITS = BatchLimits()
 GPU_LIMITS = BatchLimits(max_sequences=256, max_tokens=65_536, max_padding=0.2, window_jobs=1024)
 

@@ -13,6 +13,7 @@ from app.commands.haplotypes import haplotypes
 from app.commands.individual import individual
 from app.commands.keys import keys
 from app.commands.models import models
+from app.commands.models_tune import tune
 from app.commands.mutagenesis import mutagenesis
 from app.commands.predict import predict
 from app.commands.serve import serve
@@ -35,6 +36,7 @@ basecast.command()(individual)
 basecast.command()(haplotypes)
 basecast.command()(variants)
 basecast.command()(mutagenesis)
+models.command()(tune)
 basecast.add_typer(models, name="models")
 basecast.add_typer(keys, name="keys")
 basecast.add_typer(config, name="config")

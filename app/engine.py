@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +15,19 @@ from app.encoding import EncodedSequence, Ids, SequenceEncoder
 from app.errors import InferenceFailed
 from app.golden import check_golden, refused, sequences
 from app.session import CPU, Device, Feed, OnnxSession
+from app.timing import row_seconds
 
 Values = npt.NDArray[np.float32]  # (batch, targets), in the targets' units
 
 GRAPH_INPUTS = {"tokens": {"input_ids", "attention_mask"}, "one_hot": {"bases"}, "dosage": {"dosage"}}
 ONE_HOT = np.vstack([np.eye(4, dtype=np.float32), np.zeros((1, 4), dtype=np.float32)])  # A C G T, N = zeros
+
+# Its fast attention kernels want it (fp16), and it sees fewer shapes.
+CUDA_LENGTH_MULTIPLE = 8
+
+PAIR = 2  # in which the golden examples have been predicted
+GROUPS = (PAIR, 1, 8, 32)  # of rows, that are measured
+MEASURE_SECONDS = 0.1  # for each graph, beyond its first group
 
 
 class OnnxGraph(ABC):
@@ -29,14 +37,12 @@ class OnnxGraph(ABC):
         session: of the graph.
         make_feed: its inputs for a batch.
         values: how many an answer has; None for as many as the first one has.
-
-    Attributes:
-        seconds_per_token: measured when the golden examples were checked.
     """
+
+    length_multiple = 1
 
     def __init__(self, session: OnnxSession, make_feed: Callable[[Sequence[Ids]], Feed], values: int | None) -> None:
         self._session, self._make_feed, self._values = session, make_feed, values
-        self.seconds_per_token = 0.0
 
     @property
     def provider(self) -> str:
@@ -75,11 +81,14 @@ class OnnxGraph(ABC):
             raise InferenceFailed(f"The graph answers an array of shape {values.shape} for {expected}.")
         return values
 
-    def measure(self, row: Ids) -> None:
-        """Note how long the graph, which is warm, takes for a token of this input."""
-        started = time.perf_counter()
-        self.predict([row, row])
-        self.seconds_per_token = (time.perf_counter() - started) / (2 * len(row))
+    def row_seconds(self) -> Mapping[int, float]:
+        """What an example takes in groups of some sizes, by how many they are; a pair is always there.
+
+        On a CPU by the time that the thread had a core, so that it says nothing of what else the machine does.
+        """
+        row = self.example_row()
+        clock = time.thread_time if self.on_cpu and self._session.threads == 1 else time.perf_counter
+        return row_seconds(lambda rows: self.predict([row] * rows), GROUPS, MEASURE_SECONDS, clock)
 
     def time_longest(self) -> float:
         """Seconds that the longest input takes by itself, once the device has seen one of its length."""
@@ -108,6 +117,10 @@ class OnnxGraph(ABC):
         """
 
     @abstractmethod
+    def example_row(self) -> Ids:
+        """An input such as are predicted."""
+
+    @abstractmethod
     def longest_row(self) -> Ids:
         """An input as long as it may be."""
 
@@ -120,12 +133,20 @@ class OnnxModel(OnnxGraph):
         device: `cpu`, `cuda:N`, or `auto` (CUDA where this ONNX Runtime has it, else the CPU).
         threads: intra-op threads on the CPU.
         allow_cpu: accept the CPU when CUDA was asked for and did not start.
+        length_multiple: what the length of a padded batch is rounded up to; None leaves it to the device.
 
     Raises:
         BundleError: the graph does not load, has other inputs or outputs, or fails a golden example.
     """
 
-    def __init__(self, bundle: Bundle, device: Device = "cpu", threads: int = 1, allow_cpu: bool = True) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        device: Device = "cpu",
+        threads: int = 1,
+        allow_cpu: bool = True,
+        length_multiple: int | None = None,
+    ) -> None:
         self.manifest = bundle.manifest
         self.sha256 = bundle.sha256
         rules = self.manifest.input
@@ -134,13 +155,16 @@ class OnnxModel(OnnxGraph):
         self._encoder = SequenceEncoder(bundle.manifest, bundle.files)
         inputs = GRAPH_INPUTS[rules.encoding]
         session = OnnxSession(bundle, GRAPH, inputs, "values", device, threads, allow_cpu)
-        super().__init__(session, lambda rows: feed(rows, rules), len(self.manifest.targets))
+        self.length_multiple = multiple_for(session.provider, rules, length_multiple)
+        super().__init__(session, lambda rows: feed(rows, rules, self.length_multiple), len(self.manifest.targets))
         self.verify()
 
     def verify(self) -> None:
         rows = self._golden_rows()
         check_golden(self.manifest, lambda: np.stack([self.predict([row, row]) for row in rows]))
-        self.measure(rows[-1])
+
+    def example_row(self) -> Ids:
+        return self._golden_rows()[-1]
 
     def longest_row(self) -> Ids:
         return np.resize(self._golden_rows()[0], self.manifest.input.max_tokens)  # repeats it
@@ -152,15 +176,30 @@ class OnnxModel(OnnxGraph):
         return rows
 
 
-def feed(rows: Sequence[Ids], rules: Input) -> Feed:
-    """The graph's inputs for a batch of encoded sequences."""
+def multiple_for(provider: str, rules: Input, wanted: int | None) -> int:
+    """What the length of a padded batch is rounded up to: 1 where nothing may be padded."""
+    if rules.encoding != "tokens":
+        return 1
+    return wanted or (1 if provider == CPU else CUDA_LENGTH_MULTIPLE)
+
+
+def feed(rows: Sequence[Ids], rules: Input, length_multiple: int = 1) -> Feed:
+    """The graph's inputs for a batch of encoded sequences.
+
+    Args:
+        length_multiple: what the length of the longest is rounded up to by padding, if the model reads so much.
+    """
     if rules.encoding == "one_hot":
-        return {"bases": ONE_HOT[np.stack(rows)]}  # (batch, length, 4)
+        return {"bases": ONE_HOT.take(np.array(rows), axis=0)}  # (batch, length, 4)
     if rules.encoding == "dosage":
-        return {"dosage": np.stack(rows)}  # (batch, variants)
-    longest = max(len(row) for row in rows)
-    input_ids = np.full((len(rows), longest), rules.pad_token_id, dtype=np.int64)
-    attention_mask = np.zeros((len(rows), longest), dtype=np.int64)
+        return {"dosage": np.array(rows)}  # (batch, variants)
+    longest, shortest = max(map(len, rows)), min(map(len, rows))
+    length = max(longest, min(rules.max_tokens, -(-longest // length_multiple) * length_multiple))
+    if shortest == length:
+        input_ids = np.array(rows, dtype=np.int64)
+        return {"input_ids": input_ids, "attention_mask": np.ones_like(input_ids)}
+    input_ids = np.full((len(rows), length), rules.pad_token_id, dtype=np.int64)
+    attention_mask = np.zeros((len(rows), length), dtype=np.int64)
     for index, row in enumerate(rows):
         input_ids[index, : len(row)] = row
         attention_mask[index, : len(row)] = 1

@@ -9,21 +9,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.batch_record import BatchRecord
-from app.batching import CPU_LIMITS, GPU_LIMITS, BatchLimits
-from app.bundle import HEAD, Bundle, Manifest, find_bundles, read_bundle
-from app.engine import OnnxGraph
-from app.errors import BundleError, DeviceLost
-from app.fuse import Fuse
+from app.batching import BatchLimits
+from app.bundle import HEAD, Bundle, find_bundles, read_bundle
+from app.engine import PAIR, OnnxGraph
+from app.errors import BundleError, DeviceLost, OutOfMemory
 from app.metrics import Metrics, ModelMetrics
 from app.queue import JobSource
 from app.recovery import RecoveringModel
 from app.segmented_engine import open_graphs
+from app.strategy import Measured, Strategy, Tuning, choose_limits
 from app.tracing import Tracing
-from app.watchdog import PATIENCE, Speed, Watchdog
+from app.watchdog import Speed, Watchdog
 from app.worker import Worker
 
-# Long beside the hop to a compute thread, short beside what a caller notices.
-ROUND_SECONDS = 0.004
+UNTUNED = Tuning()
 
 
 @dataclass(frozen=True)
@@ -41,15 +40,14 @@ class Compute:
     watchdog: Watchdog
 
     @classmethod
-    def of(cls, threads: int, watchdog_seconds: float) -> Compute:
-        """So many threads, and a watchdog with a fuse of its own."""
-        pool = ThreadPoolExecutor(threads, thread_name_prefix="compute")
-        return cls(pool, threads, Watchdog(Fuse(), watchdog_seconds))
+    def of(cls, threads: int, watchdog: Watchdog) -> Compute:
+        """So many threads, which a watchdog watches."""
+        return cls(ThreadPoolExecutor(threads, thread_name_prefix="compute"), threads, watchdog)
 
 
 @dataclass(frozen=True)
 class LoadedGraph:
-    """A verified graph, how fast it is, and how its batches are formed.
+    """A verified graph, how fast it is, and how it is served.
 
     Attributes:
         bundle: that it is of.
@@ -59,7 +57,7 @@ class LoadedGraph:
     bundle: Bundle
     name: str
     graph: OnnxGraph
-    limits: BatchLimits
+    strategy: Strategy
     speed: Speed
 
     @property
@@ -112,35 +110,74 @@ def count_each(bundles: Sequence[Bundle], metrics: Metrics) -> list[tuple[ModelM
 
 
 def load(
-    bundle: Bundle, device: str, allow_cpu: bool, watchdog: Watchdog, *, time_longest: bool = False
+    bundle: Bundle,
+    device: str,
+    allow_cpu: bool,
+    watchdog: Watchdog,
+    tuning: Tuning = UNTUNED,
+    *,
+    time_longest: bool = False,
 ) -> list[LoadedGraph]:
-    """Open a bundle's graphs on a device and let them prove themselves.
+    """Open a bundle's graphs on a device, let them prove themselves, and choose how to serve them.
 
     Args:
         bundle: verified.
         device, allow_cpu: where, and whether the CPU may stand in.
         watchdog: will watch their batches.
+        tuning: what the operator has chosen.
         time_longest: measure the longest input too, where others have to know how long to wait.
 
     Raises:
         BundleError: it does not open there, or predicts something else than it promises.
     """
-    named = zip(bundle.manifest.graphs, open_graphs(bundle, device, allow_cpu=allow_cpu), strict=True)
-    return [_measured(bundle, name, graph, watchdog, time_longest=time_longest) for name, graph in named]
+    threads, multiple = tuning.intra_op_threads, tuning.length_multiple
+    graphs = open_graphs(bundle, device, threads=threads, allow_cpu=allow_cpu, length_multiple=multiple)
+    return [
+        _measured(bundle, name, graph, watchdog, tuning, time_longest=time_longest)
+        for name, graph in zip(bundle.manifest.graphs, graphs, strict=True)
+    ]
 
 
-def _measured(bundle: Bundle, name: str, graph: OnnxGraph, watchdog: Watchdog, *, time_longest: bool) -> LoadedGraph:
+def _measured(
+    bundle: Bundle, name: str, graph: OnnxGraph, watchdog: Watchdog, tuning: Tuning, *, time_longest: bool
+) -> LoadedGraph:
     # What a head reads is no tokens but the numbers of all its segments' embeddings.
     segments = bundle.manifest.input.segments if name == HEAD else None
-    limits = batch_limits(
+    row_seconds = graph.row_seconds()
+    seconds_per_token = row_seconds[PAIR] / len(graph.example_row())
+    limits = choose_limits(
         bundle.manifest,
-        on_cpu=graph.on_cpu,
-        seconds_per_token=graph.seconds_per_token,
+        Measured(graph.on_cpu, seconds_per_token, row_seconds),
+        tuning,
         watchdog_seconds=watchdog.limit_seconds,
         tokens_per_position=len(graph.longest_row()) // segments.count if segments else 1,
     )
-    longest_seconds = _longest_seconds(graph) if time_longest else math.inf
-    return LoadedGraph(bundle, name, graph, limits, Speed(graph.seconds_per_token, longest_seconds))
+    if not graph.on_cpu:
+        limits = fitted(graph, limits)
+    strategy = Strategy(limits, tuning.intra_op_threads, graph.length_multiple)
+    longest_seconds = _longest_seconds(graph, seconds_per_token) if time_longest else math.inf
+    return LoadedGraph(bundle, name, graph, strategy, Speed(seconds_per_token, longest_seconds))
+
+
+def fitted(graph: OnnxGraph, limits: BatchLimits) -> BatchLimits:
+    """The limits, lowered until the largest batch that they allow fits into the device's memory.
+
+    It is computed first of all, so that what ONNX Runtime keeps of the memory is large enough for every other one; what
+    did not fit may have left that in pieces, so the session is opened anew.
+
+    Raises:
+        BundleError: the session does not open again.
+    """
+    row = graph.longest_row()
+    while (rows := min(limits.max_sequences, limits.max_tokens // len(row))) > 1:
+        try:
+            graph.predict([row] * rows)
+        except OutOfMemory:
+            limits = replace(limits, max_tokens=rows * len(row) // 2)
+            graph.rebuild()
+        else:
+            break
+    return limits
 
 
 def hire(loaded: LoadedGraph, source: JobSource, compute: Compute, counted: ModelMetrics, records: Records) -> Worker:
@@ -149,7 +186,7 @@ def hire(loaded: LoadedGraph, source: JobSource, compute: Compute, counted: Mode
     return Worker(
         source,
         RecoveringModel(loaded.graph),
-        loaded.limits,
+        loaded.strategy.limits,
         compute.pool,
         compute.threads,
         counted,
@@ -157,26 +194,6 @@ def hire(loaded: LoadedGraph, source: JobSource, compute: Compute, counted: Mode
         loaded.speed,
         records.of(loaded.bundle, loaded.name),
     )
-
-
-def batch_limits(
-    manifest: Manifest, *, on_cpu: bool, seconds_per_token: float, watchdog_seconds: float, tokens_per_position: int = 1
-) -> BatchLimits:
-    """How batches are formed for a graph on a device.
-
-    On a CPU nothing is gained by a batch that keeps a core for long, so none takes nearly as long as the watchdog
-    allows; on a GPU the speed of the small golden examples says too little of full batches.
-
-    Args:
-        tokens_per_position: how many numbers count as tokens of each place that the graph reads.
-    """
-    limits = replace(CPU_LIMITS if on_cpu else GPU_LIMITS, round_tokens=int(ROUND_SECONDS / seconds_per_token))
-    limits = replace(limits, max_tokens=limits.max_tokens * tokens_per_position)
-    if on_cpu:
-        within_patience = int(watchdog_seconds / PATIENCE / seconds_per_token)
-        limits = replace(limits, max_tokens=min(limits.max_tokens, max(1, within_patience)))
-    masked = manifest.input.encoding == "tokens"  # other graphs have no mask, so nothing may be padded
-    return limits if masked else replace(limits, max_padding=0.0)
 
 
 def _count(bundle: Bundle, metrics: Metrics, *, unique: bool) -> tuple[ModelMetrics, ...]:
@@ -194,10 +211,10 @@ def _parsed(version: str) -> tuple[int, ...]:
     return tuple(map(int, version.split(".")))
 
 
-def _longest_seconds(graph: OnnxGraph) -> float:
+def _longest_seconds(graph: OnnxGraph, seconds_per_token: float) -> float:
     try:
         return graph.time_longest()
     except DeviceLost:
         raise
     except Exception:  # noqa: BLE001 - whoever sends such an input is told so; others need not suffer
-        return graph.seconds_per_token * len(graph.longest_row())
+        return seconds_per_token * len(graph.longest_row())

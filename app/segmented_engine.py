@@ -9,7 +9,7 @@ import numpy as np
 
 from app.bundle import EMBEDDER, HEAD, Bundle, Manifest
 from app.encoding import Ids
-from app.engine import GRAPH_INPUTS, OnnxGraph, OnnxModel, Values, feed
+from app.engine import GRAPH_INPUTS, OnnxGraph, OnnxModel, Values, feed, multiple_for
 from app.golden import check_golden, refused, sequences
 from app.session import Device, Feed, OnnxSession
 from app.window_encoding import EncodedWindow, WindowEncoder
@@ -22,7 +22,7 @@ class SegmentedModel:
     """A bundle of two graphs.
 
     Args:
-        bundle, device, threads, allow_cpu: as for `OnnxModel`.
+        bundle, device, threads, allow_cpu, length_multiple: as for `OnnxModel`.
 
     Raises:
         BundleError: a graph does not load, has other inputs or outputs, or both together fail a golden example.
@@ -32,7 +32,14 @@ class SegmentedModel:
         head: the embeddings of a window's segments, end to end → values.
     """
 
-    def __init__(self, bundle: Bundle, device: Device = "cpu", threads: int = 1, allow_cpu: bool = True) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        device: Device = "cpu",
+        threads: int = 1,
+        allow_cpu: bool = True,
+        length_multiple: int | None = None,
+    ) -> None:
         self.manifest = manifest = bundle.manifest
         rules, segments = manifest.input, manifest.input.segments
         assert segments is not None  # noqa: S101 - what this class is for
@@ -40,7 +47,9 @@ class SegmentedModel:
         open_session = partial(OnnxSession, bundle, device=device, threads=threads, allow_cpu=allow_cpu)
         tokens = open_session(EMBEDDER, GRAPH_INPUTS["tokens"], "embedding")
         embeddings = open_session(HEAD, {"embeddings"}, "values")
-        self.embedder = _Part(tokens, lambda rows: feed(rows, rules), None, self.verify, rules.max_tokens)
+        multiple = multiple_for(tokens.provider, rules, length_multiple)
+        self.embedder = _Part(tokens, lambda rows: feed(rows, rules, multiple), None, self.verify, rules.max_tokens)
+        self.embedder.length_multiple = multiple
         joined = partial(head_feed, segments=segments.count)
         self.head = _Part(embeddings, joined, len(manifest.targets), self.verify, None)
         self.verify()
@@ -55,8 +64,6 @@ class SegmentedModel:
         check_golden(self.manifest, lambda: np.stack([self._predict_twice(window) for window in windows]))
         self.embedder.example = windows[-1].segments[-1]
         self.head.example = self._embedded(windows[-1])
-        self.embedder.measure(self.embedder.example)
-        self.head.measure(self.head.example)
 
     def predict(self, windows: Sequence[EncodedWindow]) -> Values:
         """(windows, targets) float32 for windows one by one: what the service answers, without its queue."""
@@ -97,19 +104,32 @@ class _Part(OnnxGraph):
     def verify(self) -> None:
         self._prove()
 
+    def example_row(self) -> Ids:
+        return self.example
+
     def longest_row(self) -> Ids:
         return np.resize(self.example, self._longest_tokens or len(self.example))  # repeats it
 
 
-def open_graphs(bundle: Bundle, device: Device = "cpu", *, allow_cpu: bool = True) -> tuple[OnnxGraph, ...]:
+def open_graphs(
+    bundle: Bundle,
+    device: Device = "cpu",
+    *,
+    threads: int = 1,
+    allow_cpu: bool = True,
+    length_multiple: int | None = None,
+) -> tuple[OnnxGraph, ...]:
     """The graphs of a bundle on a device, in the order of its manifest, once they have proved themselves.
+
+    Args:
+        bundle, device, threads, allow_cpu, length_multiple: as for `OnnxModel`.
 
     Raises:
         BundleError: they do not open there, or predict something else than the manifest promises.
     """
     if bundle.manifest.input.segments is None:
-        return (OnnxModel(bundle, device, allow_cpu=allow_cpu),)
-    model = SegmentedModel(bundle, device, allow_cpu=allow_cpu)
+        return (OnnxModel(bundle, device, threads, allow_cpu, length_multiple),)
+    model = SegmentedModel(bundle, device, threads, allow_cpu, length_multiple)
     return model.embedder, model.head
 
 

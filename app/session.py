@@ -57,6 +57,7 @@ class OnnxSession:
         self, bundle: Bundle, graph: str, inputs: set[str], output: str, device: Device, threads: int, allow_cpu: bool
     ) -> None:
         self._open = partial(_open, bundle, graph, device, threads, allow_cpu)
+        self.threads = threads
         self._output = output
         self._wants_gpu = device != "cpu" and (device != "auto" or CUDA in ort.get_available_providers())
         self._session: ort.InferenceSession | None = self._open()

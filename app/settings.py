@@ -56,7 +56,13 @@ class Settings(BaseSettings):
         heartbeat_file: a worker touches it every second while it works, for probes that look at its age.
         device: `auto`, `cpu` or `cuda:N`.
         allow_cpu: accept the CPU when CUDA does not start; by default only with `auto` and `cpu`.
-        threads: batches computed at once on a CPU, each on one core; 0 takes the cores this process may use.
+        threads: batches computed at once; 0 takes as many as the cores this process may use allow, and two on a GPU.
+        intra_op_threads: cores that compute one batch together; more make a large model's lone answers faster, and
+            all together slower.
+        max_batch_sequences, max_batch_tokens: of one batch; where they are not set, what was measured at the start
+            decides. `basecast models tune` measures which are best on a device.
+        max_padding: share of a batch that may be padding; 0 makes groups of equal length.
+        length_multiple: what the length of a padded batch is rounded up to; 8 on CUDA, 1 on a CPU.
         metrics_port: a port of its own for /metrics; without one it is served beside the other routes.
         processes: that serve one port; process k, from 0 on, has its metrics on `metrics_port` + k.
         max_sequences_in_flight, max_bases_in_flight: of all requests that one process answers at a time.
@@ -91,6 +97,11 @@ class Settings(BaseSettings):
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda:\d+)$")] = "auto"
     allow_cpu: bool | None = None
     threads: Annotated[int, Field(ge=0, le=1024)] = 0
+    intra_op_threads: Annotated[int, Field(ge=1, le=1024)] = 1
+    max_batch_sequences: Positive | None = None
+    max_batch_tokens: Positive | None = None
+    max_padding: Annotated[float, Field(ge=0, lt=1)] | None = None
+    length_multiple: Annotated[int, Field(ge=1, le=1024)] | None = None
     host: str = "127.0.0.1"
     port: Port = 8000
     metrics_port: Port | None = None
@@ -148,7 +159,8 @@ class Settings(BaseSettings):
 
     @property
     def compute_threads(self) -> int:
-        return self.threads or len(os.sched_getaffinity(0))
+        """Batches computed at once on a CPU."""
+        return self.threads or max(1, len(os.sched_getaffinity(0)) // self.intra_op_threads)
 
     @property
     def asks_for_keys(self) -> bool:

@@ -11,7 +11,7 @@ from itertools import chain
 from operator import attrgetter
 
 from app import __version__
-from app.backend import at_work, tracing_for
+from app.backend import at_work, runs_for, tracing_for, tuning_for
 from app.bundle import Manifest
 from app.errors import SettingsError
 from app.fuse import Fuse
@@ -24,7 +24,7 @@ from app.queue.redis.worker_side import WorkerSide
 from app.session import CUDA
 from app.settings import LEASES_PER_WATCHDOG, Settings
 from app.tracing import Tracing
-from app.watchdog import PATIENCE, Speed
+from app.watchdog import PATIENCE, Speed, Watchdog
 from app.worker import Worker
 
 
@@ -96,13 +96,11 @@ def create_worker_process(settings: Settings) -> WorkerProcess:
     metrics = Metrics(asks=False)
     bundles = read_bundles(settings.models)
     counted = list(chain.from_iterable(count_each(bundles, metrics)))
-    compute = Compute.of(settings.compute_threads, settings.watchdog_ms / 1000)
-    loaded = [
-        graph
-        for bundle in bundles
-        for graph in load(bundle, settings.device, settings.cpu_allowed, compute.watchdog, time_longest=True)
-    ]
+    watchdog = Watchdog(Fuse(), settings.watchdog_ms / 1000)
+    opened = partial(load, device=settings.device, allow_cpu=settings.cpu_allowed, watchdog=watchdog, time_longest=True)
+    loaded = [graph for bundle in bundles for graph in opened(bundle, tuning=tuning_for(settings))]
     provider = loaded[0].graph.provider
+    compute = Compute.of(runs_for(settings, provider), watchdog)
     if provider == CUDA:
         watch_gpu(metrics.registry, settings.device)
     lease_ms = lease_for([it.speed for it in loaded], settings.lease_ms)

@@ -24,6 +24,7 @@ def test_the_version_is_the_package_s(run: Run) -> None:
         "models list",
         "models show",
         "models verify",
+        "models tune",
         "keys create",
         "keys list",
         "keys revoke",

@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from app.bundle import MANIFEST, digests, read_bundle
+from app.bundle import MANIFEST, Input, digests, read_bundle
 from app.encoding import EncodedSequence, SequenceEncoder
-from app.engine import OnnxModel
+from app.engine import OnnxModel, feed, multiple_for
 from app.errors import BundleError, DeviceLost, OutOfMemory
 from tests.toy import (
     APPLES,
@@ -49,6 +51,57 @@ def test_padding_is_inert(tmp_path: Path) -> None:
     # (1 + 4 + 5 + 2) / 4 = 3, beside a row three times as long
     values = _predict(write_token_bundle(tmp_path), ["AC", "TTTTTTTTTT"])
     np.testing.assert_allclose(values, [[3, 13], [73 / 12, 73 / 12 + 10]], rtol=1e-6)
+
+
+def test_rounding_up_lengths_changes_no_value(tmp_path: Path) -> None:
+    bundle = read_bundle(write_token_bundle(tmp_path))
+    plain, rounded = OnnxModel(bundle), OnnxModel(bundle, length_multiple=8)
+    rows = [np.array([1, *ids, 2], dtype=np.uint16) for ids in ([4, 5], [7] * 7, [6] * 14, [5] * 15)]
+    np.testing.assert_allclose(rounded.predict(rows), plain.predict(rows), rtol=1e-6)
+    for row in rows:
+        np.testing.assert_allclose(rounded.predict([row]), plain.predict([row]), rtol=1e-6)
+
+
+@given(
+    st.lists(st.integers(1, 40), min_size=1, max_size=6),
+    st.integers(1, 16),
+)
+def test_lengths_are_rounded_up_as_far_as_the_model_reads(lengths: list[int], multiple: int) -> None:
+    rules = Input(encoding="tokens", min_bases=1, max_bases=40, max_tokens=40, pad_token_id=3)
+    rows = [np.full(length, 7, dtype=np.uint16) for length in lengths]
+    graph_inputs = feed(rows, rules, multiple)
+    ids, mask = graph_inputs["input_ids"], graph_inputs["attention_mask"]
+    assert ids.shape == mask.shape == (len(rows), min(40, -(-max(lengths) // multiple) * multiple))
+    assert mask.sum(axis=1).tolist() == lengths
+    assert (ids == np.where(mask == 1, 7, 3)).all()
+    assert (ids.dtype, mask.dtype) == (np.int64, np.int64)
+
+
+@pytest.mark.parametrize(
+    ("provider", "wanted", "multiple"),
+    [("CPUExecutionProvider", None, 1), ("CUDAExecutionProvider", None, 8), ("CUDAExecutionProvider", 1, 1)],
+)
+def test_on_a_gpu_lengths_are_multiples_of_eight(provider: str, wanted: int | None, multiple: int) -> None:
+    tokens = Input(encoding="tokens", min_bases=1, max_bases=40, max_tokens=40, pad_token_id=3)
+    bases = Input(encoding="one_hot", min_bases=1, max_bases=40, max_tokens=40)
+    assert multiple_for(provider, tokens, wanted) == multiple
+    assert multiple_for(provider, bases, wanted) == 1  # it has no mask
+
+
+def test_rows_of_different_lengths_are_no_batch_for_a_graph_without_a_mask() -> None:
+    bases = Input(encoding="one_hot", min_bases=1, max_bases=40, max_tokens=40)
+    with pytest.raises(ValueError, match="inhomogeneous"):
+        feed([np.zeros(3, dtype=np.uint8), np.zeros(5, dtype=np.uint8)], bases)
+
+
+def test_an_example_is_timed_in_groups(tmp_path: Path) -> None:
+    measured = OnnxModel(read_bundle(write_token_bundle(tmp_path))).row_seconds()
+    assert {1, 2} <= measured.keys()
+    assert all(seconds > 0 for seconds in measured.values())
+
+
+def test_a_group_that_the_device_cannot_hold_is_not_measured(tmp_path: Path) -> None:
+    assert list(OnnxModel(read_bundle(write_hungry_bundle(tmp_path))).row_seconds()) == [2, 1]
 
 
 def test_dosages_are_weighed_as_worked_out_on_paper(tmp_path: Path) -> None:

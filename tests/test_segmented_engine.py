@@ -96,7 +96,7 @@ def test_loading_gives_each_graph_work_and_limits_of_its_own(bundle: Bundle) -> 
     assert (embedder.name, head.name) == (EMBEDDER, HEAD)
     assert len({bundle.sha256[:12], embedder.work_digest[:12], head.work_digest[:12]}) == 3
     # A segment's embedding has two numbers, so as many segments as tokens go into a batch.
-    assert (embedder.limits.max_tokens, head.limits.max_tokens) == (16_384, 2 * 16_384)
+    assert (embedder.strategy.limits.max_tokens, head.strategy.limits.max_tokens) == (16_384, 2 * 16_384)
     assert 0 < head.speed.longest_seconds < 1
 
 

@@ -91,6 +91,17 @@ def test_a_prediction_does_not_depend_on_its_batch_mates(bundle: Bundle, model: 
     hold()
 
 
+def test_rounding_up_lengths_changes_no_prediction(bundle: Bundle, model: Model) -> None:
+    if bundle.manifest.input.encoding != "tokens":
+        return  # nothing may be padded
+    rounded = type(model)(bundle, length_multiple=8)
+    rows = [_drawn_row(bundle, length, seed) for seed, length in enumerate(_lengths(bundle.manifest.input))]
+    spread = np.array([target.standard_deviation for target in bundle.manifest.targets])
+    for row in rows:
+        difference = np.abs(rounded.predict([row]) - model.predict([row]))
+        assert np.max(difference / spread) <= bundle.manifest.golden.tolerance
+
+
 def test_dna_and_rna_of_either_case_are_the_same(bundle: Bundle, model: Model) -> None:
     golden = bundle.manifest.golden.examples[0].sequence
     if golden is None:

@@ -100,6 +100,16 @@ def test_of_a_thread_that_is_not_there_nothing_is_known() -> None:
     assert starved_seconds(2**30) == 0
 
 
+def test_a_thread_that_has_ended_leaves_no_file_open() -> None:
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - nothing is made of the names
+    threads = [threading.Thread(target=lambda: starved_seconds(threading.get_native_id())) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(os.listdir("/proc/self/fd")) <= before  # noqa: PTH208
+
+
 def test_a_batch_that_raises_is_not_watched_any_longer(watchdog: Watchdog, clock: Clock) -> None:
     with pytest.raises(RuntimeError), watchdog.watching(0.0):
         raise RuntimeError

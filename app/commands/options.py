@@ -46,7 +46,8 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and 
 Models = Annotated[Path | None, typer.Option("--models", help="Folder of bundles, or one bundle.  [default: models/]")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda:N.  [default: auto]")]
 Threads = Annotated[
-    int | None, typer.Option(min=0, help="Batches computed at once on a CPU; 0 takes every core.  [default: 0]")
+    int | None,
+    typer.Option(min=0, help="Batches computed at once; 0 takes every core, and two on a GPU.  [default: 0]"),
 ]
 MetricsPort = Annotated[
     int | None, typer.Option(min=0, max=65_535, help="A port of its own for /metrics.  [default: none]")

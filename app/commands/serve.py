@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from app import __version__
+from app.backend import runs_for
 from app.commands.card import targets_in_short
 from app.commands.listening import listening_socket, url_of
 from app.commands.options import Device, LogFormat, LogLevel, MetricsPort, Models, Queue, Threads
@@ -195,4 +196,4 @@ def _where(service: Service) -> str:
     if not service.backend.provider:
         return "asking the workers behind the queue"
     device = service.backend.provider.removesuffix("ExecutionProvider")
-    return f"on {device}, {service.settings.compute_threads} compute threads"
+    return f"on {device}, {runs_for(service.settings, service.backend.provider)} compute threads"

@@ -1,0 +1,125 @@
+"""How graphs are served on a device: chosen by pure functions from what was measured there, or by the operator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from app.batching import CPU_LIMITS, GPU_LIMITS, BatchLimits
+from app.bundle import Manifest
+from app.watchdog import PATIENCE
+
+# Long beside the hop to a compute thread, short beside what a caller notices.
+ROUND_SECONDS = 0.004
+# A setting is left as it is unless another one is faster by more than a busy machine lets two equal ones differ.
+NOISE = 0.1
+LITTLE_PADDING = 0.05
+GPU_RUNS = 2  # one prepares a batch while the other's is computed
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What the operator has chosen; None leaves the choice to what is measured.
+
+    Attributes:
+        intra_op_threads: cores that compute one batch together.
+        max_sequences, max_tokens, max_padding: of a batch.
+        length_multiple: what the length of a padded batch is rounded up to.
+    """
+
+    intra_op_threads: int = 1
+    max_sequences: int | None = None
+    max_tokens: int | None = None
+    max_padding: float | None = None
+    length_multiple: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """How fast a graph was when it was loaded.
+
+    Attributes:
+        on_cpu: whether a CPU computes it.
+        seconds_per_token: of two rows.
+        row_seconds: what a row takes in groups of equal rows, by how many they are.
+    """
+
+    on_cpu: bool
+    seconds_per_token: float
+    row_seconds: Mapping[int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """How one graph is served.
+
+    Attributes:
+        limits: of its batches.
+        intra_op_threads: cores that compute one batch together.
+        length_multiple: what the length of a padded batch is rounded up to.
+    """
+
+    limits: BatchLimits
+    intra_op_threads: int = 1
+    length_multiple: int = 1
+
+
+def choose_limits(
+    manifest: Manifest, measured: Measured, tuning: Tuning, *, watchdog_seconds: float, tokens_per_position: int = 1
+) -> BatchLimits:
+    """How batches are formed for a graph on a device.
+
+    On a CPU no batch takes nearly as long as the watchdog allows, none has more rows than pay, and none is padded where
+    that costs more than company saves; on a GPU the speed of the small golden examples says too little of full batches.
+    What the operator has chosen goes before both, but nothing is padded for a graph that has no mask.
+
+    Args:
+        tokens_per_position: how many numbers count as tokens of each place that the graph reads.
+    """
+    limits = CPU_LIMITS if measured.on_cpu else GPU_LIMITS
+    limits = replace(limits, round_tokens=int(ROUND_SECONDS / measured.seconds_per_token))
+    limits = replace(limits, max_tokens=limits.max_tokens * tokens_per_position)
+    if measured.on_cpu:
+        within_patience = max(1, int(watchdog_seconds / PATIENCE / measured.seconds_per_token))
+        limits = replace(
+            limits,
+            max_sequences=fastest(measured.row_seconds, limits.max_sequences),
+            max_tokens=min(limits.max_tokens, within_patience),
+            max_padding=LITTLE_PADDING if padding_pays(measured.row_seconds) else 0.0,
+        )
+    limits = replace(limits, **_chosen(tuning))
+    masked = manifest.input.encoding == "tokens"  # other graphs have no mask, so nothing may be padded
+    return limits if masked else replace(limits, max_padding=0.0)
+
+
+def fastest(seconds: Mapping[int, float], usual: int) -> int:
+    """The candidate that takes least; the usual one where it was not measured, or none is clearly faster."""
+    if usual not in seconds:
+        return usual
+    best = min(seconds, key=lambda candidate: seconds[candidate])
+    return best if seconds[best] < (1 - NOISE) * seconds[usual] else usual
+
+
+def padding_pays(seconds: Mapping[int, float]) -> bool:
+    """Whether a row clearly takes less in a little padded company than alone, as it is where equal lengths are rare."""
+    if not {1, 8} <= seconds.keys():
+        return False
+    return seconds[8] / (1 - LITTLE_PADDING) < (1 - NOISE) * seconds[1]
+
+
+def concurrent_runs(wanted: int, of_cpu: int, *, on_cpu: bool) -> int:
+    """How many batches are computed at once.
+
+    On a GPU each needs memory of its own, and what computes is shared.
+
+    Args:
+        wanted: by the operator; 0 leaves it to the device.
+        of_cpu: how many it would be on the CPU.
+    """
+    return of_cpu if on_cpu else wanted or GPU_RUNS
+
+
+def _chosen(tuning: Tuning) -> dict[str, Any]:
+    given = {name: getattr(tuning, name) for name in ("max_sequences", "max_tokens", "max_padding")}
+    return {name: value for name, value in given.items() if value is not None}
