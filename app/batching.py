@@ -7,7 +7,7 @@ nearest to it in length, inside a bounded window of the queue, for as long as pa
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -27,6 +27,7 @@ class Job:
         ids: (length,) what the model reads.
         submitted_at, deadline: seconds of the process's monotonic clock.
         traceparent: the trace that the request belongs to (W3C Trace Context), if any.
+        tokens: length of `ids`, kept because every choice of a batch looks at it.
     """
 
     ids: Ids
@@ -34,10 +35,10 @@ class Job:
     deadline: float
     priority: Priority = "interactive"
     traceparent: str | None = None
+    tokens: int = field(init=False)
 
-    @property
-    def tokens(self) -> int:
-        return len(self.ids)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tokens", len(self.ids))
 
 
 class Answer(NamedTuple):

@@ -7,9 +7,8 @@ buffers after it, is bounded here: uvicorn takes any number of header bytes, and
 from __future__ import annotations
 
 import asyncio
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -19,9 +18,9 @@ from app.api.problems import problem_response
 from app.api.request_log import UNKNOWN, RequestLog
 from app.errors import HeadersTooLarge, MalformedRequest, ServiceError, SlowRequest
 from app.joined_writes import JoinedWrites
+from app.line import SCOPE_KEY as LINE
+from app.line import Line, ReplyHead
 from app.metrics import Metrics
-from app.whole_replies import SCOPE_KEY as WHOLE_REPLY
-from app.whole_replies import ReplyHead, write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +53,7 @@ class Connection(HttpToolsProtocol):
     head = ReplyHead()
 
     # On the class, because uvicorn calls a constructor whose signature is its own business.
+    _lines: Sequence[Line] = ()
     _in_head = False
     _idle_bytes = 0  # since the last that ended a head or belonged to a body
     _refused = False
@@ -73,6 +73,8 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
         super().connection_lost(exc)
+        for line in self._lines:
+            line.hang_up()
 
     def data_received(self, data: bytes) -> None:
         self._idle_bytes += len(data)
@@ -103,9 +105,9 @@ class Connection(HttpToolsProtocol):
         self._stop_timer()
         super().on_headers_complete()
         self._idle_bytes = 0
-        if self.scope["method"] != "HEAD":
-            scope = cast("MutableMapping[str, Any]", self.scope)  # uvicorn's type has room for its own keys only
-            scope[WHOLE_REPLY] = partial(write_whole, self.cycle, self.head)
+        line = Line(self.cycle, self.head)
+        cast("MutableMapping[str, Any]", self.scope)[LINE] = line  # uvicorn's type has room for its own keys only
+        self._lines = [*(earlier for earlier in self._lines if earlier.is_open), line]
 
     def on_body(self, body: bytes) -> None:
         self._idle_bytes = 0

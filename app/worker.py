@@ -173,7 +173,8 @@ class Worker:
         started = time.monotonic()
         if all(job.deadline <= started for job in batch.jobs):  # it waited for a thread too long
             return [DeadlineExceeded("The deadline passed before a thread was free.") for _ in batch.jobs]
-        log.debug("batch started", extra={"sequences": len(batch.jobs), "tokens": batch.tokens})
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("batch started", extra={"sequences": len(batch.jobs), "tokens": batch.tokens})
         with self._watchdog.watching(self._speed.expected_seconds(len(batch.jobs), batch.padded_tokens)):
             values = self._model.predict(batch.rows)
         ended = time.monotonic()

@@ -14,10 +14,13 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from app.api.boundary import Boundary, Handler
+from app.api.boundary import WATCH_AFTER_SECONDS, Boundary, Handler
+from app.api.exchange import exchange_of
 from app.errors import Overloaded
+from app.line import SCOPE_KEY as LINE
 from app.main import Service
 from app.metrics import Metrics
+from tests.calls import Call
 
 
 async def _nothing(scope: Any, receive: Any, send: Any) -> None:
@@ -154,6 +157,33 @@ async def test_a_handler_ends_soon_after_its_caller_has_gone() -> None:
         await ended.wait()
         await asking
     assert caller.sent == []
+    assert metrics.registry.get_sample_value("basecast_requests_total", {"route": "/endless", "code": "499"}) == 1
+
+
+async def test_who_hangs_up_on_a_line_is_noticed_at_once_and_by_nobody_who_waits_for_it() -> None:
+    call, ended = Call(), asyncio.Event()
+    call.arrives(b"{}")
+
+    async def endless(request: Request) -> Response:
+        assert exchange_of(request.scope).line is call.line
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+        return PlainTextResponse("too late")
+
+    metrics = Metrics()
+    boundary = Boundary(_nothing, {("GET", "/endless"): endless}, metrics)
+    scope = {"type": "http", "method": "GET", "path": "/endless", "query_string": b"", "headers": [], LINE: call.line}
+    asking = asyncio.create_task(boundary(scope, call.cycle.receive, call.cycle.send))
+    await asyncio.sleep(WATCH_AFTER_SECONDS * 1.5)
+    assert len(asyncio.all_tasks()) == 2  # this test and the request
+    call.cycle.disconnected = True
+    call.line.hang_up()
+    async with asyncio.timeout(1):
+        await ended.wait()
+        await asking
+    assert call.wire.written == []
     assert metrics.registry.get_sample_value("basecast_requests_total", {"route": "/endless", "code": "499"}) == 1
 
 

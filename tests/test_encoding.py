@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 
 from app.bundle import Input, Manifest, read_bundle
 from app.encoding import EncodedSequence, SequenceEncoder, SequenceRefused
 from app.errors import BundleError
 from tests.toy import base_tokenizer, gc_manifest, mean_id_manifest, write_token_bundle
 
+COMPACT = read_bundle(Path(__file__).parents[1] / "models" / "utrseq-decay-dnabert2")
 TOKENIZER = {"tokenizer.json": base_tokenizer()}
 
 
@@ -96,6 +98,14 @@ def test_u_is_refused_where_the_manifest_says_so() -> None:
 def test_lengths_follow_the_manifest(length: int, code: str | None) -> None:
     encoded = _only(_encoder(min_bases=2, max_bases=4), "A" * length)
     assert (encoded.code if isinstance(encoded, SequenceRefused) else None) == code
+
+
+@given(st.text("ACGTN", min_size=1, max_size=400))
+def test_no_text_is_split_and_its_tokens_are_still_those_of_the_whole_tokenizer(sequence: str) -> None:
+    rules = COMPACT.manifest.input.model_copy(update={"ambiguous": "n", "min_bases": 1, "max_bases": 400})
+    encoder = SequenceEncoder(COMPACT.manifest.model_copy(update={"input": rules}), COMPACT.files)
+    whole = Tokenizer.from_buffer(COMPACT.files["tokenizer.json"])
+    assert _only(encoder, sequence).ids.tolist() == whole.encode(sequence).ids  # type: ignore[union-attr]
 
 
 def test_too_many_tokens_are_refused_never_truncated() -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NoReturn
 
+from app.api.exchange import Exchange
 from app.api.fields import Fields
 from app.errors import (
     BodyTooLarge,
@@ -71,14 +72,22 @@ def _media_type(content_type: str, accepted: tuple[str, ...]) -> str:
     return kind
 
 
-async def read_body(fields: Fields, receive: Receive, limits: BodyLimits) -> bytes:
-    """The whole body.
+async def read_body(exchange: Exchange, receive: Receive, limits: BodyLimits) -> bytes:
+    """The whole body, of which nothing has been received.
 
     Raises:
         BodyTooLarge: by its declared or its real length.
         ClientGone: it ended early.
     """
-    declared = fields.get("content-length", "0")
+    here = exchange.line.take_body() if exchange.line is not None else None
+    if here is not None:
+        if len(here) > limits.max_bytes:
+            raise _too_large(limits)
+        return here
+    return await _received(exchange.fields.get("content-length", "0"), receive, limits)
+
+
+async def _received(declared: str, receive: Receive, limits: BodyLimits) -> bytes:
     try:
         if declared.isdigit() and int(declared) > limits.max_bytes:
             raise _too_large(limits)

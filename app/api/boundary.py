@@ -22,10 +22,9 @@ from app.api.fields import header_fields
 from app.api.problems import problem_response
 from app.api.request_log import PROBES, UNKNOWN, RequestLog
 from app.errors import ClientGone, HeadersTooLarge, InternalError, ServiceError, SlowRequest, UriTooLong
+from app.line import SCOPE_KEY as LINE
 from app.metrics import Metrics
 from app.tracing import NO_TRACING, UNTRACED, RequestTrace, Tracing
-from app.whole_replies import SCOPE_KEY as WHOLE_REPLY
-from app.whole_replies import WholeReply
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +87,7 @@ class Boundary:
             return
         fields = header_fields(scope["headers"])
         exchange = scope.get(SCOPE_KEY) or Exchange.begin(fields.get("x-request-id"))
-        exchange.fields = fields
+        exchange.fields, exchange.line = fields, scope.get(LINE)
         exchange.trace = self._trace(scope["path"], exchange)
         scope[SCOPE_KEY] = exchange
         reply = Reply(exchange, send, NOT_STORED if scope["path"].startswith(PERSONAL) else ())
@@ -170,10 +169,10 @@ class Reply:
 
     async def give(self, response: Response, scope: Scope, receive: Receive) -> None:
         """Send a response; at once, where it is there as a whole and the connection can."""
-        whole: WholeReply | None = scope.get(WHOLE_REPLY)
-        if whole is not None and type(response) is Response:
+        line = self.exchange.line
+        if line is not None and type(response) is Response:
             fields = [*response.raw_headers, *self._ours()]
-            if whole(response.status_code, fields, bytes(response.body)):
+            if line.reply(response.status_code, fields, bytes(response.body)):
                 self.started, self.status = True, response.status_code
                 return
         await response(scope, receive, self.send)
@@ -202,7 +201,7 @@ class BodyEnd:
 async def _call_watched(handler: Handler, scope: Scope, receive: Receive, reply: Reply, pace: BodyPace) -> None:
     """Call a hot handler; if its body does not arrive, or its caller goes away, it is cancelled."""
     body = BodyEnd(receive)
-    watch = Watch(body, receive, reply.exchange.started, pace)
+    watch = Watch(body, receive, reply.exchange, pace)
     try:
         response = await handler(Request(scope, body.receive))
     except asyncio.CancelledError:
@@ -218,31 +217,50 @@ async def _call_watched(handler: Handler, scope: Scope, receive: Receive, reply:
 
 
 class Watch:
-    """Cancels the current task when its body is late or its caller disconnects; quick requests pay a timer for it.
+    """Cancels the current task when its body is late or its caller disconnects.
+
+    Where there is a line, a request whose body is here pays nothing for it; without one, quick requests pay a timer.
 
     Args:
         body: tells whether the body has arrived.
         receive: tells of a disconnect.
-        started: when the request began, in seconds of the monotonic clock.
+        exchange: when the request began, and its line.
         pace: how fast its body must arrive.
     """
 
-    def __init__(self, body: BodyEnd, receive: Receive, started: float, pace: BodyPace) -> None:
+    def __init__(self, body: BodyEnd, receive: Receive, exchange: Exchange, pace: BodyPace) -> None:
         self.gone, self.too_slow = False, ""
-        self._body, self._receive, self._started, self._pace = body, receive, started, pace
+        self._body, self._receive, self._started, self._pace = body, receive, exchange.started, pace
+        self._line = exchange.line
         self._loop = asyncio.get_running_loop()
         self._request = asyncio.current_task(self._loop)
         self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        if self._line is not None:
+            self._line.on_hang_up = self._hung_up
+        if self._line is None or not self._line.body_is_here:
+            self._look_later()
+
+    def _look_later(self) -> None:
         self._timer = self._loop.call_later(WATCH_AFTER_SECONDS, self._look)
 
     def _look(self) -> None:
-        if self._body.reached:
-            self._task = self._loop.create_task(self._wait_for_disconnect())
+        if self._is_all_here():
+            if self._line is None:
+                self._task = self._loop.create_task(self._wait_for_disconnect())
         elif fault := self._pace.fault(time.monotonic() - self._started, self._body.received_bytes):
             self.too_slow = fault
             self._cancel()
         else:
-            self._timer = self._loop.call_later(WATCH_AFTER_SECONDS, self._look)
+            self._look_later()
+
+    def _is_all_here(self) -> bool:
+        return self._body.reached or (self._line is not None and self._line.body_is_here)
+
+    def _hung_up(self) -> None:
+        if self._is_all_here():  # else whoever reads the body is told
+            self.gone = True
+            self._cancel()
 
     async def _wait_for_disconnect(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
@@ -256,7 +274,10 @@ class Watch:
 
     def end(self) -> None:
         """Stop watching."""
-        self._timer.cancel()
+        if self._line is not None:
+            self._line.on_hang_up = None
+        if self._timer is not None:
+            self._timer.cancel()
         if self._task is not None:
             self._task.cancel()
 

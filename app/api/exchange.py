@@ -12,6 +12,7 @@ from typing import Any
 from app.api.access import Caller
 from app.api.fields import Fields
 from app.errors import ServiceError
+from app.line import Line
 from app.tracing import UNTRACED, RequestTrace
 
 SCOPE_KEY = "basecast.exchange"
@@ -26,6 +27,7 @@ class Exchange:
     Attributes:
         started: seconds of the monotonic clock.
         fields: the request's header fields.
+        line: to the caller, where what serves HTTP has one.
         seconds: time spent in each phase so far.
         phases_began: when the first phase did; the others followed one another.
         trace: the request's place in a trace.
@@ -39,6 +41,7 @@ class Exchange:
     request_id: str
     started: float
     fields: Fields = field(default_factory=dict)
+    line: Line | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     phases_began: float | None = None
     trace: RequestTrace = UNTRACED

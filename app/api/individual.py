@@ -69,7 +69,7 @@ class IndividualRoute:
     async def _prepare(self, request: Request, exchange: Exchange, people: PeoplePredictor) -> tuple[Prepared, int]:
         """Read the body and the genotypes; also the time that the answer may take after that."""
         began = exchange.phases_began = time.monotonic()
-        asked = await self._asked(request, exchange.fields, people.genomes)
+        asked = await self._asked(request, exchange, people.genomes)
         request_ms = self._deadlines.chosen_ms(asked.request.deadline_ms, exchange.fields)
         prepared = await people.prepare(question_of(asked.request), asked.source)
         if asked.upload is not None:
@@ -96,10 +96,10 @@ class IndividualRoute:
         exchange.tokens = timing.tokens
         return await asyncio.to_thread(lambda: written(document(answer), answer_type))
 
-    async def _asked(self, request: Request, fields: Fields, genomes: Genomes) -> Asked:
-        if media_type(fields, (JSON, MULTIPART)) == MULTIPART:
-            return await self._from_multipart(request, fields, genomes)
-        body = await read_body(fields, request.receive, self._bodies)
+    async def _asked(self, request: Request, exchange: Exchange, genomes: Genomes) -> Asked:
+        if media_type(exchange.fields, (JSON, MULTIPART)) == MULTIPART:
+            return await self._from_multipart(request, exchange.fields, genomes)
+        body = await read_body(exchange, request.receive, self._bodies)
         parsed = await asyncio.to_thread(lambda: parse_individual_request(parse_json(body)))
         if (parsed.cohort is None) == (parsed.vcf is None):
             raise exactly_one("cohort", "vcf")

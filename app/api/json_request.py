@@ -21,7 +21,7 @@ async def read_json(request: Request, exchange: Exchange, limits: BodyLimits) ->
         ServiceError: it is not JSON, too large, or does not arrive.
     """
     media_type(exchange.fields, (JSON,))
-    body = await read_body(exchange.fields, request.receive, limits)
+    body = await read_body(exchange, request.receive, limits)
     began = exchange.phases_began = time.monotonic()
     document = parse_json(body) if len(body) < LARGE_BODY_BYTES else await asyncio.to_thread(parse_json, body)
     exchange.seconds["parse"] = time.monotonic() - began

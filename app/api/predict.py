@@ -77,7 +77,7 @@ class PredictRoute:
     async def _parse(self, request: Request, exchange: Exchange) -> Call:
         kind = media_type(exchange.fields, (JSON, FASTA))
         query = _parse_query(request.query_params) if request.scope["query_string"] else NO_QUERY
-        body = await read_body(exchange.fields, request.receive, self._bodies)
+        body = await read_body(exchange, request.receive, self._bodies)
         began = exchange.phases_began = time.monotonic()
         if len(body) < LARGE_BODY_BYTES:
             call = self._call(kind, body, query)

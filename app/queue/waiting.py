@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
@@ -35,6 +36,7 @@ class WaitingJobs:
         self._interactive, self._bulk = Turns(), Turns()
         self._by_priority: dict[Priority, Turns] = {"interactive": self._interactive, "bulk": self._bulk}
         self._turn = 0
+        self._soonest = math.inf  # no job that waits has an earlier deadline; most rounds look no further
 
     def __len__(self) -> int:
         return len(self._interactive) + len(self._bulk)
@@ -67,11 +69,16 @@ class WaitingJobs:
         """Let the jobs of one request, all of one priority, wait for their turns."""
         if jobs:
             self._by_priority[jobs[0].priority].add(jobs)
+            self._expect(jobs)
 
     def put_back(self, jobs: Sequence[Job]) -> None:
         """Let the jobs wait before the others of their priority."""
         for priority, turns in self._by_priority.items():
             turns.put_back([job for job in jobs if job.priority == priority])
+        self._expect(jobs)
+
+    def _expect(self, jobs: Sequence[Job]) -> None:
+        self._soonest = min(self._soonest, min((job.deadline for job in jobs), default=math.inf))
 
     def discard(self, job: Job) -> None:
         """Take a job out, if it waits."""
@@ -141,7 +148,12 @@ class WaitingJobs:
 
     def _due(self, moment: float, size: int) -> list[Job]:
         """The jobs in sight whose deadline is not after a moment."""
-        return [job for jobs in self._by_priority.values() for job in islice(jobs, size) if job.deadline <= moment]
+        if moment < self._soonest:
+            return []
+        seen = [job for jobs in self._by_priority.values() for job in islice(jobs, size)]
+        if len(seen) == len(self):
+            self._soonest = min((job.deadline for job in seen), default=math.inf)
+        return [job for job in seen if job.deadline <= moment]
 
     def _take_batch(self, limits: BatchLimits) -> Batch:
         jobs = choose_batch(self.window(limits.window_jobs), limits)

@@ -114,7 +114,7 @@ class InferenceRoutes:
     async def _read(self, request: Request, exchange: Exchange) -> Asked:
         if "content-type" in exchange.fields:  # Triton's clients send none
             media_type(exchange.fields, (JSON, OCTETS))
-        body = await read_body(exchange.fields, request.receive, self._bodies)
+        body = await read_body(exchange, request.receive, self._bodies)
         began = exchange.phases_began = time.monotonic()
         if len(body) < LARGE_BODY_BYTES:
             asked = read_request(body, exchange.fields, self._bodies)
