@@ -146,7 +146,7 @@ def parse_json(body: bytes) -> Any:  # noqa: ANN401 - JSON is any value
     """
     try:
         text = body.decode("utf-8")
-        decoder = _COUNTING_DECODER if _MANY_DIGITS.search(text) else _DECODER
+        decoder = _COUNTING_DECODER if _has_many_digits(body, text) else _DECODER
         document = decoder.decode(text)
     except UnicodeDecodeError:
         raise MalformedJson("The body is not UTF-8.") from None
@@ -234,6 +234,12 @@ def _decoder(parse_int: Callable[[str], int]) -> json.JSONDecoder:
 # A body may hold millions of numbers, so each is looked at by itself only where one of them might be too long.
 _DECODER, _COUNTING_DECODER = _decoder(int), _decoder(_whole)
 _MANY_DIGITS = re.compile(rf"[0-9]{{{MAX_DIGITS + 1}}}")
+
+
+def _has_many_digits(body: bytes, text: str) -> bool:
+    """Whether so many digits stand together; a body of bases has hardly any, which is seen without looking at each."""
+    digits = len(body) - len(body.translate(None, b"0123456789"))
+    return digits > MAX_DIGITS and _MANY_DIGITS.search(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
