@@ -139,7 +139,7 @@ def _providers(bundle: Bundle, device: Device) -> list[str | tuple[str, Mapping[
     if hasattr(ort, "preload_dlls"):
         ort.preload_dlls()
     index = device.partition(":")[2] or "0"
-    tf32 = "0" if bundle.manifest.precision == "fp32" else "1"
+    tf32 = "1" if bundle.manifest.precision == "fp16" else "0"
     return [(CUDA, {"device_id": index, "use_tf32": tf32}), CPU]
 
 
