@@ -7,6 +7,8 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +29,17 @@ from benchmarks.random_bundle import FULL, write_random_bundle
 
 PAGE = Path(__file__).parents[1] / "peers.md"
 ENVIRONMENTS = Path(__file__).with_name(".environments")
+
+
+class PartName(StrEnum):
+    """What can be measured by itself."""
+
+    COMPACT = "compact"
+    MIDDLE = "middle"
+    LARGE = "large"
+    TWO_CORES = "two-cores"
+
+
 SHIPPED, ALONE = "utrseq-decay-dnabert2", "utrseq-decay"
 LARGE_PEERS = 2  # that serve the large model, which would take half an hour of its own with all of them
 console = Console(stderr=True)
@@ -35,6 +48,9 @@ console = Console(stderr=True)
 def main(
     models: Annotated[Path, typer.Option(help="Folder of the shipped bundles.")] = Path("models"),
     only: Annotated[list[str] | None, typer.Option("--peer", help="Measure these peers only.")] = None,
+    parts: Annotated[
+        list[PartName] | None, typer.Option("--part", help="Measure these parts only; all where none is named.")
+    ] = None,
     rounds: Annotated[int | None, typer.Option(help="Rounds, in place of the plan's.")] = None,
     write: Annotated[bool, typer.Option(help="Write benchmarks/peers.md and its picture.")] = True,
 ) -> None:
@@ -48,33 +64,40 @@ def main(
             make_environment(peer, ENVIRONMENTS)
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
-        parts = _measure_all(models, Path(scratch), names, rounds)
+        asked = parts or list(PartName)
+        measured = _measure_all(models, Path(scratch), names, rounds, asked)
         resting = footprints(models, ALONE, Path(scratch))
         picture = PAGE.with_suffix(".png") if write else Path(scratch) / "peers.png"
-        draw(parts[0].workloads, picture)
-    text = page(parts, resting, (time.monotonic() - began) / 60, picture.name)
+        draw(measured[0].workloads, picture)
+    text = page(measured, resting, (time.monotonic() - began) / 60, picture.name)
     if write:
         PAGE.write_text(text)
     typer.echo(text)
 
 
-def _measure_all(models: Path, scratch: Path, names: Sequence[str], rounds: int | None) -> list[Part]:
-    random, full = (
-        write_random_bundle(_folder(scratch / "middle")),
-        write_random_bundle(_folder(scratch / "large"), FULL),
-    )
+def _measure_all(
+    models: Path, scratch: Path, names: Sequence[str], rounds: int | None, asked: Sequence[PartName]
+) -> list[Part]:
+    random = write_random_bundle(_folder(scratch / "middle"))
     service = ours(scratch)
     pinned = [*service, *peers(ONE_CORE, ENVIRONMENTS, scratch, names)]
-    both = [*service, *peers(TWO_CORES, ENVIRONMENTS, scratch, names)]
-    first = [
-        _measure(workload, pinned, {SERVER_CORE}, rounds) for workload in (compact(models / SHIPPED), middle(random))
-    ]
-    fastest = [contestant for contestant in pinned if contestant.who in finalists(first[-1], LARGE_PEERS)]
-    first.append(_measure(large(full), fastest, {SERVER_CORE}, rounds))
-    cores = {SERVER_CORE, LOAD_CORE}
-    second = [_measure(workload, both, cores, rounds) for workload in two_cores(models / SHIPPED, random)]
-    where = "The server on one core, the load generator on the other", "Both cores shared by server and load generator"
-    return [Part(where[0], first), Part(where[1], second)]
+    first = []
+    if PartName.COMPACT in asked:
+        first.append(_measure(compact(models / SHIPPED), pinned, {SERVER_CORE}, rounds))
+    if PartName.MIDDLE in asked:
+        first.append(_measure(middle(random), pinned, {SERVER_CORE}, rounds))
+    if PartName.LARGE in asked:
+        full = write_random_bundle(_folder(scratch / "large"), FULL)
+        best = finalists(first[-1], LARGE_PEERS) if first else [contestant.who for contestant in pinned]
+        fastest = [contestant for contestant in pinned if contestant.who in best]
+        first.append(_measure(large(full), fastest, {SERVER_CORE}, rounds))
+    found = [Part("The server on one core, the load generator on the other", first)] if first else []
+    if PartName.TWO_CORES in asked:
+        both = [*service, *peers(TWO_CORES, ENVIRONMENTS, scratch, names)]
+        cores = {SERVER_CORE, LOAD_CORE}
+        second = [_measure(workload, both, cores, rounds) for workload in two_cores(models / SHIPPED, random)]
+        found.append(Part("Both cores shared by server and load generator", second))
+    return found
 
 
 def _folder(path: Path) -> Path:
@@ -84,6 +107,8 @@ def _folder(path: Path) -> Path:
 
 def _measure(workload: Workload, contestants: Sequence[Contestant], cores: set[int], rounds: int | None) -> Measured:
     planned = replace(workload, rounds=rounds or workload.rounds)
+    if not console.is_terminal:
+        return measure(planned, contestants, cores, lambda line: console.print(f"{datetime.now():%H:%M:%S} {line}"))
     with console.status("measuring") as status:
         return measure(planned, contestants, cores, status.update)
 
