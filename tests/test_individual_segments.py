@@ -177,7 +177,7 @@ def test_the_command_answers_alike(run: Run, tmp_path: Path) -> None:
     } == VALUES
     assert "3 people, 3 distinct haplotypes, 6 distinct segments" in done.err
     verified = run("models", "verify", "--models", tmp_path / "models")
-    assert verified.out.startswith("OK      gc-squares@1.0.0  4 files, 2 golden examples on CPU")
+    assert verified.out.startswith("OK      gc-squares@1.0.0  fp32, 4 files, 2 golden examples on CPU")
     assert "4 of 5 bases" in run("models", "show", "gc-squares", "--models", tmp_path / "models").out
 
 
