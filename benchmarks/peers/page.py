@@ -39,9 +39,10 @@ def page(
     """The whole page; the bars are about its first part."""
     rows = "".join(answer.row() for answer in answers(parts[0].workloads, footprints))
     versions = ", ".join(f"{peer.name} {peer.packages[0].partition('==')[2]}" for peer in PEERS)
+    measured = "; ".join(each.workload.name for part in parts for each in part.workloads)
     return f"""# Benchmark: the service beside five others
 
-Written by `make bench-peers` in {minutes:.0f} minutes. {machine()}
+Written by `make bench-peers` in {minutes:.0f} minutes. {machine()} Measured: {measured}.
 
 | where | what | bar | median (smallest to largest round) | |
 |---|---|---|---:|---|

@@ -50,10 +50,10 @@ def main(
 
 def workloads(scratch: Path) -> list[Workload]:
     """The compact model and the one of 4 layers: one caller, single sequences, lists."""
-    short, mixed = fixed(110), uniform(60, 1000, count=192)
+    short, mixed = fixed(110), uniform(60, 1000, count=128)
     return [
         Workload(COMPACT, SHIPPED, _loads(short, 256, 1.0, 32), ROUNDS),
-        Workload(MIDDLE, write_random_bundle(scratch), _loads(mixed, 64, 2.5, 16), ROUNDS),
+        Workload(MIDDLE, write_random_bundle(scratch), _loads(mixed, 48, 2.0, 16), ROUNDS),
     ]
 
 
