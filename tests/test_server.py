@@ -18,9 +18,13 @@ from tests.live import LiveServer
 from tests.test_connection import deaf_caller
 from tests.toy import write_endless_bundle
 
+# One client for all, for each reads the certificates of the whole world when it is made, and a connection a request:
+# on a slow machine sixteen of them would still be reading when the server has gone.
+CALLER = httpx.Client(verify=False, timeout=30, limits=httpx.Limits(max_keepalive_connections=0))
+
 
 def _predict(url: str, sequences: list[str], model: str = "gc") -> httpx.Response:
-    return httpx.post(f"{url}/predict", json={"model": model, "sequences": sequences}, timeout=30)
+    return CALLER.post(f"{url}/predict", json={"model": model, "sequences": sequences})
 
 
 def _head(port: int, body: bytes) -> bytes:
