@@ -12,7 +12,14 @@ import sys
 
 import pytest
 
-PROGRAMS = ("haproxy", "mmdebstrap", "podman", "runc")  # Debian's packages have the same names
+# Each with Debian's package of it.
+PROGRAMS = {
+    "haproxy": "haproxy",
+    "mmdebstrap": "mmdebstrap",
+    "podman": "podman",
+    "redis-cli": "redis-tools",
+    "runc": "runc",
+}
 FOLDERS = (os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin")
 # Scripts of packages start what they bring, but not while the machine has one user.
 ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
@@ -42,7 +49,7 @@ def install(programs: list[str]) -> None:
 
 def main() -> None:
     """Install every program that is missing."""
-    missing = [program for program in PROGRAMS if find(program) is None]
+    missing = [package for program, package in PROGRAMS.items() if find(program) is None]
     if not missing or os.geteuid() != 0:
         return
     try:
