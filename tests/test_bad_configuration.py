@@ -56,7 +56,7 @@ FAULTS = [unknown_variable, unknown_name_in_the_file, missing_models, altered_mo
 UNSAFE = [
     (("--maxmemory-policy", "allkeys-lru"), "queue: maxmemory-policy is allkeys-lru"),
     (("--appendonly", "yes"), "queue: appendonly is on"),
-    (("--save", "3600 1"), "queue: save is on"),
+    (("--save", "3600", "1"), "queue: save is on"),
 ]
 
 
