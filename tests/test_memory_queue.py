@@ -91,7 +91,7 @@ async def test_what_a_request_waits_for_behind_a_list(own: list[int], wait_secon
     form = MemoryForm(max_tokens=100_000, threads=1)
     await _learn_speed(form, tokens=10)
     await form.queue.submit([job(form, 10) for _ in range(50)], Letterbox())  # 50 s of work
-    seconds = 1.5 * wait_seconds + len(own) + 0.02
+    seconds = 2 * wait_seconds + len(own) + 0.02
     with pytest.raises(Overloaded, match="outlast the deadline"):
         await form.queue.submit([job(form, tokens, seconds - 0.01) for tokens in own], Letterbox())
     await form.queue.submit([job(form, tokens, seconds + 0.01) for tokens in own], Letterbox())

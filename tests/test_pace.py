@@ -47,6 +47,16 @@ def test_batches_of_one_size_say_nothing_of_larger_ones_until_others_wait() -> N
     assert pace.seconds_per_token == pytest.approx(0.2)
 
 
+def test_one_small_batch_under_load_does_not_make_all_look_small() -> None:
+    pace = Pace(threads=1)
+    compute(pace, batch(28), 0.05)
+    compute(pace, batch(4, others_wait=True), 0.05)
+    assert pace.full_tokens == pytest.approx(16)  # the mean of all
+    for tokens in (32, 36):
+        compute(pace, batch(tokens, others_wait=True), 0.05)
+    assert pace.full_tokens == pytest.approx(25)  # now that of all four; those under load alone have 24
+
+
 def test_a_batch_that_failed_teaches_nothing() -> None:
     pace = Pace(threads=1)
     pace.taken([batch(10)], 0)

@@ -181,7 +181,7 @@ async def test_an_empty_queue_takes_a_request_of_any_size(form: Form) -> None:
 
 async def _learn_speed(form: Form) -> None:
     """One batch under load: ten tokens in a second."""
-    box, jobs = Letterbox(), [job(form, tokens=10), job(form, tokens=11)]
+    box, jobs = Letterbox(), [job(form, tokens=10), job(form, tokens=9)]
     await form.queue.submit(jobs, box)
     for it in jobs:
         await form.source.settle(await take_one(form, LIMITS), [answer(1, compute_seconds=1)])
@@ -194,15 +194,15 @@ async def test_a_request_that_would_wait_past_its_deadline_is_turned_away(form: 
     await form.queue.submit([job(form, tokens=50)], Letterbox())  # 5 s of work
     with pytest.raises(Overloaded, match="outlast the deadline"):
         await form.queue.submit([job(form, tokens=1, seconds=4)], Letterbox())
-    await form.queue.submit([job(form, tokens=1, seconds=9)], Letterbox())
+    await form.queue.submit([job(form, tokens=1, seconds=12)], Letterbox())
 
 
 async def test_a_request_is_let_in_only_with_time_to_be_computed_too(form: Form) -> None:
     await _learn_speed(form)
     await form.queue.submit([job(form, tokens=50)], Letterbox())  # 5 s of work
     with pytest.raises(Overloaded, match="outlast the deadline"):
-        await form.queue.submit([job(form, tokens=20, seconds=9)], Letterbox())  # and 2 s more
-    await form.queue.submit([job(form, tokens=20, seconds=10)], Letterbox())
+        await form.queue.submit([job(form, tokens=20, seconds=12)], Letterbox())  # and 2 s more
+    await form.queue.submit([job(form, tokens=20, seconds=13)], Letterbox())
 
 
 async def test_an_upload_that_waits_keeps_no_single_prediction_out(form: Form) -> None:
@@ -250,7 +250,7 @@ async def test_the_wait_is_shared_by_the_compute_threads(new_form: NewForm) -> N
     form = await new_form(threads=2)
     await _learn_speed(form)
     await form.queue.submit([job(form, tokens=50)], Letterbox())  # 5 s of work, but 2.5 s of waiting
-    await form.queue.submit([job(form, tokens=1, seconds=5)], Letterbox())
+    await form.queue.submit([job(form, tokens=1, seconds=7)], Letterbox())
 
 
 async def test_the_speed_of_lone_sequences_says_nothing_of_full_batches(form: Form) -> None:

@@ -11,10 +11,11 @@ from app.errors import DeadlineExceeded, Overloaded
 from app.metrics import ModelMetrics
 
 MIN_RETRY_MS, MAX_RETRY_MS = 1000, 25_000
-# A wait may become this much longer than was estimated: later jobs join batches of their length that go before, the
-# model is not all that has to be waited for, and a worker may be slowed down. What this turns away costs nothing, for a
-# queue only has to be long enough never to be empty.
-MARGIN = 1.5
+# A wait may become this much longer than was estimated: later jobs join batches of their length that go before (where
+# each takes one along, everybody behind waits twice as long), the model is not all that has to be waited for, and a
+# worker may be slowed down. What this turns away costs nothing, for a queue only has to be long enough never to be
+# empty.
+MARGIN = 2.0
 MARGIN_SECONDS = 0.02
 
 

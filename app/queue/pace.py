@@ -16,7 +16,8 @@ class Pace:
 
     Both are a least-squares line through past batches, the latest of which count most. Where all were about equally
     large everything counts as fixed: right for batches of that size, and hopeful for larger ones. How large they become
-    is learned from those behind which others waited; a lone sequence says nothing of that.
+    is learned from those behind which others waited, which are no smaller than the rest: the first may be of one short
+    sequence.
 
     Args:
         threads: how many batches are computed at once.
@@ -27,8 +28,8 @@ class Pace:
         self.full_tokens = 0.0  # of a batch under load; 0 until there was one
         self._threads = threads
         self._progress_at = 0.0
-        self._learned = 0
-        self._mean_tokens = self._mean_seconds = 0.0
+        self._learned = self._learned_full = 0
+        self._mean_tokens = self._mean_full_tokens = self._mean_seconds = 0.0
         self._variance = self._covariance = 0.0
         # What follows from these, worked out when a batch is learned from and not for each request.
         self._slope = 0.0
@@ -54,8 +55,6 @@ class Pace:
 
     def _learn(self, batch: Batch, seconds: float) -> None:
         tokens = batch.tokens
-        if batch.others_wait:
-            self.full_tokens += (SMOOTHING if self.full_tokens else 1.0) * (tokens - self.full_tokens)
         self._learned += 1
         share = max(SMOOTHING, 1 / self._learned)
         more_tokens, more_seconds = tokens - self._mean_tokens, seconds - self._mean_seconds
@@ -64,6 +63,11 @@ class Pace:
         self._variance = (1 - share) * (self._variance + share * more_tokens**2)
         self._covariance = (1 - share) * (self._covariance + share * more_tokens * more_seconds)
         self._slope = self._learned_slope()
+        if batch.others_wait:
+            self._learned_full += 1
+            self._mean_full_tokens += max(SMOOTHING, 1 / self._learned_full) * (tokens - self._mean_full_tokens)
+        if self._learned_full:
+            self.full_tokens = max(self._mean_full_tokens, self._mean_tokens)
         self.full_batch_seconds = self.batch_seconds(self.full_tokens) if self.full_tokens else 0.0
         self.seconds_per_token = self.full_batch_seconds / self.full_tokens if self.full_tokens else self._slope
 
