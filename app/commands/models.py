@@ -102,9 +102,10 @@ def _verify(path: Path, device: str, allow_cpu: bool) -> bool:
         return False
     manifest = bundle.manifest
     examples, files = len(manifest.golden.examples), f"{manifest.precision}, {len(manifest.files)} files"
-    what = f"{files}, {examples} golden examples on {graphs[0].provider.removesuffix('ExecutionProvider')}"
+    what = f"{files}, {examples} golden example{'s' * (examples != 1)}"
+    where = graphs[0].provider.removesuffix("ExecutionProvider")
     seconds = time.monotonic() - started
-    say(results(), f"OK      {manifest.name}@{manifest.version}  {what}, {seconds:.1f} s", "green")
+    say(results(), f"OK      {manifest.name}@{manifest.version}  {what} on {where}, {seconds:.1f} s", "green")
     return True
 
 
