@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from benchmarks.load import closed_loop
 from benchmarks.peers.bare import Bare
 from benchmarks.peers.bars import answers, at_least, at_most, percentile
 from benchmarks.peers.contestants import IN_PROCESS, THROUGH_REDIS
-from benchmarks.peers.figures import Measured, Run, Who, capacity, finalists
+from benchmarks.peers.figures import Measured, Run, Slice, Who, capacity, finalists, together
 from benchmarks.peers.footprint import Footprint
 from benchmarks.peers.page import Part, page
 from benchmarks.peers.picture import draw, shares
@@ -29,6 +30,7 @@ from benchmarks.peers.plan import (
     uniform,
 )
 from benchmarks.raw import measure
+from benchmarks.yardstick import sample, yardstick
 from tests.toy import write_token_bundle
 
 HERE = Path()
@@ -146,6 +148,49 @@ def test_bare_computes_every_sequence_in_each_pass(tmp_path: Path) -> None:
     found = measure(write_token_bundle(tmp_path), ["AC", "GGT", "CA"], passes=2)
     assert len(found["alone_ms"]) == 3
     assert found["alone_per_second"] > 0
+
+
+def test_bare_is_in_terms_of_the_yardstick_s_pace(tmp_path: Path) -> None:
+    bundle, texts = write_token_bundle(tmp_path), ["AC", "GGT", "CA"]
+    usual, doubled = (
+        measure(bundle, texts, passes=2, yardstick=["ACGT"], yardstick_per_second=rate)["alone_per_second"]
+        for rate in (1e6, 2e6)
+    )
+    # the machine looks half as fast beside twice the rate, so what it did counts as done in half the time
+    assert doubled / usual == pytest.approx(2, rel=0.5)
+
+
+def test_a_yardstick_reads_about_the_same_twice(tmp_path: Path) -> None:
+    with yardstick(write_token_bundle(tmp_path), ["AC", "GGT"], {min(os.sched_getaffinity(0))}) as stick:
+        paces = [stick.pace(), stick.pace()]
+    assert stick.paces == paces
+    assert all(0.1 < pace < 10 for pace in paces)
+
+
+def test_a_yardstick_has_sequences_of_every_length() -> None:
+    assert sample(["A" * bases for bases in range(40, 0, -1)], 4) == ["A" * bases for bases in (6, 16, 26, 36)]
+    assert sample(["A", "AAA", "AA"], 1) == ["AA"]
+
+
+def test_a_run_is_its_slices_together() -> None:
+    slices = [
+        Slice((0, 1), 2, 10, 1.0, (1.0, 2.0), 0, 0.5, 100, 0.2),
+        Slice((2, 3, 4), 3, 20, 4.0, (3.0, 4.0, 5.0), 1, 0.5, 90, 0.3),
+    ]
+    assert together(slices) == Run(1.0, 6.0, (1.0, 2.0, 3.0, 4.0, 5.0), 1, 200.0, 100, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("load", "slices"),
+    [
+        (Load(MIXED, 8, seconds=1.5), [(1.5, None)]),
+        (Load(MIXED, 8, seconds=4), [(2.0, None)] * 2),
+        (Load(MIXED, 1, seconds=6, most=10), [(2.0, 4), (2.0, 3), (2.0, 3)]),
+        (Load(MIXED, 1, seconds=8, most=2), [(4.0, 1)] * 2),
+    ],
+)
+def test_a_load_is_sent_in_slices_of_two_seconds(load: Load, slices: list[tuple[float, int | None]]) -> None:
+    assert load.slices() == slices
 
 
 async def test_a_closed_loop_ends_after_the_most_that_it_may_send() -> None:

@@ -6,10 +6,10 @@ import statistics
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 from benchmarks.measure import run_module
 from benchmarks.peers.plan import Mixture, Workload
+from benchmarks.yardstick import Yardstick
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,17 @@ class Bare:
     alone_ms: tuple[float, ...]
 
 
-def run_bare(workload: Workload, mixture: Mixture, cores: Collection[int]) -> Bare:
-    """All sequences of a mixture, on each of these cores at once."""
+def run_bare(workload: Workload, mixture: Mixture, cores: Collection[int], yardstick: Yardstick) -> Bare:
+    """All sequences of a mixture, on each of these cores at once, in terms of the yardstick's pace."""
+    given = {
+        "bundle": str(workload.bundle),
+        "sequences": mixture.texts,
+        "passes": mixture.passes,
+        "yardstick": workload.yardstick,
+        "yardstick_per_second": yardstick.sequences_per_second,
+    }
     with ThreadPoolExecutor(len(cores)) as pool:
-        found = list(pool.map(lambda core: _on_one(workload, mixture, core), sorted(cores)))
+        found = list(pool.map(lambda core: run_module("benchmarks.raw", given | {"core": core}), sorted(cores)))
     rate = max(sum(each[packing] for each in found) for packing in ("alone_per_second", "packed_per_second"))
     alone = tuple(statistics.median(times) for times in zip(*(each["alone_ms"] for each in found), strict=True))
     return Bare(rate, alone)
-
-
-def _on_one(workload: Workload, mixture: Mixture, core: int) -> dict[str, Any]:
-    given = {"bundle": str(workload.bundle), "sequences": mixture.texts, "passes": mixture.passes, "core": core}
-    return run_module("benchmarks.raw", given)

@@ -51,6 +51,40 @@ class Run:
     generator_busy: float
 
 
+@dataclass(frozen=True)
+class Slice:
+    """A part of a run, between two readings of the machine's pace, in whose terms times are.
+
+    Attributes:
+        requests: which ones were answered.
+        cpu_seconds: of all the server's processes.
+    """
+
+    requests: tuple[int, ...]
+    sequences: int
+    tokens: int
+    seconds: float
+    latencies_ms: tuple[float, ...]
+    errors: int
+    cpu_seconds: float
+    resident_bytes: int
+    generator_busy: float
+
+
+def together(slices: Sequence[Slice]) -> Run:
+    """The run that these are the parts of."""
+    seconds, sequences = sum(each.seconds for each in slices), sum(each.sequences for each in slices)
+    return Run(
+        sequences / seconds,
+        sum(each.tokens for each in slices) / seconds,
+        tuple(latency for each in slices for latency in each.latencies_ms),
+        sum(each.errors for each in slices),
+        1000 * sum(each.cpu_seconds for each in slices) / max(sequences, 1),
+        max(each.resident_bytes for each in slices),
+        max(each.generator_busy for each in slices),
+    )
+
+
 @dataclass
 class Measured:
     """A workload's figures.
@@ -60,6 +94,7 @@ class Measured:
         bare: ONNX Runtime by itself, one a round, by mixture.
         runs: one a round, by server and the load's name.
         missing: servers that could not be measured, and why.
+        paces: of the machine, 1 for as fast as at the start.
     """
 
     workload: Workload
@@ -67,6 +102,7 @@ class Measured:
     bare: dict[str, list[Bare]] = field(default_factory=dict)
     runs: dict[tuple[Who, str], list[Run]] = field(default_factory=dict)
     missing: dict[Who, str] = field(default_factory=dict)
+    paces: list[float] = field(default_factory=list)
 
     def of(self, load: Load) -> dict[Who, list[Run]]:
         """The runs of one load."""

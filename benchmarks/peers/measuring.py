@@ -1,19 +1,21 @@
-"""Workloads measured: servers in turn, several rounds, so that a noisy neighbour disturbs all alike."""
+"""Workloads measured: servers in turn, several rounds, by the pace that the machine has meanwhile."""
 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from benchmarks.measure import LOAD_CORE, run_module
 from benchmarks.peers.asking import check_answers, expected_values, items_of, requests_of
 from benchmarks.peers.bare import run_bare
 from benchmarks.peers.contestants import Contestant
-from benchmarks.peers.figures import Measured, Run, capacity, finalists
+from benchmarks.peers.figures import Measured, Run, Slice, capacity, finalists, together
 from benchmarks.peers.plan import Load, Workload
 from benchmarks.peers.processes import Running
 from benchmarks.peers.servers import Values
+from benchmarks.yardstick import Yardstick, yardstick
 
 Progress = Callable[[str], None]
 ATTEMPTS = 2
@@ -32,6 +34,7 @@ class Course:
     found: Measured
     expected: Values
     cores: frozenset[int]
+    yardstick: Yardstick
     progress: Progress
 
     @property
@@ -44,22 +47,30 @@ def measure(workload: Workload, contestants: Sequence[Contestant], cores: set[in
     tokens = {mixture.name: list(map(len, workload.token_rows(mixture))) for mixture in workload.mixtures()}
     found = Measured(workload, tokens)
     expected = expected_values(workload, workload.loads[0].mixture)
-    course = Course(found, expected, frozenset(cores), progress)
+    with yardstick(workload.bundle, workload.yardstick, cores) as stick:
+        _measure_all(Course(found, expected, frozenset(cores), stick, progress), contestants)
+        found.paces.extend(stick.paces)
+    return found
+
+
+def _measure_all(course: Course, contestants: Sequence[Contestant]) -> None:
+    workload = course.found.workload
     for number in range(workload.rounds):
         _bare(course, number)
         _round(course, contestants, [load for load in workload.loads if load.callers], number)
-    final = finalists(found, FINALISTS)
+    final = finalists(course.found, FINALISTS)
     last = [contestant for contestant in contestants if contestant.who in final]
     for number in range(workload.rounds):
         _round(course, last, [load for load in workload.loads if load.share], number)
-    return found
 
 
 def _bare(course: Course, number: int) -> None:
     workload = course.found.workload
     course.progress(f"{workload.name}: round {number + 1} of {workload.rounds}, bare ONNX Runtime")
     for mixture in workload.mixtures():
-        course.found.bare.setdefault(mixture.name, []).append(run_bare(workload, mixture, course.cores))
+        course.found.bare.setdefault(mixture.name, []).append(
+            run_bare(workload, mixture, course.cores, course.yardstick)
+        )
 
 
 def _round(course: Course, contestants: Sequence[Contestant], loads: Sequence[Load], number: int) -> None:
@@ -97,26 +108,41 @@ def _turn(course: Course, contestant: Contestant, loads: Sequence[Load]) -> list
 
 
 def _run(course: Course, server: Running, contestant: Contestant, load: Load) -> Run:
-    items = items_of(course.found.workload, load, contestant.wire)
-    given = {
-        "port": server.port,
-        "requests": [request.decode() for request in requests_of(contestant.wire, items, load.size)],
-        "seconds": load.seconds,
-        "cores": course.generator_cores,
-        "concurrency": load.callers,
-        "rate": load.share * capacity(course.found, load),
-        "most": load.most,
-    }
-    cpu = server.cpu_seconds()
-    measured = run_module("benchmarks.load", given)
-    used, seconds = server.cpu_seconds() - cpu, measured["seconds"]
-    sequences = len(measured["answered"]) * load.size
-    return Run(
-        sequences / seconds,
-        sum(course.found.tokens_of(load, request) for request in measured["answered"]) / seconds,
-        tuple(1000 * latency for latency in measured["latencies"]),
-        measured["errors"],
-        1000 * used / max(sequences, 1),
-        server.resident_bytes(),
-        measured["generator_busy"],
+    requests = requests_of(contestant.wire, items_of(course.found.workload, load, contestant.wire), load.size)
+    slices: list[Slice] = []
+    before = course.yardstick.pace()
+    for seconds, most in load.slices():
+        start = sum(len(each.requests) for each in slices) % len(requests)
+        given = {
+            "port": server.port,
+            "requests": [request.decode() for request in (*requests[start:], *requests[:start])],
+            "seconds": seconds,
+            "cores": course.generator_cores,
+            "concurrency": load.callers,
+            "rate": load.share * capacity(course.found, load) * before,
+            "most": most,
+        }
+        cpu_seconds = server.cpu_seconds()
+        measured = run_module("benchmarks.load", given)
+        cpu_seconds = server.cpu_seconds() - cpu_seconds
+        after = course.yardstick.pace()
+        measured["answered"] = [(start + index) % len(requests) for index in measured["answered"]]
+        slices.append(_slice(course, load, measured, cpu_seconds, server.resident_bytes(), (before + after) / 2))
+        before = after
+    return together(slices)
+
+
+def _slice(
+    course: Course, load: Load, measured: Mapping[str, Any], cpu_seconds: float, resident_bytes: int, pace: float
+) -> Slice:
+    return Slice(
+        requests=tuple(measured["answered"]),
+        sequences=len(measured["answered"]) * load.size,
+        tokens=sum(course.found.tokens_of(load, request) for request in measured["answered"]),
+        seconds=measured["seconds"] * pace,
+        latencies_ms=tuple(1000 * latency * pace for latency in measured["latencies"]),
+        errors=measured["errors"],
+        cpu_seconds=cpu_seconds * pace,
+        resident_bytes=resident_bytes,
+        generator_busy=measured["generator_busy"],
     )

@@ -40,6 +40,8 @@ def page(
     rows = "".join(answer.row() for answer in answers(parts[0].workloads, footprints))
     versions = ", ".join(f"{peer.name} {peer.packages[0].partition('==')[2]}" for peer in PEERS)
     measured = "; ".join(each.workload.name for part in parts for each in part.workloads)
+    paces = [pace for part in parts for each in part.workloads for pace in each.paces]
+    low, high = min(paces, default=1), max(paces, default=1)
     return f"""# Benchmark: the service beside five others
 
 Written by `make bench-peers` in {minutes:.0f} minutes. {machine()} Measured: {measured}.
@@ -61,14 +63,17 @@ lengths.
 turn. Everybody is sent the same sequences in the same order, and tokens/s counts the tokens of those that were
 answered. Bare is a loop around `session.run` over the same sequences, encoded already, warm, with our session's
 options, on the servers' cores, in every round, in the better of two packings: one by one, and groups of equal length.
-Figures are medians over the rounds, spread is (largest - smallest) / median, latencies are of all requests of all
-rounds. With one caller everybody answers the same requests. In an open loop requests arrive at random at a share of
-what the best peer reached in a closed one, lateness counts as latency, and the three fastest peers are there in their
-fastest form; the largest model has the two fastest. Ray Serve takes part in the first round only, since its start
-takes a core twenty seconds. CPU seconds are those of all the server's processes. Memory of a server of one process is
-all that is resident; of several, each one's share of what they have in common. The generator is not the bottleneck
-where it is busy for less than its whole core. Lists of 32 are for servers that take more than one sequence a request;
-ours has no requests of token ids and gets text there.
+Neighbours on this machine made it between {low:.2f} and {high:.2f} times as fast as at the start, for seconds at a
+time. So a few sequences are computed by bare ONNX Runtime on the servers' cores before and after every two seconds of a
+run, and twice a second among the bare ones, and all times are put in terms of the pace at the start; an open loop asks
+at its share by the pace of the moment. Figures are medians over the rounds, spread is (largest - smallest) / median,
+latencies are of all requests of all rounds. With one caller everybody answers the same requests. In an open loop
+requests arrive at random at a share of what the best peer reached in a closed one, lateness counts as latency, and the
+three fastest peers are there in their fastest form; the largest model has the two fastest. Ray Serve takes part in the
+first round only, since its start takes a core twenty seconds. CPU seconds are those of all the server's processes.
+Memory of a server of one process is all that is resident; of several, each one's share of what they have in common. The
+generator is not the bottleneck where it is busy for less than its whole core. Lists of 32 are for servers that take
+more than one sequence a request; ours has no requests of token ids and gets text there.
 
 {"".join(_part(part) for part in parts)}"""
 

@@ -10,10 +10,13 @@ from typing import Literal
 
 from app.bundle import GRAPH, TOKENIZER, read_bundle
 from app.encoding import EncodedSequence, SequenceEncoder
+from benchmarks.yardstick import sample
 
 LOG_NORMAL_MEAN, LOG_NORMAL_SIGMA = 5.5, 0.6  # of the natural logarithm of the bases: half are below 245
 # More than a load has in flight, so that no server may answer two of them by one computation.
 SEQUENCES = 512
+# In which a shared machine changes its pace by little.
+SLICE_SECONDS = 2.0
 COMPACT, MIDDLE, LARGE = "The shipped compact model", "4 layers of 256", "DNABERT-2's size, 12 layers of 768"
 
 
@@ -60,6 +63,13 @@ class Load:
         kind = f"{self.callers} caller{'s' * (self.callers > 1)}" if self.callers else f"open loop at {self.share:.0%}"
         return f"{self.mixture.name}, {carried}, {kind}"
 
+    def slices(self) -> list[tuple[float, int | None]]:
+        """(seconds, most requests) of each part between two readings of the machine's pace."""
+        count = max(1, min(round(self.seconds / SLICE_SECONDS), self.most or SEQUENCES))
+        if self.most is None:
+            return [(self.seconds / count, None)] * count
+        return [(self.seconds / count, self.most // count + (part < self.most % count)) for part in range(count)]
+
 
 @dataclass(frozen=True)
 class Workload:
@@ -67,12 +77,14 @@ class Workload:
 
     Attributes:
         loads: in the order in which they are run.
+        yardstick_sequences: by how many the machine's pace is read; few enough to take a quarter of a second.
     """
 
     name: str
     bundle: Path
     loads: tuple[Load, ...]
     rounds: int = 3
+    yardstick_sequences: int = 16
 
     @property
     def graph(self) -> Path:
@@ -85,6 +97,11 @@ class Workload:
     def pad_id(self) -> int:
         """What fills short rows."""
         return read_bundle(self.bundle).manifest.input.pad_token_id or 0
+
+    @property
+    def yardstick(self) -> list[str]:
+        """By which the machine's pace is read."""
+        return sample(self.loads[0].mixture.texts, self.yardstick_sequences)
 
     def mixtures(self) -> list[Mixture]:
         """Each once."""
@@ -148,7 +165,8 @@ def middle(bundle: Path) -> Workload:
 def large(bundle: Path) -> Workload:
     """DNABERT-2's size, where the model's own work is nearly all; few sequences, so that every server answers most."""
     mixed = uniform(60, 1000, count=48)
-    return Workload(LARGE, bundle, (Load(mixed, 1, seconds=20, most=24), Load(mixed, 8, seconds=9)))
+    loads = (Load(mixed, 1, seconds=20, most=24), Load(mixed, 8, seconds=9))
+    return Workload(LARGE, bundle, loads, yardstick_sequences=1)
 
 
 def two_cores(shipped: Path, mixed: Path) -> list[Workload]:
