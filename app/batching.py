@@ -97,7 +97,7 @@ class BatchLimits:
         max_padding: share of padded tokens that may be padding; 0 makes groups of equal length.
         window_jobs: how far behind the leading job to look for company.
         round_tokens: how much to hand to a compute thread at once, as several batches if need be; where a batch takes
-            less than a millisecond, the hop to the thread and back costs as much as the model.
+            less than a millisecond, the hop to the thread and back costs as much as the model. More where many wait.
     """
 
     max_sequences: int = 32

@@ -47,6 +47,22 @@ async def test_a_round_leaves_work_for_the_other_threads() -> None:
     assert len(await form.queue.take(ROUND)) == 1
 
 
+@pytest.mark.parametrize(
+    ("requests", "jobs", "batches"),
+    [
+        (8, 1, 2),  # a quarter of 40 tokens are 10, the usual round
+        (16, 1, 4),  # of 80, 20
+        (100, 1, 24),  # of 500, 125: but no more than twelve times the usual one, 120
+        (4, 50, 2),  # of each list one job counts
+    ],
+)
+async def test_a_round_grows_with_the_requests_that_wait(requests: int, jobs: int, batches: int) -> None:
+    form = MemoryForm(max_tokens=10_000, threads=1)
+    for _ in range(requests):
+        await form.queue.submit([job(form, tokens=5) for _ in range(jobs)], Letterbox())
+    assert lengths(await form.queue.take(BatchLimits(max_sequences=1, round_tokens=10))) == [[5]] * batches
+
+
 async def test_what_is_given_back_goes_before_what_came_later(form: MemoryForm) -> None:
     await form.queue.submit([job(form, 1), job(form, 2)], Letterbox())
     first = await form.queue.take(BatchLimits(max_sequences=1))

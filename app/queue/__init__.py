@@ -61,7 +61,7 @@ class JobSource(Protocol):
     async def take(self, limits: BatchLimits) -> Sequence[Batch]:
         """Wait for jobs and return the next round: one batch, or several up to `limits.round_tokens`.
 
-        Expired jobs are delivered as such and never returned.
+        It may be larger where many requests wait. Expired jobs are delivered as such and never returned.
         """
 
     async def settle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:

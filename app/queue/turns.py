@@ -39,6 +39,11 @@ class Turns:
         return self._next_tokens + self._later_tokens
 
     @property
+    def next_tokens(self) -> int:
+        """Of the jobs that are next, one of each request."""
+        return self._next_tokens
+
+    @property
     def requests(self) -> int:
         """How many requests wait."""
         return len(self._next)

@@ -13,6 +13,11 @@ from app.queue.turns import Turns
 
 # Bulk work leads every fourth batch while interactive work waits too: it is never starved, nor ever in the way.
 BULK_TURN = 4
+# A round may hold this share of what waits, of a list one job, and so many times as much as usual. Whoever waits for so
+# long hardly notices, and answers that go out together cost half as much each, as do the requests that come in return:
+# what a batch has driven out of the processor's caches is fetched once for all of them.
+ROUND_SHARE = 0.25
+LONGEST_ROUND = 12
 
 
 class Round(NamedTuple):
@@ -100,7 +105,7 @@ class WaitingJobs:
     def take_round(
         self, limits: BatchLimits, threads: int, now: float, pace: Pace, *, others_elsewhere: bool = False
     ) -> Round:
-        """Take out the next round: batches up to `limits.round_tokens`, leaving enough for the other threads.
+        """Take out the next round: batches up to `limits.round_tokens` or more, leaving enough for the other threads.
 
         Args:
             others_elsewhere: there are more jobs than these, which wait for room here.
@@ -108,7 +113,8 @@ class WaitingJobs:
         batches: list[Batch] = []
         late: list[Job] = []
         free_at = now + pace.free_in_seconds(now)
-        while self._goes_on(batches, limits, threads):
+        round_tokens = self._round_tokens(limits)
+        while self._goes_on(batches, round_tokens, threads):
             done_at = free_at + self._next_seconds(pace)
             late += self._take_late(now, done_at, limits.window_jobs, others_elsewhere=others_elsewhere)
             if not len(self):
@@ -121,11 +127,16 @@ class WaitingJobs:
         """How long the next batch will take."""
         return pace.batch_seconds(min(self.tokens, pace.full_tokens or self.tokens))
 
-    def _goes_on(self, batches: Sequence[Batch], limits: BatchLimits, threads: int) -> bool:
+    def _round_tokens(self, limits: BatchLimits) -> float:
+        """How many tokens make a round now: of a list one job counts, so that nobody waits long behind one."""
+        longest = LONGEST_ROUND * limits.round_tokens
+        return max(limits.round_tokens, min(ROUND_SHARE * self._interactive.next_tokens, longest))
+
+    def _goes_on(self, batches: Sequence[Batch], round_tokens: float, threads: int) -> bool:
         if not batches:
             return True
         others = sum(len(batch.jobs) for batch in batches) * (threads - 1)
-        return sum(batch.tokens for batch in batches) < limits.round_tokens and len(self) > others
+        return sum(batch.tokens for batch in batches) < round_tokens and len(self) > others
 
     def _take_late(self, now: float, done_at: float, size: int, *, others_elsewhere: bool) -> list[Job]:
         """Take out the jobs whose deadline comes before the next batch is done, until none is left in sight.
