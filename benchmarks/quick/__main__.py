@@ -59,7 +59,7 @@ def workloads(scratch: Path) -> list[Workload]:
 
 
 def _loads(mixture: Mixture, most: int, seconds: float, size: int) -> tuple[Load, ...]:
-    one = Load(mixture, 1, seconds=10, most=most)
+    one = Load(mixture, 1, most=most)
     return one, Load(mixture, 32, seconds=seconds), Load(mixture, 4, size=size, seconds=seconds)
 
 
