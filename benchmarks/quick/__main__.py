@@ -54,7 +54,7 @@ def workloads(scratch: Path) -> list[Workload]:
     short, mixed = replace(fixed(110), passes=1), uniform(60, 1000, count=96)
     return [
         Workload(COMPACT, SHIPPED, _loads(short, 256, 1.0, 32), ROUNDS),
-        Workload(MIDDLE, write_random_bundle(scratch), _loads(mixed, 48, 2.0, 16), ROUNDS),
+        Workload(MIDDLE, write_random_bundle(scratch), _loads(mixed, 48, 1.5, 16), ROUNDS),
     ]
 
 
