@@ -1,6 +1,6 @@
 """How fast the machine is just now: a few sequences in bare ONNX Runtime, computed between what is measured.
 
-Neighbours on a shared machine slow a core down to two thirds for seconds at a time, and whoever is measured then looks
+Neighbours on a shared machine slow a core down to a half for seconds at a time, and whoever is measured then looks
 that much worse. So what takes place between two readings is put in terms of the pace at the start. Run as a program it
 reads JSON, a line, and then answers each line with a reading.
 """

@@ -152,12 +152,12 @@ def test_bare_computes_every_sequence_in_each_pass(tmp_path: Path) -> None:
 
 def test_bare_is_in_terms_of_the_yardstick_s_pace(tmp_path: Path) -> None:
     bundle, texts = write_token_bundle(tmp_path), ["AC", "GGT", "CA"]
-    usual, doubled = (
+    usual, scaled = (
         measure(bundle, texts, passes=2, yardstick=["ACGT"], yardstick_per_second=rate)["alone_per_second"]
-        for rate in (1e6, 2e6)
+        for rate in (1e6, 1e8)
     )
-    # the machine looks half as fast beside twice the rate, so what it did counts as done in half the time
-    assert doubled / usual == pytest.approx(2, rel=0.5)
+    # the machine looks a hundredth as fast, so what it did counts as done in a hundredth of the time
+    assert 10 < scaled / usual < 1000
 
 
 def test_a_yardstick_reads_about_the_same_twice(tmp_path: Path) -> None:

@@ -128,7 +128,10 @@ class WaitingJobs:
         return pace.batch_seconds(min(self.tokens, pace.full_tokens or self.tokens))
 
     def _round_tokens(self, limits: BatchLimits) -> float:
-        """How many tokens make a round now: of a list one job counts, so that nobody waits long behind one."""
+        """How many tokens make a round now: of a request one job counts, so that nobody waits long behind a list.
+
+        Where nobody knows which request a job is of, each is one.
+        """
         longest = LONGEST_ROUND * limits.round_tokens
         return max(limits.round_tokens, min(ROUND_SHARE * self._interactive.next_tokens, longest))
 
