@@ -55,6 +55,9 @@ class Course(Protocol[Read]):
     def abandon(self, error: ServiceError) -> None:
         """End everything that waits with this error."""
 
+    def close(self) -> None:
+        """Nobody will ask any more."""
+
 
 class OneGraph:
     """A course through one graph."""
@@ -78,6 +81,9 @@ class OneGraph:
 
     def abandon(self, error: ServiceError) -> None:
         self._flights.abandon(error)
+
+    def close(self) -> None:
+        self._flights.close()
 
 
 class TwoGraphs:
@@ -126,6 +132,10 @@ class TwoGraphs:
     def abandon(self, error: ServiceError) -> None:
         self._embedder.abandon(error)
         self._head.abandon(error)
+
+    def close(self) -> None:
+        self._embedder.close()
+        self._head.close()
 
 
 class _DistinctSegments:

@@ -6,8 +6,10 @@ The first of them becomes a job; the others wait for its answer.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 from app.batching import Answer, Job, Outcome, Priority
 from app.encoding import Ids
@@ -15,9 +17,11 @@ from app.errors import DeadlineExceeded, ItemError, ServiceError
 from app.metrics import ModelMetrics
 from app.queue import JobQueue
 
+# Between two looks at who has waited for too long: thousands of deadlines may be a moment apart.
+LEAST_PAUSE_SECONDS = 0.01
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+
+class Terms(NamedTuple):
     """On which terms the jobs of a request wait.
 
     Attributes:
@@ -33,7 +37,7 @@ class Terms:
 class Waiter:
     """One request that waits for its answers; resolved at once when the last is there or the first fails."""
 
-    __slots__ = ("_places", "answers", "deadline", "future", "missing")
+    __slots__ = ("_beginning", "_places", "answers", "deadline", "future", "missing")
 
     def __init__(self, places: Sequence[int], deadline: float) -> None:
         self._places = places
@@ -41,18 +45,48 @@ class Waiter:
         self.missing = len(places)
         self.deadline = deadline
         self.future: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
+        self._beginning: asyncio.Task[Any] | None = None  # the request's, while its jobs go into the queue
 
     def receive(self, index: int, outcome: Outcome) -> None:
         """Take the outcome of the input at `index`."""
         if self.future.done():
             return
         if isinstance(outcome, ServiceError):
-            self.future.set_exception(_located(outcome, self._places[index]))
+            self.fail(_located(outcome, self._places[index]))
             return
         self.answers[index] = outcome
         self.missing -= 1
         if not self.missing:
             self.future.set_result([answer for answer in self.answers if answer is not None])
+
+    def fail(self, error: ServiceError) -> None:
+        """Wait no longer, unless all is there or lost already."""
+        if not self.future.done():
+            self.future.set_exception(error)
+
+    def give_up(self) -> None:
+        """The deadline is here."""
+        self.fail(DeadlineExceeded("The deadline passed before the model had answered."))
+        if self._beginning is not None:
+            self._beginning.cancel()
+            self._beginning = None
+
+    async def begun(self, begin: Coroutine[Any, Any, None]) -> None:
+        """Wait for the jobs to be in the queue, but no longer than until the deadline: it may be out of reach."""
+        self._beginning = task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - requests are tasks
+        try:
+            await begin
+        except asyncio.CancelledError:
+            if self._beginning is not None or task.uncancel():  # it was not, or not only, the deadline
+                raise
+        finally:
+            self._beginning = None
+
+    def leave(self) -> None:
+        """Nobody asks for what became of it any more."""
+        if self.future.done() and not self.future.cancelled():
+            self.future.exception()  # else asyncio complains that nobody did
 
 
 @dataclass(slots=True, eq=False)
@@ -71,6 +105,10 @@ class Flights:
         self._queue, self._metrics, self._clock = queue, metrics, clock
         self._by_key: dict[bytes, Flight] = {}
         self._by_job: dict[Job, Flight] = {}
+        self._waiters: set[Waiter] = set()
+        # One timer for all: the next request's deadline is hardly ever the first to come.
+        self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = math.inf
         self._again: set[asyncio.Task[None]] = set()
 
     async def answers(self, rows: Sequence[Ids], terms: Terms, places: Sequence[int] | None = None) -> list[Answer]:
@@ -84,17 +122,40 @@ class Flights:
         """
         waiter = Waiter(range(len(rows)) if places is None else places, terms.deadline)
         boarded = self._board(rows, waiter, terms)
+        self._waiters.add(waiter)
+        if terms.deadline < self._rings_at:
+            self._ring_at(terms.deadline)
         try:
-            async with asyncio.timeout(
-                max(0.0, terms.deadline - self._clock())
-            ):  # a queue out of reach keeps nobody longer
-                await self._begin([flight for flight, is_new in boarded if is_new])
-                return await waiter.future
-        except TimeoutError:
-            raise DeadlineExceeded("The deadline passed before the model had answered.") from None
+            await waiter.begun(self._begin([flight for flight, is_new in boarded if is_new]))
+            return await waiter.future
         finally:
+            self._waiters.discard(waiter)
             if waiter.missing:
+                waiter.leave()
                 self._leave(waiter, [flight for flight, _ in boarded])
+
+    def _ring_at(self, deadline: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._rings_at = deadline
+        wait_seconds = max(0.0, deadline - self._clock())
+        self._timer = asyncio.get_running_loop().call_later(wait_seconds, self._ring)
+
+    def _ring(self) -> None:
+        """End the wait of those whose deadline is here; the timer may come a moment early."""
+        now = max(self._clock(), self._rings_at)
+        self._timer, self._rings_at = None, math.inf
+        for waiter in [waiter for waiter in self._waiters if waiter.deadline <= now]:
+            waiter.give_up()
+        later = [waiter.deadline for waiter in self._waiters if waiter.deadline > now]
+        if later:
+            self._ring_at(max(min(later), now + LEAST_PAUSE_SECONDS))
+
+    def close(self) -> None:
+        """Nobody will ask any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._rings_at = None, math.inf
 
     def abandon(self, error: ServiceError) -> None:
         """End every flight with this error."""

@@ -261,6 +261,7 @@ class Predictor:
             yield course
         finally:
             self._personal.discard(course)
+            course.close()
 
     def _new_course(self, model: ServedModel) -> OneGraph | TwoGraphs:
         first, *head = (Flights(queue, model.metrics, self._clock) for queue in model.queues)

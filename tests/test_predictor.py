@@ -226,6 +226,32 @@ async def test_a_queue_out_of_reach_keeps_nobody_beyond_his_deadline(
             await bench.ask("AC", seconds=0.05)
 
 
+async def test_who_goes_away_from_a_queue_out_of_reach_has_gone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hang(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(bench.queue, "submit", hang)
+    gone = bench.ask("AC")
+    await asyncio.sleep(0.01)
+    gone.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+
+
+async def test_each_request_waits_until_its_own_deadline(bench: Bench) -> None:
+    long, short, shorter = bench.ask("A", seconds=0.3), bench.ask("A", seconds=0.1), bench.ask("CC", seconds=0.05)
+    done, _ = await asyncio.wait((long, short, shorter), timeout=0.07)
+    assert done == {shorter}
+    done, _ = await asyncio.wait((long, short), timeout=0.07)
+    assert done == {short}
+    later = bench.ask("A", seconds=5)
+    for asked in (shorter, short, long):
+        with pytest.raises(DeadlineExceeded):
+            await asked
+    await bench.answer(await bench.take())
+    assert await later == [0]
+
+
 async def test_who_goes_away_makes_room(bench: Bench) -> None:
     gone = bench.ask("ACGT" * 15)
     await asyncio.sleep(0)
