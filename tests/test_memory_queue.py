@@ -63,6 +63,37 @@ async def test_a_round_grows_with_the_requests_that_wait(requests: int, jobs: in
     assert lengths(await form.queue.take(BatchLimits(max_sequences=1, round_tokens=10))) == [[5]] * batches
 
 
+async def test_who_takes_a_round_calls_the_next_if_jobs_are_left(form: MemoryForm) -> None:
+    takers = [asyncio.create_task(form.queue.take(ROUND)) for _ in range(3)]
+    await asyncio.sleep(0)
+    await form.queue.submit([job(form, tokens) for tokens in (9, 8, 9, 7, 6)], Letterbox())
+    done, waiting = await asyncio.wait(takers, timeout=0.05)
+    assert sorted(lengths(taker.result()) for taker in done) == [[[7], [6]], [[9, 9], [8]]]
+    await form.queue.submit([job(form, 5)], Letterbox())
+    (last,) = waiting
+    assert lengths(await last) == [[5]]
+
+
+async def test_who_is_called_and_goes_away_calls_another(form: MemoryForm) -> None:
+    gone, stays = (asyncio.create_task(form.queue.take(ROUND)) for _ in range(2))
+    await asyncio.sleep(0)
+    await form.queue.submit([job(form, 9)], Letterbox())
+    gone.cancel()
+    async with asyncio.timeout(2):
+        assert lengths(await stays) == [[9]]
+    assert gone.cancelled()
+
+
+async def test_who_goes_away_before_he_is_called_is_not_called(form: MemoryForm) -> None:
+    gone, stays = (asyncio.create_task(form.queue.take(ROUND)) for _ in range(2))
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.sleep(0)
+    await form.queue.submit([job(form, 9)], Letterbox())
+    async with asyncio.timeout(2):
+        assert lengths(await stays) == [[9]]
+
+
 async def test_what_is_given_back_goes_before_what_came_later(form: MemoryForm) -> None:
     await form.queue.submit([job(form, 1), job(form, 2)], Letterbox())
     first = await form.queue.take(BatchLimits(max_sequences=1))

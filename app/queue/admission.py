@@ -35,6 +35,9 @@ class Wait(NamedTuple):
         return not self.seconds or self.seconds * MARGIN + self.own_seconds + MARGIN_SECONDS <= seconds
 
 
+NO_WAIT = Wait(0.0, 0.0)
+
+
 def own_seconds(tokens: int, tokens_per_second: float, batch_seconds: float) -> float:
     """How long so many tokens of a request take: one batch that others fill up, or those that they fill themselves."""
     return max(batch_seconds, tokens / tokens_per_second)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 
-from app.batching import Batch, BatchLimits, Deliver, Job, Outcome
+from app.batching import Batch, BatchLimits, Deliver, Job, Outcome, Priority
 from app.errors import DeadlineExceeded, Draining
 from app.metrics import ModelMetrics
 from app.queue import QueueLoad
-from app.queue.admission import Wait, own_seconds, shed_full, shed_late
+from app.queue.admission import NO_WAIT, Wait, own_seconds, shed_full, shed_late
 from app.queue.pace import Pace
 from app.queue.waiting import WaitingJobs
 
@@ -38,7 +39,7 @@ class MemoryQueue:
         self._clock = clock
         self._waiting = WaitingJobs()
         self._deliver: dict[Job, Deliver] = {}
-        self._arrival = asyncio.Event()
+        self._takers: deque[asyncio.Future[None]] = deque()  # who waits for jobs
         self._closed = False
         self._pace = Pace(threads)
 
@@ -48,7 +49,7 @@ class MemoryQueue:
         self._admit(jobs)
         self._deliver.update(dict.fromkeys(jobs, deliver))
         self._waiting.add(jobs)
-        self._arrival.set()
+        self._call_a_taker()
 
     def cancel(self, jobs: Sequence[Job]) -> None:
         left = [job for job in jobs if self._deliver.pop(job, None) is not None]
@@ -58,10 +59,30 @@ class MemoryQueue:
 
     async def take(self, limits: BatchLimits) -> Sequence[Batch]:
         while not (batches := self._next_round(limits)):
-            self._arrival.clear()
-            await self._arrival.wait()
+            await self._called()
         self._pace.taken(batches, self._clock())
+        if self._waiting:
+            self._call_a_taker()
         return batches
+
+    async def _called(self) -> None:
+        """Wait until there are jobs."""
+        call = asyncio.get_running_loop().create_future()
+        self._takers.append(call)
+        try:
+            await call
+        except asyncio.CancelledError:
+            if not call.cancelled():  # called, and gone meanwhile
+                self._call_a_taker()
+            raise
+
+    def _call_a_taker(self) -> None:
+        """Call one of those who wait, who calls the next if he leaves jobs: to wake all of them for one job is dear."""
+        while self._takers:
+            call = self._takers.popleft()
+            if not call.done():
+                call.set_result(None)
+                return
 
     async def settle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         self._pace.settled(batch, outcomes, self._clock())
@@ -71,7 +92,7 @@ class MemoryQueue:
     async def release(self, batches: Sequence[Batch]) -> None:
         self._pace.given_back(batches)
         self._waiting.put_back([job for batch in batches for job in batch.jobs if job in self._deliver])
-        self._arrival.set()
+        self._call_a_taker()
 
     def load(self) -> QueueLoad:
         now = self._clock()
@@ -88,20 +109,23 @@ class MemoryQueue:
 
     def _admit(self, jobs: Sequence[Job]) -> None:
         waiting = self._waiting.tokens
-        if waiting and waiting + sum(job.tokens for job in jobs) > self._max_tokens:
-            shed_full(waiting, self._max_tokens, self._wait(jobs).seconds, self._metrics)
-        shed_late(jobs, self._clock(), self._wait(jobs), self._metrics)
-
-    def _wait(self, jobs: Sequence[Job]) -> Wait:
-        """What jobs have to expect, by what has been learned."""
-        if not self._waiting or not jobs or not self._pace.seconds_per_token:
-            return Wait(0.0, 0.0)
-        speed = self._threads / self._pace.seconds_per_token
         own_tokens = sum(job.tokens for job in jobs)
-        before = self._waiting.tokens_before(jobs[0].priority, own_tokens, self._pace.full_tokens)
+        wait = self._wait(jobs[0].priority, own_tokens) if jobs and waiting else NO_WAIT
+        if waiting and waiting + own_tokens > self._max_tokens:
+            shed_full(waiting, self._max_tokens, wait.seconds, self._metrics)
+        shed_late(jobs, self._clock(), wait, self._metrics)
+
+    def _wait(self, priority: Priority, own_tokens: int) -> Wait:
+        """What a request has to expect, by what has been learned."""
+        if not self._pace.seconds_per_token:
+            return NO_WAIT
+        speed = self._threads / self._pace.seconds_per_token
+        before = self._waiting.tokens_before(priority, own_tokens, self._pace.full_tokens)
         return Wait(before / speed, own_seconds(own_tokens, speed, self._pace.full_batch_seconds))
 
     def _next_round(self, limits: BatchLimits) -> list[Batch]:
+        if not self._waiting:
+            return []
         batches, late = self._waiting.take_round(limits, self._threads, self._clock(), self._pace)
         for job in late:
             self._metrics.expired.inc()

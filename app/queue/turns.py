@@ -15,6 +15,10 @@ class Turns:
 
     So whoever comes waits for one turn of each request that is there, and nobody who comes later goes before a job that
     is next. A request of one job costs what it would cost in a queue without turns.
+
+    Attributes:
+        tokens: of all jobs.
+        next_tokens: of those that are next, one of each request.
     """
 
     def __init__(self) -> None:
@@ -22,7 +26,7 @@ class Turns:
         self._next: dict[Job, None] = {}
         self._later: dict[Job, Rest] = {}  # every job that is not next, with the rest that it is in
         self._rests: dict[Job, Rest] = {}  # by the request's next job; those of requests of one job are left out
-        self._next_tokens = self._later_tokens = 0
+        self.tokens = self.next_tokens = 0
 
     def __len__(self) -> int:
         return len(self._next) + len(self._later)
@@ -34,16 +38,6 @@ class Turns:
         return job in self._next or job in self._later
 
     @property
-    def tokens(self) -> int:
-        """Of all jobs."""
-        return self._next_tokens + self._later_tokens
-
-    @property
-    def next_tokens(self) -> int:
-        """Of the jobs that are next, one of each request."""
-        return self._next_tokens
-
-    @property
     def requests(self) -> int:
         """How many requests wait."""
         return len(self._next)
@@ -52,27 +46,31 @@ class Turns:
         """Let the jobs of one request, one at least, wait for their turns."""
         first = jobs[0]
         self._next[first] = None
-        self._next_tokens += first.tokens
+        self.tokens += first.tokens
+        self.next_tokens += first.tokens
         if len(jobs) > 1:
             rest = self._rests[first] = dict.fromkeys(jobs[1:])
             self._later.update(dict.fromkeys(rest, rest))
-            self._later_tokens += sum(job.tokens for job in rest)
+            self.tokens += sum(job.tokens for job in rest)
 
     def put_back(self, jobs: Sequence[Job]) -> None:
         """Let the jobs be next, before all others."""
         self._next = dict.fromkeys(jobs) | self._next
-        self._next_tokens += sum(job.tokens for job in jobs)
+        tokens = sum(job.tokens for job in jobs)
+        self.tokens += tokens
+        self.next_tokens += tokens
 
     def discard(self, job: Job) -> None:
         """Take a job out, if it waits."""
         if job in self._next:
             del self._next[job]
-            self._next_tokens -= job.tokens
+            self.tokens -= job.tokens
+            self.next_tokens -= job.tokens
             if self._rests:
                 self._follow(job)
         elif (rest := self._later.pop(job, None)) is not None:
             del rest[job]
-            self._later_tokens -= job.tokens
+            self.tokens -= job.tokens
 
     def _follow(self, job: Job) -> None:
         """Let the job that comes after this one in its request be next, behind all that are."""
@@ -82,8 +80,7 @@ class Turns:
         following = next(iter(rest))
         del rest[following], self._later[following]
         self._next[following] = None
-        self._next_tokens += following.tokens
-        self._later_tokens -= following.tokens
+        self.next_tokens += following.tokens
         if rest:
             self._rests[following] = rest
 
@@ -106,7 +103,7 @@ class Turns:
         """
         if not batch_tokens:
             return self.tokens
-        a_turn_each = max(self._next_tokens, len(self._next) * batch_tokens)
+        a_turn_each = max(self.next_tokens, len(self._next) * batch_tokens)
         further_turns = len(self._rests) * max(0, own_tokens - batch_tokens)
         return min(self.tokens, round(a_turn_each + further_turns))
 

@@ -16,6 +16,7 @@ from app.errors import DeadlineExceeded, Draining, Overloaded, QueueUnavailable,
 from app.metrics import ModelMetrics
 from app.queue import QueueLoad
 from app.queue.admission import (
+    NO_WAIT,
     Wait,
     own_seconds,
     retry_after_ms,
@@ -286,7 +287,7 @@ class RedisQueue:
         """What jobs have to expect, by the speed that the live workers report."""
         speed, batch_seconds = self.speed
         if not speed:
-            return Wait(0.0, 0.0)
+            return NO_WAIT
         interactive = self._interactive_tokens + self._enqueuer.unconfirmed_tokens["interactive"]
         bulk = max(0, self._load.tokens - self._interactive_tokens) + self._enqueuer.unconfirmed_tokens["bulk"]
         own_tokens = sum(job.tokens for job in jobs)
