@@ -252,6 +252,35 @@ async def test_draining_settles_what_is_computed_and_gives_back_what_is_not_begu
             task.cancel()
 
 
+async def test_stopped_it_begins_nothing_more() -> None:
+    release = threading.Event()
+    model = FakeModel(_after(release))
+    async with _working(model) as (queue, worker):
+        asked = [asyncio.create_task(_outcomes(queue, [1]))]
+        await asyncio.sleep(0.05)
+        asked.append(asyncio.create_task(_outcomes(queue, [2])))  # taken, and waits for the thread
+        await asyncio.sleep(0.05)
+        await worker.stop()
+        release.set()
+        for task in asked:
+            task.cancel()
+    assert model.batches == [1]
+
+
+async def test_a_panic_in_the_thread_ends_the_loop_that_waits_for_it() -> None:
+    class Panic(BaseException):
+        """What a library of another language raises."""
+
+    def panics(rows: Sequence[Ids]) -> Values:
+        raise Panic
+
+    async with _working(FakeModel(panics)) as (queue, worker):
+        asked = asyncio.create_task(_outcomes(queue, [1]))
+        await asyncio.sleep(0.05)
+        assert not worker.alive
+        asked.cancel()
+
+
 async def test_an_idle_worker_drains_at_once() -> None:
     async with _working(FakeModel(_first_ids), threads=2) as (_, worker):
         await asyncio.sleep(0)
