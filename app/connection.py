@@ -31,6 +31,7 @@ class ConnectionLimits:
         head_bytes: request line and header fields; also whatever else comes between two bodies.
         head_seconds: from when a connection opens, or a head begins, to the end of the head.
         write_seconds: how long the caller may take nothing of a reply that is ready.
+        rest_seconds: how long a connection may rest between two requests.
         linger_seconds: how long what still comes is read, and ignored, after a refusal.
         linger_bytes: how much of it.
     """
@@ -38,6 +39,7 @@ class ConnectionLimits:
     head_bytes: int = 65_536
     head_seconds: float = 10.0
     write_seconds: float = 30.0
+    rest_seconds: float = 75.0
     linger_seconds: float = 1.0
     linger_bytes: int = 1_048_576
 
@@ -60,6 +62,7 @@ class Connection(HttpToolsProtocol):
     _timer: asyncio.TimerHandle | None = None
     _unsent_bytes = 0
     _last_taken = 0.0
+    _resting_since: float | None = None  # by the loop's clock; None while a request is on its way
 
     @classmethod
     def within(cls, limits: ConnectionLimits, metrics: Metrics) -> type[Connection]:
@@ -78,6 +81,7 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._idle_bytes += len(data)
+        self._resting_since = None
         if self._refused:
             self._ignore()
             return
@@ -113,8 +117,17 @@ class Connection(HttpToolsProtocol):
         self._idle_bytes = 0
         super().on_body(body)
 
+    def on_response_complete(self) -> None:
+        if self.pipeline:
+            super().on_response_complete()
+            return
+        # As uvicorn does, but for its timer of every pause between two requests: who rests is seen now and then.
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        self._resting_since = self.loop.time()
+
     def hang_up_if_stalled(self, now: float) -> None:
-        """End the connection if its caller has taken nothing of its reply for too long; to be called now and then.
+        """End the connection if its caller rests, or takes nothing of a reply, for too long; to be called now and then.
 
         Looking at the buffer from time to time costs requests nothing. uvicorn's flow control would not do: it does
         not notice a rest below the high-water mark, for which even a closed transport waits without end.
@@ -125,6 +138,12 @@ class Connection(HttpToolsProtocol):
         self._unsent_bytes = unsent
         if unsent and now - self._last_taken >= self.limits.write_seconds:
             self.transport.abort()
+        elif not unsent and self._resting_since is not None:
+            self._end_rest(now - self._resting_since)
+
+    def _end_rest(self, seconds: float) -> None:
+        if seconds >= self.limits.rest_seconds:
+            self.transport.close()
 
     def _check_idle_bytes(self) -> None:
         """After a read that brought no request on: header lines so far, trailers, or what follows a reply."""

@@ -21,7 +21,6 @@ from app.main import Service
 
 log = logging.getLogger(__name__)
 
-KEEP_ALIVE_SECONDS = 75
 # No answer is a page of an application: nothing in it may be sniffed, framed, embedded, or told to where links lead.
 SECURITY_HEADERS = [
     ("x-content-type-options", "nosniff"),
@@ -66,7 +65,6 @@ class DrainingServer(uvicorn.Server):
                 http=Connection.within(limits, service.metrics),
                 ws="none",
                 lifespan="on",
-                timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 # Only for tasks that outlive their connections, which is not meant to happen.
                 timeout_graceful_shutdown=LAST_REPLIES_SECONDS + 1,
             )

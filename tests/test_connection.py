@@ -16,7 +16,7 @@ import pytest
 from tests import live
 from tests.live import LiveServer
 
-LIMITS = "head_seconds=0.6, write_seconds=2, linger_seconds=0.5"
+LIMITS = "head_seconds=0.6, write_seconds=2, rest_seconds=2, linger_seconds=0.5"
 HEAD = b"GET /livez HTTP/1.1\r\nhost: x\r\n"
 LIVEZ = HEAD + b"\r\n"
 
@@ -163,6 +163,15 @@ def test_a_connection_between_requests_may_rest(impatient: LiveServer) -> None:
             caller.sendall(LIVEZ)
             assert read_reply(caller)[0] == 200
             time.sleep(1)
+
+
+def test_a_connection_that_rests_for_too_long_is_closed(impatient: LiveServer) -> None:
+    with dial(impatient) as caller:
+        caller.sendall(LIVEZ)
+        assert read_reply(caller)[0] == 200
+        began = time.monotonic()
+        assert read_to_end(caller) == b""
+        assert 1.9 < time.monotonic() - began < 4
 
 
 def test_a_head_in_pieces_that_comes_in_time_is_no_fault(impatient: LiveServer) -> None:
