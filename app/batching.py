@@ -19,7 +19,7 @@ from app.errors import ServiceError
 Priority = Literal["interactive", "bulk"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)  # nobody changes one; to have that checked would cost each request six calls
 class Job:
     """One encoded sequence waiting for a model; compared by identity.
 
@@ -38,7 +38,7 @@ class Job:
     tokens: int = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "tokens", len(self.ids))
+        self.tokens = len(self.ids)
 
 
 class Answer(NamedTuple):
@@ -57,8 +57,7 @@ Outcome = Answer | ServiceError
 Deliver = Callable[[Job, Outcome], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """What one `session.run` takes; never empty.
 
     Attributes:

@@ -8,8 +8,8 @@ Identical inputs in flight are computed once, segments and all, by whoever share
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Coroutine, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -68,8 +68,8 @@ class OneGraph:
     def encode(self, sequences: Sequence[str]) -> list[EncodedSequence | SequenceRefused]:
         return self._encoder.encode(sequences)
 
-    async def answers(self, encoded: Sequence[EncodedSequence], terms: Terms) -> list[Answer]:
-        return await self._flights.answers([each.ids for each in encoded], terms)
+    def answers(self, encoded: Sequence[EncodedSequence], terms: Terms) -> Coroutine[Any, Any, list[Answer]]:
+        return self._flights.answers([each.ids for each in encoded], terms)
 
     async def predict(self, rows: npt.NDArray[np.float32], terms: Terms) -> list[Answer]:
         """Wait for the values of each row of dosages.

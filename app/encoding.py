@@ -6,7 +6,7 @@ The alphabet check is a table lookup per byte: no user text ever meets a regular
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +24,7 @@ CODE_OF_LETTER = bytes.maketrans(b"ACGTN", bytes(range(5)))
 Ids = npt.NDArray[np.integer | np.float32]
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedSequence:
+class EncodedSequence(NamedTuple):
     """One sequence as its model reads it.
 
     Attributes:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -44,8 +44,7 @@ class RequestLimits:
     max_total_bases: int = 16 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Predictions:
+class Predictions(NamedTuple):
     """The answer to one request, in its order.
 
     Attributes:
@@ -212,12 +211,8 @@ class Predictor:
             ServiceError: they cannot be predicted.
         """
         terms = Terms(deadline, priority, traceparent)
-        with (
-            self._in_flight.room(len(rows), rows.size),
-            self._alone(model) as course,
-            _errors_counted(model, len(rows)),
-        ):
-            answers = await course.predict(rows, terms)
+        with self._in_flight.room(len(rows), rows.size), self._alone(model) as course:
+            answers = await _counted(model, len(rows), course.predict(rows, terms))
         model.metrics.sequences("ok", len(rows))
         return answers
 
@@ -233,8 +228,7 @@ class Predictor:
         with self._in_flight.room(len(segments), sum(map(len, segments))), self._alone(model) as course:
             assert isinstance(course, TwoGraphs)  # noqa: S101 - asked for models with segments only
             encoded, seconds = await self._encoded(model, segments, terms, course.encode_segments)
-            with _errors_counted(model, len(segments)):
-                answers = await course.embed(encoded, terms)
+            answers = await _counted(model, len(segments), course.embed(encoded, terms))
         return Embedded(stacked(answers), sum(each.tokens for each in encoded), _seconds(answers, seconds))
 
     def refuse_while_draining(self) -> None:
@@ -278,8 +272,7 @@ class Predictor:
         encode: Encode[Asked, Any],
     ) -> Predictions:
         encoded, seconds = await self._encoded(model, sequences, terms, encode)
-        with _errors_counted(model, len(sequences)):
-            answers = await course.answers(encoded, terms)
+        answers = await _counted(model, len(sequences), course.answers(encoded, terms))
         values = [answer.values.tolist() for answer in answers]
         bases, tokens = [row.bases for row in encoded], [row.tokens for row in encoded]
         return Predictions(model, bases, tokens, values, _seconds(answers, seconds))
@@ -332,10 +325,10 @@ def _accepted(encoded: Sequence[Read | SequenceRefused], model: ServedModel) -> 
     return [row for row in encoded if not isinstance(row, SequenceRefused)]
 
 
-@contextmanager
-def _errors_counted(model: ServedModel, sequences: int) -> Iterator[None]:
+async def _counted(model: ServedModel, sequences: int, answers: Awaitable[list[Answer]]) -> list[Answer]:
+    """The answers; if they do not come, the sequences count as failed."""
     try:
-        yield
+        return await answers
     except ServiceError:
         model.metrics.sequences("error", sequences)
         raise

@@ -6,8 +6,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import NamedTuple
 
 from app.fuse import Fuse
@@ -106,7 +105,7 @@ class Watchdog:
         self._period = limit_seconds / LOOKS_PER_LIMIT
         self._seen_at = clock()
         self._running_seconds = 0.0
-        self._watched: dict[object, Watched] = {}  # its methods are atomic: compute threads write, another reads
+        self._watched: dict[Watch, Watched] = {}  # its methods are atomic: compute threads write, another reads
         self._ended = threading.Event()
 
     def start(self) -> None:
@@ -119,16 +118,19 @@ class Watchdog:
         """Watch no longer."""
         self._ended.set()
 
-    @contextmanager
-    def watching(self, expected_seconds: float) -> Iterator[None]:
-        """Watch what is done meanwhile; it may take the limit, or ten times what is expected of it."""
-        key, thread = object(), threading.get_native_id()
+    def watching(self, expected_seconds: float) -> Watch:
+        """Watch what is done in a context; it may take the limit, or ten times what is expected of it."""
+        return Watch(self, expected_seconds)
+
+    def begin(self, watch: Watch, expected_seconds: float) -> None:
+        """Watch what this thread does from now on."""
+        thread = threading.get_native_id()
         due = self._running_seconds + max(self.limit_seconds, PATIENCE * expected_seconds)
-        self._watched[key] = Watched(thread, due, self._starved(thread))
-        try:
-            yield
-        finally:
-            del self._watched[key]
+        self._watched[watch] = Watched(thread, due, self._starved(thread))
+
+    def end(self, watch: Watch) -> None:
+        """It is done."""
+        del self._watched[watch]
 
     def look(self) -> None:
         """Count the time since the last look, and blow the fuse if a batch is overdue."""
@@ -146,3 +148,18 @@ class Watchdog:
     def _watch(self) -> None:
         while not self._ended.wait(self._period):
             self.look()
+
+
+class Watch:
+    """A context, by hand: one made of a generator would cost every batch four calls more."""
+
+    __slots__ = ("_expected_seconds", "_watchdog")
+
+    def __init__(self, watchdog: Watchdog, expected_seconds: float) -> None:
+        self._watchdog, self._expected_seconds = watchdog, expected_seconds
+
+    def __enter__(self) -> None:
+        self._watchdog.begin(self, self._expected_seconds)
+
+    def __exit__(self, *_: object) -> None:
+        self._watchdog.end(self)

@@ -52,8 +52,8 @@ def media_type(fields: Fields, accepted: tuple[str, ...]) -> str:
     Raises:
         UnsupportedMediaType: it is not one of `accepted`, or is compressed or not in UTF-8.
     """
-    encodings = fields.get("content-encoding", "identity").split(",")
-    if any(encoding.strip().lower() != "identity" for encoding in encodings):
+    encodings = fields.get("content-encoding")
+    if encodings is not None and any(it.strip().lower() != "identity" for it in encodings.split(",")):
         raise Unsupported("Compressed bodies are not read here; send it without Content-Encoding.")
     return _media_type(fields.get("content-type", ""), accepted)
 

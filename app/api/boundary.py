@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from itertools import chain
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,6 +21,7 @@ from app.api.body_pace import BodyPace
 from app.api.exchange import SCOPE_KEY, Exchange
 from app.api.fields import header_fields
 from app.api.problems import problem_response
+from app.api.replies import Document
 from app.api.request_log import PROBES, UNKNOWN, RequestLog
 from app.errors import ClientGone, HeadersTooLarge, InternalError, ServiceError, SlowRequest, UriTooLong
 from app.line import SCOPE_KEY as LINE
@@ -38,6 +40,8 @@ MAX_HEADER_BYTES = 32_768
 MAX_HEADER_FIELDS = 100
 # Most answers are quicker than this; only for the others is it worth a task to notice that the caller has gone.
 WATCH_AFTER_SECONDS = 0.25
+
+WHOLE = (Response, Document)  # exactly these: what others have of them may be sent piece by piece
 
 PERSONAL = ("/predict/individual", "/predict/variants")
 NOT_STORED: OwnFields = ((b"cache-control", b"no-store"),)
@@ -170,7 +174,7 @@ class Reply:
     async def give(self, response: Response, scope: Scope, receive: Receive) -> None:
         """Send a response; at once, where it is there as a whole and the connection can."""
         line = self.exchange.line
-        if line is not None and type(response) is Response:
+        if line is not None and type(response) in WHOLE:
             fields = [*response.raw_headers, *self._ours()]
             if line.reply(response.status_code, fields, bytes(response.body)):
                 self.started, self.status = True, response.status_code
@@ -294,5 +298,5 @@ def _check_head(scope: Scope) -> None:
     if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MAX_URI_BYTES:
         raise UriTooLong(f"Path and query have at most {MAX_URI_BYTES} bytes here.")
     headers = scope["headers"]
-    if len(headers) > MAX_HEADER_FIELDS or sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
+    if len(headers) > MAX_HEADER_FIELDS or sum(map(len, chain.from_iterable(headers))) > MAX_HEADER_BYTES:
         raise HeadersTooLarge(f"At most {MAX_HEADER_FIELDS} header fields and {MAX_HEADER_BYTES} bytes of them.")

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import MutableMapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from app.api.access import Caller
@@ -78,8 +79,13 @@ class Exchange:
     def server_timing(self) -> bytes:
         """The value of the Server-Timing header, in milliseconds."""
         total = time.monotonic() - self.started
-        phases = (*self.seconds.items(), ("total", total))
-        return ", ".join([f"{phase};dur={seconds * 1000:.3f}" for phase, seconds in phases]).encode()
+        milliseconds = [seconds * 1000 for seconds in self.seconds.values()]
+        return _timing_template(tuple(self.seconds)) % (*milliseconds, total * 1000)
+
+
+@lru_cache(maxsize=64)
+def _timing_template(phases: tuple[str, ...]) -> bytes:
+    return ", ".join(f"{phase};dur=%.3f" for phase in (*phases, "total")).encode()
 
 
 def _ms(seconds: float) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, cast, get_args
 
 from starlette.datastructures import QueryParams
@@ -36,8 +35,7 @@ class Query(NamedTuple):
 NO_QUERY = Query()
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """A prediction request, whatever form its body had."""
 
     model: str | None

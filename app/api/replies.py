@@ -18,12 +18,26 @@ from app.served_models import ServedModel
 
 JSON, CSV, NDJSON = "application/json", "text/csv", "application/x-ndjson"
 TABLES = (JSON, CSV, NDJSON)
+OK = 200
 
 
 def predictions_response(predictions: Predictions, ids: Sequence[str], media_type: str) -> Response:
     """The reply to a prediction request."""
     write = _WRITERS[media_type]
-    return Response(write(predictions, ids), media_type=media_type)
+    return Document(write(predictions, ids), _content_type(media_type))
+
+
+class Document(Response):
+    """A reply that is there as a whole; its fields are known, so none is looked for or encoded anew."""
+
+    def __init__(self, body: bytes, content_type: bytes) -> None:
+        self.status_code, self.background, self.body = OK, None, body
+        self.raw_headers = [(b"content-length", b"%d" % len(body)), (b"content-type", content_type)]
+
+
+@lru_cache(maxsize=8)
+def _content_type(media_type: str) -> bytes:
+    return dict(Response(media_type=media_type).raw_headers)[b"content-type"]
 
 
 @lru_cache(maxsize=256)
@@ -83,7 +97,7 @@ def model_info(model: ServedModel) -> dict[str, Any]:
 
 
 def _rows(predictions: Predictions, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
-    names = predictions.model.manifest.target_names
+    names = _target_names(predictions.model)
     rows = zip(ids, predictions.bases, predictions.tokens, predictions.values, strict=True)
     for name, bases, tokens, values in rows:
         yield {
@@ -97,6 +111,11 @@ def _rows(predictions: Predictions, ids: Sequence[str]) -> Iterator[dict[str, An
 def _as_json(predictions: Predictions, ids: Sequence[str]) -> bytes:
     rows = to_json(list(_rows(predictions, ids)))
     return b'{"model":%b,"predictions":%b}' % (_model_json(predictions.model), rows)
+
+
+@lru_cache(maxsize=64)
+def _target_names(model: ServedModel) -> tuple[str, ...]:
+    return model.manifest.target_names
 
 
 @lru_cache(maxsize=64)
