@@ -93,7 +93,10 @@ class BatchLimits:
     Attributes:
         max_sequences: rows of a batch.
         max_tokens: padded tokens of a batch; a single longer job still goes, alone.
-        max_padding: share of padded tokens that may be padding; 0 makes groups of equal length.
+        max_padding: share of padded tokens that may be padding.
+        worthwhile_padding_tokens: how many tokens of padding a job may bring beyond that, as long as its company saves
+            more; 0 with a `max_padding` of 0 makes groups of equal length.
+        worthwhile_tokens: padded tokens up to which company saves anything.
         window_jobs: how far behind the leading job to look for company.
         round_tokens: how much to hand to a compute thread at once, as several batches if need be; where a batch takes
             less than a millisecond, the hop to the thread and back costs as much as the model. More where many wait.
@@ -102,6 +105,8 @@ class BatchLimits:
     max_sequences: int = 32
     max_tokens: int = 16_384
     max_padding: float = 0.0
+    worthwhile_padding_tokens: float = 0.0
+    worthwhile_tokens: int = 0
     window_jobs: int = 256
     round_tokens: int = 0
 
@@ -133,7 +138,7 @@ def choose_batch(waiting: Sequence[Job], limits: BatchLimits) -> list[Job]:
         The chosen jobs; `waiting[0]` is always the first of them.
     """
     leader = waiting[0]
-    if limits.max_padding == 0:
+    if not (limits.max_padding or limits.worthwhile_padding_tokens):
         room = min(limits.max_sequences, limits.max_tokens // leader.tokens) or 1
         return [job for job in waiting[: limits.window_jobs] if job.tokens == leader.tokens][:room]
     return _nearest_in_length(leader, waiting[1 : limits.window_jobs], limits)
@@ -144,9 +149,19 @@ def _nearest_in_length(leader: Job, others: Sequence[Job], limits: BatchLimits) 
     chosen, longest, tokens = [leader], leader.tokens, leader.tokens
     for job in sorted(others, key=lambda job: abs(job.tokens - leader.tokens)):
         padded = max(longest, job.tokens) * (len(chosen) + 1)
-        fits = len(chosen) < limits.max_sequences and padded <= limits.max_tokens
-        if not fits or 1 - (tokens + job.tokens) / padded > limits.max_padding:
+        if len(chosen) == limits.max_sequences or padded > limits.max_tokens:
             break
-        chosen.append(job)
-        longest, tokens = max(longest, job.tokens), tokens + job.tokens
+        brought = padded - longest * len(chosen) - job.tokens
+        if 1 - (tokens + job.tokens) / padded <= limits.max_padding or _is_worthwhile(brought, padded, limits):
+            chosen.append(job)
+            longest, tokens = max(longest, job.tokens), tokens + job.tokens
+        elif abs(job.tokens - leader.tokens) >= limits.worthwhile_padding_tokens + longest - leader.tokens:
+            break  # whoever is farther off brings no less
     return chosen
+
+
+def _is_worthwhile(brought_tokens: int, padded_tokens: int, limits: BatchLimits) -> bool:
+    """Whether the padding that a job brings is none, or less than what its company saves."""
+    if not brought_tokens:
+        return True
+    return brought_tokens <= limits.worthwhile_padding_tokens and padded_tokens <= limits.worthwhile_tokens

@@ -28,6 +28,7 @@ CUDA_LENGTH_MULTIPLE = 8
 PAIR = 2  # in which the golden examples have been predicted
 GROUPS = (PAIR, 1, 8, 32)  # of rows, that are measured
 MEASURE_SECONDS = 0.1  # for each graph, beyond its first group
+MEASURE_PADDED_SECONDS = 0.25  # the same where rows may be padded, which asks for more groups than one
 
 
 class OnnxGraph(ABC):
@@ -81,14 +82,17 @@ class OnnxGraph(ABC):
             raise InferenceFailed(f"The graph answers an array of shape {values.shape} for {expected}.")
         return values
 
-    def row_seconds(self) -> Mapping[int, float]:
+    def row_seconds(self, seconds: float = MEASURE_SECONDS) -> Mapping[int, float]:
         """What an example takes in groups of some sizes, by how many they are; a pair is always there.
 
         On a CPU by the time that the thread had a core, so that it says nothing of what else the machine does.
+
+        Args:
+            seconds: for all groups but the first, of which those are left out that take longer.
         """
         row = self.example_row()
         clock = time.thread_time if self.on_cpu and self._session.threads == 1 else time.perf_counter
-        return row_seconds(lambda rows: self.predict([row] * rows), GROUPS, MEASURE_SECONDS, clock)
+        return row_seconds(lambda rows: self.predict([row] * rows), GROUPS, seconds, clock)
 
     def time_longest(self) -> float:
         """Seconds that the longest input takes by itself, once the device has seen one of its length."""

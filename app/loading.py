@@ -11,7 +11,7 @@ from pathlib import Path
 from app.batch_record import BatchRecord
 from app.batching import BatchLimits
 from app.bundle import HEAD, Bundle, find_bundles, read_bundle
-from app.engine import PAIR, OnnxGraph
+from app.engine import MEASURE_PADDED_SECONDS, MEASURE_SECONDS, PAIR, OnnxGraph
 from app.errors import BundleError, DeviceLost, OutOfMemory
 from app.metrics import Metrics, ModelMetrics
 from app.queue import JobSource
@@ -143,11 +143,13 @@ def _measured(
 ) -> LoadedGraph:
     # What a head reads is no tokens but the numbers of all its segments' embeddings.
     segments = bundle.manifest.input.segments if name == HEAD else None
-    row_seconds = graph.row_seconds()
-    seconds_per_token = row_seconds[PAIR] / len(graph.example_row())
+    may_be_padded = bundle.manifest.input.encoding == "tokens" and name != HEAD
+    row_seconds = graph.row_seconds(MEASURE_PADDED_SECONDS if may_be_padded else MEASURE_SECONDS)
+    row_tokens = len(graph.example_row())
+    seconds_per_token = row_seconds[PAIR] / row_tokens
     limits = choose_limits(
         bundle.manifest,
-        Measured(graph.on_cpu, seconds_per_token, row_seconds),
+        Measured(graph.on_cpu, seconds_per_token, row_seconds, row_tokens),
         tuning,
         watchdog_seconds=watchdog.limit_seconds,
         tokens_per_position=len(graph.longest_row()) // segments.count if segments else 1,

@@ -61,7 +61,7 @@ class Settings(BaseSettings):
             all together slower.
         max_batch_sequences, max_batch_tokens: of one batch; where they are not set, what was measured at the start
             decides. `basecast models tune` measures which are best on a device.
-        max_padding: share of a batch that may be padding; 0 makes groups of equal length.
+        max_padding: share of a batch that may be padding, in place of what is measured; 0 makes groups of equal length.
         length_multiple: what the length of a padded batch is rounded up to; 8 on CUDA, 1 on a CPU.
         metrics_port: a port of its own for /metrics; without one it is served beside the other routes.
         processes: that serve one port; process k, from 0 on, has its metrics on `metrics_port` + k.

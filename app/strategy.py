@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.batching import CPU_LIMITS, GPU_LIMITS, BatchLimits
 from app.bundle import Manifest
@@ -14,7 +14,10 @@ from app.watchdog import PATIENCE
 ROUND_SECONDS = 0.004
 # A setting is left as it is unless another one is faster by more than a busy machine lets two equal ones differ.
 NOISE = 0.1
-LITTLE_PADDING = 0.05
+# What is saved by company has to be this many times what is paid for padding.
+MARGIN = 2.0
+# Groups that differ by less than this take equally long a row.
+NEARLY = 0.05
 GPU_RUNS = 2  # one prepares a batch while the other's is computed
 
 
@@ -43,11 +46,13 @@ class Measured:
         on_cpu: whether a CPU computes it.
         seconds_per_token: of two rows.
         row_seconds: what a row takes in groups of equal rows, by how many they are.
+        row_tokens: how long these rows were.
     """
 
     on_cpu: bool
     seconds_per_token: float
     row_seconds: Mapping[int, float]
+    row_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +75,8 @@ def choose_limits(
 ) -> BatchLimits:
     """How batches are formed for a graph on a device.
 
-    On a CPU no batch takes nearly as long as the watchdog allows, none has more rows than pay, and none is padded where
-    that costs more than company saves; on a GPU the speed of the small golden examples says too little of full batches.
+    On a CPU no batch takes nearly as long as the watchdog allows, none has more rows than pay, and a job is padded only
+    where its company saves more; on a GPU the speed of the small golden examples says too little of full batches.
     What the operator has chosen goes before both, but nothing is padded for a graph that has no mask.
 
     Args:
@@ -86,11 +91,12 @@ def choose_limits(
             limits,
             max_sequences=fastest(measured.row_seconds, limits.max_sequences),
             max_tokens=min(limits.max_tokens, within_patience),
-            max_padding=LITTLE_PADDING if padding_pays(measured.row_seconds) else 0.0,
         )
+    if measured.on_cpu and tuning.max_padding is None:
+        limits = replace(limits, **worthwhile(measured.row_seconds, measured.row_tokens)._asdict())
     limits = replace(limits, **_chosen(tuning))
     masked = manifest.input.encoding == "tokens"  # other graphs have no mask, so nothing may be padded
-    return limits if masked else replace(limits, max_padding=0.0)
+    return limits if masked else replace(limits, max_padding=0.0, worthwhile_padding_tokens=0.0)
 
 
 def fastest(seconds: Mapping[int, float], usual: int) -> int:
@@ -101,11 +107,38 @@ def fastest(seconds: Mapping[int, float], usual: int) -> int:
     return best if seconds[best] < (1 - NOISE) * seconds[usual] else usual
 
 
-def padding_pays(seconds: Mapping[int, float]) -> bool:
-    """Whether a row clearly takes less in a little padded company than alone, as it is where equal lengths are rare."""
-    if not {1, 8} <= seconds.keys():
-        return False
-    return seconds[8] / (1 - LITTLE_PADDING) < (1 - NOISE) * seconds[1]
+class Worthwhile(NamedTuple):
+    """How much padding company is worth.
+
+    Attributes:
+        worthwhile_padding_tokens: that a job may bring.
+        worthwhile_tokens: of a batch, up to which company saves anything.
+    """
+
+    worthwhile_padding_tokens: float = 0.0
+    worthwhile_tokens: int = 0
+
+
+def worthwhile(seconds: Mapping[int, float], row_tokens: int) -> Worthwhile:
+    """How much padding company is worth, where a row clearly takes less in company than alone.
+
+    A group takes as long as its tokens do and, until it is large enough to use the core well, as long as a run does
+    beside them. A job that joins another saves that part of a run.
+
+    Args:
+        seconds: what a row takes, by the size of its group.
+        row_tokens: length of the rows.
+    """
+    if 1 not in seconds:
+        return Worthwhile()
+    least = min(seconds.values())
+    enough = min(rows for rows, spent in seconds.items() if spent <= (1 + NEARLY) * least)
+    if enough == 1 or seconds[enough] >= (1 - NOISE) * seconds[1]:
+        return Worthwhile()
+    run_seconds = (seconds[1] - seconds[enough]) * enough / (enough - 1)
+    token_seconds = max(seconds[1] - run_seconds, 0.0) / row_tokens
+    run_tokens = min(run_seconds, row_tokens * token_seconds) / token_seconds if token_seconds else row_tokens
+    return Worthwhile(run_tokens / MARGIN, enough * row_tokens)
 
 
 def concurrent_runs(wanted: int, of_cpu: int, *, on_cpu: bool) -> int:

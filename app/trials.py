@@ -15,10 +15,10 @@ from app.batching import CPU_LIMITS, GPU_LIMITS, BatchLimits, Job, choose_batch
 from app.bundle import Bundle
 from app.comparison import Candidate, Comparison, Group, Rate, compare, compare_groups, doubted, group_limits
 from app.encoding import EncodedSequence, Ids, SequenceEncoder
-from app.engine import OnnxGraph
+from app.engine import MEASURE_PADDED_SECONDS, OnnxGraph
 from app.errors import OutOfMemory
 from app.segmented_engine import open_graphs
-from app.strategy import GPU_RUNS
+from app.strategy import GPU_RUNS, worthwhile
 from app.timing import interleaved, timed
 
 Progress = Callable[[str, float], object]  # what is tried, and the share of the time that has passed
@@ -136,9 +136,20 @@ def try_padding(bench: Bench, seconds: float, progress: Progress) -> Comparison:
     """Rows of different lengths in one batch, as the queue would form it."""
     usual = CPU_LIMITS if bench.graph.on_cpu else GPU_LIMITS
     shares = [usual.max_padding, *(share for share in (0.0, *PADDING) if share != usual.max_padding)]
-    candidates = [Candidate(f"at most {share:.0%} padding", (("max_padding", share),)) for share in shares]
-    limits = [replace(usual, max_padding=share) for share in shares]
-    return _try_limits(bench, seconds, progress, "padding, rows a second", list(zip(candidates, limits, strict=True)))
+    candidates = [
+        (Candidate(f"at most {share:.0%} padding", _max_padding(share)), replace(usual, max_padding=share))
+        for share in shares
+    ]
+    if bench.graph.on_cpu and bench.masked:
+        seconds_by_rows = bench.graph.row_seconds(MEASURE_PADDED_SECONDS)
+        measured = worthwhile(seconds_by_rows, len(bench.graph.example_row()))
+        as_served = replace(usual, **measured._asdict())
+        candidates.insert(0, (Candidate("as much padding as company is worth", _max_padding(0.0)), as_served))
+    return _try_limits(bench, seconds, progress, "padding, rows a second", candidates)
+
+
+def _max_padding(share: float) -> tuple[tuple[str, float], ...]:
+    return (("max_padding", share),)
 
 
 def try_budgets(bench: Bench, seconds: float, progress: Progress) -> Comparison:

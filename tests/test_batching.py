@@ -17,6 +17,8 @@ limits = st.builds(
     max_sequences=st.integers(1, 8),
     max_tokens=st.integers(1, 64),
     max_padding=st.sampled_from([0.0, 0.1, 0.5, 0.9]),
+    worthwhile_padding_tokens=st.sampled_from([0.0, 2.5, 20.0]),
+    worthwhile_tokens=st.sampled_from([0, 50, 500]),
     window_jobs=st.integers(1, 16),
 )
 lengths = st.lists(st.integers(1, 40), min_size=1, max_size=24)
@@ -64,6 +66,24 @@ def test_padding_stops_where_the_limit_is() -> None:
     assert _chosen([10, 4, 8, 5], PADDED) == [0, 2, 3]
 
 
+@pytest.mark.parametrize(
+    ("lengths", "chosen"),
+    [
+        ([20, 17, 16], [0, 1]),  # 3 tokens of padding are worth it, 4 are not
+        ([20, 24, 23], [0, 2, 1]),  # the 23 brings 3; the 24 makes both a token longer, and brings 2
+        ([20, 21, 18, 19], [0, 1, 3, 2]),  # the 21 makes both others bring more: 2 and 3
+        ([10, 11, 11, 13], [0, 1, 2]),  # the 13 would make three of them longer by 2
+        ([20, 21, 21], [0, 1, 2]),
+        ([20, 20, 20, 19, 20], [0, 1, 2, 4]),  # 100 tokens gain nothing by company, but equal lengths cost nothing
+        ([10, 40, 39, 10], [0, 3]),
+        ([20, 23, 17, 24], [0, 1, 3]),  # beside the 23 the 17 brings 6, but the 24, which is farther off, 2
+    ],
+)
+def test_who_brings_less_padding_than_his_company_saves_joins(lengths: list[int], chosen: list[int]) -> None:
+    limits = BatchLimits(worthwhile_padding_tokens=3, worthwhile_tokens=84)
+    assert _chosen(lengths, limits) == chosen
+
+
 def test_jobs_beyond_the_window_wait() -> None:
     assert _chosen([5, *[6] * 9, 5], EQUAL) == [0]
 
@@ -76,7 +96,9 @@ def test_the_oldest_always_leads_and_every_limit_holds(lengths: list[int], limit
     assert len(set(batch.jobs)) == len(batch.jobs) <= limits.max_sequences
     assert set(batch.jobs) <= set(jobs[: limits.window_jobs])
     assert batch.padded_tokens <= limits.max_tokens or len(batch.jobs) == 1
-    assert 1 - batch.tokens / batch.padded_tokens <= limits.max_padding + 1e-12
+    padding = batch.padded_tokens - batch.tokens
+    worthwhile = limits.worthwhile_padding_tokens * (len(batch.jobs) - 1) if limits.worthwhile_tokens else 0
+    assert padding <= limits.max_padding * batch.padded_tokens + worthwhile + 1e-9
 
 
 @given(lengths, limits)

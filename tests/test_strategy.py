@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.batching import BatchLimits
 from app.bundle import Manifest, read_manifest
-from app.strategy import Measured, Tuning, choose_limits, concurrent_runs, fastest
+from app.strategy import Measured, Tuning, choose_limits, concurrent_runs, fastest, worthwhile
 
 choose = partial(choose_limits, watchdog_seconds=1.5)
 UNTUNED = Tuning()
@@ -26,12 +26,12 @@ def tokens(toy_models: Path) -> Manifest:
 @pytest.mark.parametrize("on_cpu", [True, False])
 def test_rows_are_never_padded_for_a_graph_without_a_mask(toy_models: Path, on_cpu: bool) -> None:
     one_hot = read_manifest(toy_models / "gc")
-    assert choose(one_hot, Measured(on_cpu, 1e-3, FAST), Tuning(max_padding=0.5)).max_padding == 0
+    assert choose(one_hot, Measured(on_cpu, 1e-3, FAST, 10), Tuning(max_padding=0.5)).max_padding == 0
 
 
 def test_on_a_gpu_rows_are_padded_and_batches_are_large(tokens: Manifest) -> None:
-    on_cpu = choose(tokens, Measured(True, 1e-6, FAST), UNTUNED)
-    on_gpu = choose(tokens, Measured(False, 1e-6, FAST), UNTUNED)
+    on_cpu = choose(tokens, Measured(True, 1e-6, FAST, 10), UNTUNED)
+    on_gpu = choose(tokens, Measured(False, 1e-6, FAST, 10), UNTUNED)
     assert (on_cpu.max_padding, on_cpu.round_tokens) == (0, 4000)
     assert (on_gpu.max_padding, on_gpu.round_tokens) == (0.2, 4000)
     assert on_gpu.max_tokens > on_cpu.max_tokens
@@ -39,20 +39,20 @@ def test_on_a_gpu_rows_are_padded_and_batches_are_large(tokens: Manifest) -> Non
 
 def test_on_a_cpu_no_batch_takes_a_tenth_of_what_the_watchdog_allows(tokens: Manifest) -> None:
     # 0.15 s at a millisecond a token; at a second a token one goes alone
-    assert choose(tokens, Measured(True, 1e-3, {}), UNTUNED).max_tokens == 150
-    assert choose(tokens, Measured(True, 1.0, {}), UNTUNED).max_tokens == 1
-    assert choose(tokens, Measured(False, 1e-3, {}), UNTUNED).max_tokens == 65_536
+    assert choose(tokens, Measured(True, 1e-3, {}, 10), UNTUNED).max_tokens == 150
+    assert choose(tokens, Measured(True, 1.0, {}, 10), UNTUNED).max_tokens == 1
+    assert choose(tokens, Measured(False, 1e-3, {}, 10), UNTUNED).max_tokens == 65_536
 
 
 def test_on_a_cpu_no_batch_has_more_rows_than_pay(tokens: Manifest) -> None:
     slower_together = {2: 1.0, 8: 1.1, 32: 1.3}
-    assert choose(tokens, Measured(True, 1e-6, slower_together), UNTUNED).max_sequences == 2
-    assert choose(tokens, Measured(False, 1e-6, slower_together), UNTUNED).max_sequences == 256
+    assert choose(tokens, Measured(True, 1e-6, slower_together, 10), UNTUNED).max_sequences == 2
+    assert choose(tokens, Measured(False, 1e-6, slower_together, 10), UNTUNED).max_sequences == 256
 
 
 def test_what_the_operator_chose_goes_before_what_was_measured(tokens: Manifest) -> None:
     wanted = Tuning(max_sequences=7, max_tokens=99_999, max_padding=0.25)
-    limits = choose(tokens, Measured(True, 1.0, {2: 1.0, 32: 9.0}), wanted)
+    limits = choose(tokens, Measured(True, 1.0, {2: 1.0, 32: 9.0}, 10), wanted)
     assert (limits.max_sequences, limits.max_tokens, limits.max_padding) == (7, 99_999, 0.25)
 
 
@@ -70,21 +70,39 @@ def test_the_usual_stays_unless_another_is_clearly_faster(seconds: dict[int, flo
 
 
 @pytest.mark.parametrize(
-    ("seconds", "pays"),
+    ("seconds", "padding_tokens", "tokens"),
     [
-        ({1: 1.0, 8: 0.8}, True),  # 0.8 / 0.95 = 0.842
-        ({1: 1.0, 8: 0.86}, False),  # 0.905
-        ({1: 1.0, 8: 1.0}, False),
-        ({2: 1.0, 8: 0.1}, False),  # of one alone nothing is known
+        # A run takes 0.32 beside its rows, and a row 0.68, or 0.034 a token: 9.41 tokens, half of them for padding.
+        ({1: 1.0, 2: 0.84, 8: 0.72, 32: 0.71}, 4.7059, 160),
+        ({1: 1.0, 2: 0.78, 8: 0.76, 32: 0.9}, 7.8571, 40),  # 0.44 and 0.56, or 0.028 a token; a pair is large enough
+        ({1: 1.0, 2: 0.6, 8: 0.6}, 10, 40),  # 0.8 and 0.2: a run counts no more than a row
+        ({1: 1.0, 2: 0.5, 8: 0.125}, 10, 160),  # a row takes nothing
+        ({1: 1.0, 8: 0.91}, 0, 0),  # within the noise
+        ({1: 1.0, 8: 1.2}, 0, 0),
+        ({2: 1.0, 8: 0.1}, 0, 0),  # of one alone nothing is known
     ],
 )
-def test_a_little_padding_pays_where_company_saves_more(
-    tokens: Manifest, toy_models: Path, seconds: dict[int, float], *, pays: bool
+def test_padding_is_worth_half_of_what_company_saves(
+    seconds: dict[int, float], padding_tokens: float, tokens: int
+) -> None:
+    assert worthwhile(seconds, row_tokens=20) == (pytest.approx(padding_tokens, abs=1e-4), tokens)
+
+
+def test_padding_goes_by_what_was_measured_unless_the_operator_says_how_much(
+    tokens: Manifest, toy_models: Path
 ) -> None:
     one_hot = read_manifest(toy_models / "gc")
-    assert choose(tokens, Measured(True, 1e-6, seconds), UNTUNED).max_padding == (0.05 if pays else 0)
-    assert choose(tokens, Measured(True, 1e-6, seconds), Tuning(max_padding=0.0)).max_padding == 0
-    assert choose(one_hot, Measured(True, 1e-6, seconds), UNTUNED).max_padding == 0
+    pays = {1: 1.0, 2: 0.84, 8: 0.72, 32: 0.71}
+    allowed = [
+        choose(manifest, Measured(on_cpu, 1e-6, pays, 20), tuning).worthwhile_padding_tokens
+        for manifest, on_cpu, tuning in (
+            (tokens, True, UNTUNED),
+            (tokens, True, Tuning(max_padding=0.0)),
+            (tokens, False, UNTUNED),
+            (one_hot, True, UNTUNED),
+        )
+    ]
+    assert allowed == [pytest.approx(4.7059, abs=1e-4), 0, 0, 0]
 
 
 @given(st.dictionaries(st.sampled_from([1, 2, 4, 8, 16, 32]), st.floats(1e-9, 1e3), min_size=1))
@@ -93,12 +111,15 @@ def test_a_change_is_always_a_gain_beyond_the_noise(seconds: dict[int, float]) -
     assert best == 32 or seconds[best] == min(seconds.values()) < 0.9 * seconds[32]
 
 
-@given(st.booleans(), st.floats(1e-9, 1e3), st.dictionaries(st.sampled_from([2, 8, 32]), st.floats(1e-9, 1e3)))
+@given(st.booleans(), st.floats(1e-9, 1e3), st.dictionaries(st.sampled_from([1, 2, 8, 32]), st.floats(1e-9, 1e3)))
 def test_whatever_was_measured_batches_can_be_formed(
     toy_models: Path, on_cpu: bool, seconds_per_token: float, row_seconds: dict[int, float]
 ) -> None:
-    limits = choose(read_manifest(toy_models / "mean-id"), Measured(on_cpu, seconds_per_token, row_seconds), UNTUNED)
+    limits = choose(
+        read_manifest(toy_models / "mean-id"), Measured(on_cpu, seconds_per_token, row_seconds, 10), UNTUNED
+    )
     assert isinstance(limits, BatchLimits)  # which refuses what makes no progress
+    assert 0 <= limits.worthwhile_padding_tokens <= 5
     assert seconds_per_token * limits.max_tokens <= 0.15 or limits.max_tokens == 1 or not on_cpu
 
 

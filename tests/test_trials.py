@@ -48,6 +48,11 @@ def test_a_batch_that_does_not_fit_is_no_candidate(tmp_path: Path) -> None:
     assert tokens // 1000 < 3  # of rows of a thousand bases
 
 
+def test_padding_is_compared_with_what_is_served(toy_models: Path) -> None:
+    bench = set_up(read_bundle(toy_models / "mean-id"), "cpu", allow_cpu=True)
+    assert try_padding(bench, 0.05, _untold).usual.label == "as much padding as company is worth"
+
+
 def test_the_time_is_shared_by_all_trials(toy_models: Path) -> None:
     bench = set_up(read_bundle(toy_models / "mean-id"), "cpu", allow_cpu=True)
     shares: list[float] = []
