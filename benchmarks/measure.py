@@ -13,12 +13,14 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from benchmarks.workload import Workload
 
 SERVER_CORE, LOAD_CORE = 0, 1
 START_SECONDS = 60
+HERE = Path(sys.executable)
 SERVE = (
     "import os; os.sched_setaffinity(0, {%d}); from app.cli import main; main()" % SERVER_CORE  # noqa: UP031
 )
@@ -89,11 +91,9 @@ def load(
     return run_module("benchmarks.load", given | {"concurrency": concurrency, "rate": rate})
 
 
-def run_module(module: str, given: dict[str, Any]) -> dict[str, Any]:
+def run_module(module: str, given: dict[str, Any], python: Path = HERE) -> dict[str, Any]:
     """Run a module as a program that reads JSON and prints JSON."""
-    done = subprocess.run(
-        [sys.executable, "-m", module], input=json.dumps(given), capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([python, "-m", module], input=json.dumps(given), capture_output=True, text=True, check=True)
     measured: dict[str, Any] = json.loads(done.stdout)
     return measured
 

@@ -24,6 +24,7 @@ from app.engine import OnnxModel
 
 READING_SECONDS = 0.25
 FIRST_READINGS = 5
+HERE = Path(sys.executable)
 
 
 class Yardstick:
@@ -55,15 +56,15 @@ class Yardstick:
 
 
 @contextmanager
-def yardstick(bundle: Path, texts: Sequence[str], cores: Collection[int]) -> Iterator[Yardstick]:
+def yardstick(bundle: Path, texts: Sequence[str], cores: Collection[int], python: Path = HERE) -> Iterator[Yardstick]:
     """A yardstick of these sequences on these cores, until the context ends."""
     with ExitStack() as stack:
-        yield Yardstick([stack.enter_context(_started(bundle, texts, core)) for core in sorted(cores)])
+        yield Yardstick([stack.enter_context(_started(bundle, texts, core, python)) for core in sorted(cores)])
 
 
 @contextmanager
-def _started(bundle: Path, texts: Sequence[str], core: int) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "benchmarks.yardstick"]
+def _started(bundle: Path, texts: Sequence[str], core: int, python: Path) -> Iterator[subprocess.Popen[str]]:
+    command = [str(python), "-m", "benchmarks.yardstick"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
         _pipe(program.stdin).write(json.dumps({"bundle": str(bundle), "texts": list(texts), "core": core}) + "\n")
         yield program

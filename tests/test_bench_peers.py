@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from benchmarks.interpreter import quickest, times_as_fast, told
 from benchmarks.load import closed_loop
 from benchmarks.peers.bare import Bare
 from benchmarks.peers.bars import answers, at_least, at_most, percentile
 from benchmarks.peers.contestants import IN_PROCESS, THROUGH_REDIS
 from benchmarks.peers.figures import Measured, Run, Slice, Who, capacity, finalists, together
 from benchmarks.peers.footprint import Footprint
-from benchmarks.peers.page import Part, page
+from benchmarks.peers.page import Part, Setting, page
 from benchmarks.peers.picture import draw, shares
 from benchmarks.peers.plan import (
     MIDDLE,
@@ -122,7 +125,7 @@ def test_the_page_begins_with_the_bars_and_its_picture_is_drawn(tmp_path: Path) 
     resting = [Footprint("one", 2.0, 300 * 2**20, 0.001)], [Footprint("all", 5.0, 500 * 2**20, 0.002)]
     measured = _measured()
     measured.missing[THROUGH_REDIS] = "no Redis here"
-    text = page([Part("One core", [measured])], resting, 40, "peers.png")
+    text = page([Part("One core", [measured])], resting, Setting("Python 3.11.2", 40), "peers.png")
     assert (
         text.index("| bar |") < text.index("# One core") < text.index("Not measured: Basecast through Redis (no Redis")
     )
@@ -210,3 +213,12 @@ async def test_a_closed_loop_ends_after_the_most_that_it_may_send() -> None:
     assert sorted(tally.answered) == [0, 0, 0, 1, 1]
     assert len(tally.latencies) == 5
     assert tally.errors == 0
+
+
+def test_servers_run_on_the_quickest_interpreter_of_this_release() -> None:
+    python = quickest()
+    asked = [python, "-c", "import sys; print(sys.version_info[:2])"]
+    answer = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    assert answer == str(sys.version_info[:2])
+    assert times_as_fast(python) > 0.5  # as fast as this one at least, but for what else the machine does
+    assert answer.strip("()").replace(", ", ".") in told(python)

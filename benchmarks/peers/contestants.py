@@ -46,10 +46,11 @@ class Contestant:
     rounds: int | None = None
 
 
-def ours(logs: Path) -> list[Contestant]:
-    """The service in both forms."""
-    here = Contestant(IN_PROCESS, OURS, partial(_in_process, logs))
-    return [here, Contestant(THROUGH_REDIS, OURS, partial(_through_redis, logs))]
+def ours(logs: Path, python: Path) -> list[Contestant]:
+    """The service in both forms, on an interpreter that has it installed."""
+    program = [str(python), *OUR_PROGRAM]
+    here = Contestant(IN_PROCESS, OURS, partial(_in_process, program, logs))
+    return [here, Contestant(THROUGH_REDIS, OURS, partial(_through_redis, program, logs))]
 
 
 def peers(forms: Sequence[Form], environments: Path, logs: Path, names: Sequence[str] = ()) -> list[Contestant]:
@@ -63,16 +64,16 @@ def peers(forms: Sequence[Form], environments: Path, logs: Path, names: Sequence
 
 
 @contextmanager
-def _in_process(logs: Path, workload: Workload, cores: set[int]) -> Iterator[Running]:
+def _in_process(program: Sequence[str], logs: Path, workload: Workload, cores: set[int]) -> Iterator[Running]:
     port, log = _free_port(), logs / "basecast.log"
     began = time.monotonic()
-    with started(_serve(workload, port), _ours(cores), cores, Path.cwd(), log) as process:
+    with started([*program, *_serve(workload, port)], _ours(cores), cores, Path.cwd(), log) as process:
         wait_until_it_answers(process, f"http://127.0.0.1:{port}/readyz", None, log)
         yield Running(port, (process.pid,), time.monotonic() - began)
 
 
 @contextmanager
-def _through_redis(logs: Path, workload: Workload, cores: set[int]) -> Iterator[Running]:
+def _through_redis(program: Sequence[str], logs: Path, workload: Workload, cores: set[int]) -> Iterator[Running]:
     port, log = _free_port(), logs / "basecast-redis.log"
     began = time.monotonic()
     with ExitStack() as stack:
@@ -80,9 +81,9 @@ def _through_redis(logs: Path, workload: Workload, cores: set[int]) -> Iterator[
         assert redis.process is not None
         os.sched_setaffinity(redis.process.pid, cores)
         environment = _ours(cores) | {"BASECAST_QUEUE": redis.url}
-        work = [*OUR_PROGRAM, "worker", "--models", str(workload.bundle)]
+        work = [*program, "worker", "--models", str(workload.bundle)]
         worker = stack.enter_context(started(work, environment, cores, Path.cwd(), log))
-        api = stack.enter_context(started(_serve(workload, port), environment, cores, Path.cwd(), log))
+        api = stack.enter_context(started([*program, *_serve(workload, port)], environment, cores, Path.cwd(), log))
         wait_until_it_answers(api, f"http://127.0.0.1:{port}/readyz", None, log)
         yield Running(port, (api.pid, worker.pid, redis.process.pid), time.monotonic() - began)
 
@@ -93,18 +94,20 @@ def _peer(
 ) -> Iterator[Running]:
     port, log = _free_port(), logs / f"{peer.name}.log"
     program = [part.format(port=port) for part in peer.program]
-    command = [str(interpreter_of(peer, environments)), *program]
+    python = interpreter_of(peer.name, environments)
     environment = handler_environment(peer, form, port, workload.graph, workload.tokenizer, workload.pad_id())
+    if peer.loads_interpreter:
+        environment["LD_LIBRARY_PATH"] = str(python.resolve().parents[1] / "lib")
     url = f"http://127.0.0.1:{port}{peer.wire.path}"
     first = request_body(peer.wire, [{"sequence": workload.loads[0].mixture.texts[0]}])
     began = time.monotonic()
-    with started(command, environment, cores, HANDLERS, log) as process:
+    with started([str(python), *program], environment, cores, HANDLERS, log) as process:
         wait_until_it_answers(process, url, first, log)
         yield Running(port, (process.pid,), time.monotonic() - began)
 
 
 def _serve(workload: Workload, port: int) -> list[str]:
-    return [*OUR_PROGRAM, "serve", "--models", str(workload.bundle), "--port", str(port)]
+    return ["serve", "--models", str(workload.bundle), "--port", str(port)]
 
 
 def _ours(cores: set[int]) -> dict[str, str]:

@@ -28,9 +28,9 @@ class Footprint:
     idle_share: float
 
 
-def footprint(name: str, models: Path, logs: Path) -> Footprint:
+def footprint(name: str, models: Path, logs: Path, python: Path) -> Footprint:
     """Start the service, leave it alone for a while, and look."""
-    service = ours(logs)[0]
+    service = ours(logs, python)[0]
     with service.start(Workload(name, models, ()), {SERVER_CORE}) as server:
         cpu = server.cpu_seconds()
         time.sleep(IDLE_SECONDS)
@@ -38,10 +38,13 @@ def footprint(name: str, models: Path, logs: Path) -> Footprint:
         return Footprint(name, server.start_seconds, server.resident_bytes(), idle)
 
 
-def footprints(models: Path, alone: str, logs: Path) -> tuple[list[Footprint], list[Footprint]]:
+def footprints(models: Path, alone: str, logs: Path, python: Path) -> tuple[list[Footprint], list[Footprint]]:
     """One bundle by itself, and all of them, in turn."""
     pairs = [
-        (footprint(f"`{alone}` alone", models / alone, logs), footprint("Every shipped bundle", models, logs))
+        (
+            footprint(f"`{alone}` alone", models / alone, logs, python),
+            footprint("Every shipped bundle", models, logs, python),
+        )
         for _ in range(ROUNDS)
     ]
     return [one for one, _ in pairs], [every for _, every in pairs]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import LOAD_CORE, run_module
@@ -28,6 +29,7 @@ class Course:
 
     Attributes:
         expected: the first answers of ONNX Runtime itself.
+        python: the interpreter of bare ONNX Runtime, as of the servers.
         cores: of the servers; the load generator has its own, or shares these where they are more than one.
     """
 
@@ -35,6 +37,7 @@ class Course:
     expected: Values
     cores: frozenset[int]
     yardstick: Yardstick
+    python: Path
     progress: Progress
 
     @property
@@ -42,13 +45,20 @@ class Course:
         return [LOAD_CORE] if len(self.cores) == 1 else sorted(self.cores)
 
 
-def measure(workload: Workload, contestants: Sequence[Contestant], cores: set[int], progress: Progress) -> Measured:
-    """All closed loops in rounds, then the open ones at shares of what the best peer reached."""
+def measure(
+    workload: Workload, contestants: Sequence[Contestant], cores: set[int], python: Path, progress: Progress
+) -> Measured:
+    """All closed loops in rounds, then the open ones at shares of what the best peer reached.
+
+    Args:
+        cores: of the servers.
+        python: the interpreter of bare ONNX Runtime.
+    """
     tokens = {mixture.name: list(map(len, workload.token_rows(mixture))) for mixture in workload.mixtures()}
     found = Measured(workload, tokens)
     expected = expected_values(workload, workload.loads[0].mixture)
-    with yardstick(workload.bundle, workload.yardstick, cores) as stick:
-        _measure_all(Course(found, expected, frozenset(cores), stick, progress), contestants)
+    with yardstick(workload.bundle, workload.yardstick, cores, python) as stick:
+        _measure_all(Course(found, expected, frozenset(cores), stick, python, progress), contestants)
         found.paces.extend(stick.paces)
     return found
 
@@ -69,7 +79,7 @@ def _bare(course: Course, number: int) -> None:
     course.progress(f"{workload.name}: round {number + 1} of {workload.rounds}, bare ONNX Runtime")
     for mixture in workload.mixtures():
         course.found.bare.setdefault(mixture.name, []).append(
-            run_bare(workload, mixture, course.cores, course.yardstick)
+            run_bare(workload, mixture, course.cores, course.yardstick, course.python)
         )
 
 

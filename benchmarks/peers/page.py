@@ -33,8 +33,20 @@ class Part:
     workloads: Sequence[Measured]
 
 
+@dataclass(frozen=True)
+class Setting:
+    """How the page came about.
+
+    Attributes:
+        python: the servers' interpreter, in words.
+    """
+
+    python: str
+    minutes: float
+
+
 def page(
-    parts: Sequence[Part], footprints: tuple[Sequence[Footprint], Sequence[Footprint]], minutes: float, picture: str
+    parts: Sequence[Part], footprints: tuple[Sequence[Footprint], Sequence[Footprint]], setting: Setting, picture: str
 ) -> str:
     """The whole page; the bars are about its first part."""
     rows = "".join(answer.row() for answer in answers(parts[0].workloads, footprints))
@@ -44,7 +56,7 @@ def page(
     low, high = min(paces, default=1), max(paces, default=1)
     return f"""# Benchmark: the service beside five others
 
-Written by `make bench-peers` in {minutes:.0f} minutes. {machine()} Measured: {measured}.
+Written by `make bench-peers` in {setting.minutes:.0f} minutes. {machine()} Measured: {measured}.
 
 | where | what | bar | median (smallest to largest round) | |
 |---|---|---|---:|---|
@@ -58,6 +70,8 @@ side by side, and with one of two threads. What a peer documents as fast is set:
 `RAY_SERVE_THROUGHPUT_OPTIMIZED`, a stage for tokenising in front of mosec's batches and none without them, BentoML's
 adaptive batching, and PyTriton's requests as one BYTES value, since Triton does not batch tensors of different
 lengths.
+
+**Which Python.** {setting.python}
 
 **How.** Servers take turns, round by round, each second round in the other direction, and are started anew for each
 turn. Everybody is sent the same sequences in the same order, and tokens/s counts the tokens of those that were

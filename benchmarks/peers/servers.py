@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-import sysconfig
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -45,6 +43,7 @@ class Peer:
         program: arguments of its interpreter.
         environment: variables it needs.
         rounds: in which it takes part; None for all.
+        loads_interpreter: as a library, which it has to find.
     """
 
     name: str
@@ -53,6 +52,7 @@ class Peer:
     wire: Wire
     environment: Mapping[str, str] = field(default_factory=dict)
     rounds: int | None = None
+    loads_interpreter: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,17 +127,16 @@ PEERS = (
         ("nvidia-pytriton==0.7.0",),
         ("pytriton_server.py",),
         Wire("/v2/models/peer/infer", _triton, _triton_rows, lists=True),
-        # Its stub loads the interpreter as a library.
-        {"LD_LIBRARY_PATH": str(sysconfig.get_config_var("LIBDIR"))},
+        loads_interpreter=True,
     ),
     # Its start takes a core twenty seconds, and it is far from the fastest; so one round has to do.
     Peer("Ray Serve", ("ray[serve]==2.60.0",), ("ray_server.py",), Wire("/", _one, _predictions), rounds=1),
 )
 
 
-def interpreter_of(peer: Peer, environments: Path) -> Path:
-    """Where the interpreter of a peer's virtual environment is."""
-    return environments.absolute() / peer.name.replace(" ", "-").lower() / "bin" / "python"
+def interpreter_of(server: str, environments: Path) -> Path:
+    """Where the interpreter of a server's virtual environment is."""
+    return environments.absolute() / server.replace(" ", "-").lower() / "bin" / "python"
 
 
 def handler_environment(peer: Peer, form: Form, port: int, model: Path, tokenizer: Path, pad_id: int) -> dict[str, str]:
@@ -149,4 +148,4 @@ def handler_environment(peer: Peer, form: Form, port: int, model: Path, tokenize
     return kept | where | threads | form.environment() | dict(peer.environment)
 
 
-OUR_PROGRAM = (sys.executable, "-c", "from app.cli import main; main()")
+OUR_PROGRAM = ("-c", "from app.cli import main; main()")

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measure import SERVER_CORE
+from benchmarks.measure import HERE, SERVER_CORE
 from benchmarks.peers.bars import percentile
 from benchmarks.peers.contestants import IN_PROCESS, ours
 from benchmarks.peers.figures import Measured
@@ -66,7 +66,7 @@ def _loads(mixture: Mixture, most: int, seconds: float, size: int) -> tuple[Load
 def _figures(scratch: Path) -> Iterator[tuple[str, list[float]]]:
     for workload in workloads(scratch):
         with console.status(workload.name) as status:
-            yield from figures_of(measure(workload, ours(scratch)[:1], {SERVER_CORE}, status.update))
+            yield from figures_of(measure(workload, ours(scratch, HERE)[:1], {SERVER_CORE}, HERE, status.update))
 
 
 def figures_of(measured: Measured) -> Iterator[tuple[str, list[float]]]:
