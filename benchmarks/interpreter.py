@@ -6,16 +6,16 @@ built without it, as pyenv does where it is told nothing, is two thirds as fast,
 
 from __future__ import annotations
 
+import math
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 NAMES = ("python3", "python3.11", "python3.12", "python3.13", "python3.14")
 FOLDERS = ("/usr/bin", "/usr/local/bin")
-TRIALS = 3
+TURNS = 9
 CLEARLY = 0.9
 TRIAL = """
 import sys, time
@@ -42,19 +42,20 @@ def quickest() -> Path:
 
     This one itself, unless another is clearly faster.
     """
-    others = {python: _trial_seconds(python) for python in sorted(set(_interpreters()))}
-    best = min(others, key=others.__getitem__)
-    return best if others[best] < CLEARLY * _trial_seconds(_own()) else _own()
+    seconds = _seconds_of({_own(), *_interpreters()})
+    best = min(seconds, key=seconds.__getitem__)
+    return best if seconds[best] < CLEARLY * seconds[_own()] else _own()
 
 
 def is_of_this_release(python: Path) -> bool:
     """Whether an interpreter is of the same minor release as this one, and runs."""
-    return _trial_seconds(python) < float("inf")
+    return _trial_seconds(python) < math.inf
 
 
 def times_as_fast(python: Path) -> float:
     """How fast an interpreter counts beside the one that runs this."""
-    return _trial_seconds(_own()) / _trial_seconds(python)
+    seconds = _seconds_of({_own(), python})
+    return seconds[_own()] / seconds[python]
 
 
 def told(python: Path) -> str:
@@ -78,9 +79,15 @@ def _own() -> Path:
     return Path(sys.executable).resolve()
 
 
+def _seconds_of(pythons: Iterable[Path]) -> dict[Path, float]:
+    """The least that the trial takes each; they take turns, for the machine may change its pace meanwhile."""
+    ordered = sorted(pythons)
+    turns = [[_trial_seconds(python) for python in ordered] for _ in range(TURNS)]
+    return {python: min(found) for python, found in zip(ordered, zip(*turns, strict=True), strict=True)}
+
+
 def _trial_seconds(python: Path) -> float:
-    """What the trial takes, the best of some; infinite where it does not run."""
+    """What the trial takes; infinite where it does not run."""
     release = f"{sys.version_info.major}.{sys.version_info.minor}"
-    run = partial(subprocess.run, [python, "-c", TRIAL, release], capture_output=True, text=True, check=False)
-    trials = [run() for _ in range(TRIALS)]
-    return min(float(done.stdout) if done.returncode == 0 else float("inf") for done in trials)
+    done = subprocess.run([python, "-c", TRIAL, release], capture_output=True, text=True, check=False)
+    return float(done.stdout) if done.returncode == 0 else math.inf
