@@ -137,7 +137,7 @@ def worthwhile(seconds: Mapping[int, float], row_tokens: int) -> Worthwhile:
         return Worthwhile()
     run_seconds = (seconds[1] - seconds[enough]) * enough / (enough - 1)
     token_seconds = max(seconds[1] - run_seconds, 0.0) / row_tokens
-    run_tokens = min(run_seconds, row_tokens * token_seconds) / token_seconds if token_seconds else row_tokens
+    run_tokens = min(run_seconds / token_seconds, row_tokens) if token_seconds else row_tokens
     return Worthwhile(run_tokens / MARGIN, enough * row_tokens)
 
 
