@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-WINDOW_SECONDS = 5  # of rates
+# Of rates. Longer than the workers stand still, or a counter's values before and after are never seen in one window.
+WINDOW_SECONDS = 10
 
 
 @dataclass

@@ -167,7 +167,7 @@ KNOWN = [
     about("models: Distinct haplotypes", "gc", lowest, lambda it: it.distinct_haplotypes / it.haplotypes, 1e-6),
     about("models: Variants skipped", "unsupported_allele", times_in_windows, lambda it: it.variants_skipped, ONCE),
     exactly("redis: Reached", "basecast-api {api}", steady, 1),
-    between("redis: Errors", "connection", times, 0.5),
+    between("redis: Errors", "connection", last, 0.5 / WINDOW_SECONDS),
     about("redis: Errors", "malformed", last, lambda _: 1 / WINDOW_SECONDS, ONCE),
     exactly("redis: Memory", "limit", last, MAX_MEMORY_BYTES),
     about("redis: Memory", "used", last, lambda it: it.redis_bytes, 0.3),

@@ -22,11 +22,11 @@ import onnxruntime as ort
 import pysam
 
 from app.queue.redis.keys import Keys
-from tests.monitoring.facts import Facts
+from tests.monitoring.facts import WINDOW_SECONDS, Facts
 from tests.monitoring.prometheus import SCRAPE_SECONDS, Prometheus
 from tests.monitoring.stage import COHORT, Stage, resident_bytes, until
 
-STEADY_SECONDS, STOPPED_SECONDS, STALL_SECONDS = 8.0, 7.0, 1.5
+STEADY_SECONDS, STOPPED_SECONDS, STALL_SECONDS = WINDOW_SECONDS + 3.0, WINDOW_SECONDS - 3.0, 1.5
 SEQUENCES, BASES, GC = 4, 20, 12  # of a request of the steady load: 12 / 20 is one deviation above gc's mean of 0.5
 OF_TOKENS = "ACGTACGTAC"  # (1 + 2 * (4 + 5 + 6 + 7) + 4 + 5 + 2) / 12, a third below mean-id's mean of 5
 
