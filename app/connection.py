@@ -109,7 +109,7 @@ class Connection(HttpToolsProtocol):
         self._stop_timer()
         super().on_headers_complete()
         self._idle_bytes = 0
-        line = Line(self.cycle, self.head)
+        line = Line(self.cycle, cast("JoinedWrites", self.transport), self.head)
         cast("MutableMapping[str, Any]", self.scope)[LINE] = line  # uvicorn's type has room for its own keys only
         self._lines = [*(earlier for earlier in self._lines if earlier.is_open), line]
 

@@ -27,6 +27,11 @@ class JoinedWrites:
             self._loop.call_soon(self.flush)
         self._held.append(data)
 
+    def write_now(self, data: bytes) -> None:
+        """Write what is held, and this at once: nothing follows that it could leave together with."""
+        self._held.append(data)
+        self.flush()
+
     def flush(self) -> None:
         """Write what is held."""
         if self._held:

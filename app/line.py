@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from app.joined_writes import JoinedWrites
+
 SCOPE_KEY = "basecast.line"
 
 Fields = Sequence[tuple[bytes, bytes]]
@@ -39,16 +41,17 @@ class Line:
 
     Args:
         cycle: uvicorn's state of the exchange.
+        wire: its transport.
         head: writes the beginning of the reply.
 
     Attributes:
         on_hang_up: called when the caller leaves before he has his reply.
     """
 
-    __slots__ = ("_cycle", "_head", "on_hang_up")
+    __slots__ = ("_cycle", "_head", "_wire", "on_hang_up")
 
-    def __init__(self, cycle: RequestResponseCycle, head: ReplyHead) -> None:
-        self._cycle, self._head = cycle, head
+    def __init__(self, cycle: RequestResponseCycle, wire: JoinedWrites, head: ReplyHead) -> None:
+        self._cycle, self._wire, self._head = cycle, wire, head
         self.on_hang_up: Callable[[], None] | None = None
 
     @property
@@ -90,7 +93,7 @@ class Line:
         end = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
         cycle.response_started = cycle.response_complete = True
         cycle.waiting_for_100_continue = False
-        cycle.transport.write(b"%b%b%b" % (begun, end, body))
+        self._wire.write_now(b"%b%b%b" % (begun, end, body))
         cycle.message_event.set()
         if not cycle.keep_alive:
             cycle.transport.close()

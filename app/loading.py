@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.batch_record import BatchRecord
 from app.batching import BatchLimits
 from app.bundle import HEAD, Bundle, find_bundles, read_bundle
+from app.compute_threads import ComputeThreads
 from app.engine import MEASURE_PADDED_SECONDS, MEASURE_SECONDS, PAIR, OnnxGraph
 from app.errors import BundleError, DeviceLost, OutOfMemory
 from app.metrics import Metrics, ModelMetrics
@@ -35,14 +35,14 @@ class Compute:
         watchdog: watches what they do.
     """
 
-    pool: ThreadPoolExecutor
+    pool: ComputeThreads
     threads: int
     watchdog: Watchdog
 
     @classmethod
     def of(cls, threads: int, watchdog: Watchdog) -> Compute:
         """So many threads, which a watchdog watches."""
-        return cls(ThreadPoolExecutor(threads, thread_name_prefix="compute"), threads, watchdog)
+        return cls(ComputeThreads(threads), threads, watchdog)
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 
 from app.batch_record import BatchRecord
 from app.batching import Answer, Batch, BatchLimits, Outcome
+from app.compute_threads import ComputeThreads, Hop
 from app.encoding import Ids
 from app.engine import Values
 from app.errors import DeadlineExceeded, DeviceLost, InferenceFailed, NonFiniteOutput, OutOfMemory, ServiceError
@@ -57,7 +58,7 @@ class Worker:
         queue: JobSource,
         model: Model,
         limits: BatchLimits,
-        device: ThreadPoolExecutor,
+        device: ComputeThreads,
         threads: int,
         metrics: ModelMetrics,
         watchdog: Watchdog,
@@ -70,7 +71,7 @@ class Worker:
         self._record = record
         self._loops: list[asyncio.Task[None]] = []
         self._taking: set[asyncio.Task[None]] = set()
-        self._hops: dict[Future[None], Back] = {}
+        self._hops: dict[Hop, Back] = {}
         self._draining = False
 
     def start(self) -> None:
@@ -135,7 +136,7 @@ class Worker:
         """
         loop = asyncio.get_running_loop()
         back: Back = loop.create_future()
-        hop = self._device.submit(self._compute_each, batches, loop, back)
+        hop = self._device.submit(partial(self._compute_each, batches, loop, back))
         if not is_begun:
             self._hops[hop] = back
         try:

@@ -8,6 +8,7 @@ import logging
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from app.joined_writes import JoinedWrites
 from app.line import Line, ReplyHead
 
 USUAL = [(b"date", b"today"), (b"x-content-type-options", b"nosniff")]
@@ -47,7 +48,7 @@ class Call:
             keep_alive=keep_alive,
             on_response=self._end,
         )
-        self.line = Line(self.cycle, ReplyHead())
+        self.line = Line(self.cycle, JoinedWrites(self.wire, loop=None), ReplyHead())
 
     def _end(self):
         self.ended += 1

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 import numpy as np
 import pytest
 
 from app.batching import Answer, BatchLimits, Job, Outcome
+from app.compute_threads import ComputeThreads
 from app.encoding import Ids
 from app.engine import Values
 from app.errors import DeadlineExceeded, DeviceLost, InferenceFailed, NonFiniteOutput, OutOfMemory
@@ -57,7 +57,7 @@ async def _working(
     model: Model, threads: int = 1, watchdog: Watchdog | None = None
 ) -> AsyncIterator[tuple[MemoryQueue, Worker]]:
     queue = MemoryQueue(10_000, _metrics())
-    with ThreadPoolExecutor(threads, thread_name_prefix="device") as device:
+    with closing(ComputeThreads(threads, name="device")) as device:
         worker = Worker(
             queue, model, BatchLimits(), device, threads, _metrics(), watchdog or Watchdog(Fuse(), 60), Speed()
         )
