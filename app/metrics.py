@@ -5,8 +5,11 @@ Labels are route templates, codes, model names, outcomes, reasons, phases and pr
 
 from __future__ import annotations
 
+from collections import Counter as Tally
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +26,7 @@ from prometheus_client import (
 from app import __version__
 from app.bundle import Manifest, Target
 from app.histograms import Histogram, Histograms
+from app.ledger import LedgerRegistry
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which no dashboard of ours reads
 
@@ -39,7 +43,49 @@ OUTCOMES = ("ok", "refused", "error")
 REDIS_ERRORS = ("connection", "timeout", "authentication", "read_only", "full", "refused", "malformed")
 SKIP_REASONS = ("overlap", "unsupported_allele", "unknown_length", "reference_mismatch", "masked")
 TIMER_SECONDS = 0.001  # by which an event loop may be early
+# A request of more is counted at once, so that what is kept to be counted later stays small.
+MOST_SEQUENCES_KEPT = 64
 VALUE_EDGES = np.arange(-4, 4.5, 0.5)  # in standard deviations around the mean of the training targets
+
+
+class Request(NamedTuple):
+    """A request that was answered.
+
+    Attributes:
+        phases: seconds in each, if it had any.
+    """
+
+    route: str
+    code: str
+    seconds: float
+    phases: Mapping[str, float]
+
+
+class BatchRun(NamedTuple):
+    """A batch that a model has run.
+
+    Attributes:
+        seconds: in the model.
+        waited_seconds: of its first job.
+    """
+
+    rows: int
+    tokens: int
+    padded_tokens: int
+    seconds: float
+    waited_seconds: float
+
+
+class Predicted(NamedTuple):
+    """A request's sequences that were predicted for.
+
+    Attributes:
+        tokens: of each.
+        values: of each, for every target.
+    """
+
+    tokens: Sequence[int]
+    values: Sequence[Sequence[float]]
 
 
 class Metrics:
@@ -54,7 +100,7 @@ class Metrics:
     """
 
     def __init__(self, *, asks: bool = True, computes: bool = True, redis: bool = True) -> None:
-        self.registry, nowhere = CollectorRegistry(), CollectorRegistry()
+        self.registry, nowhere = LedgerRegistry(), CollectorRegistry()
         self._asking = self.registry if asks else nowhere
         self._computing = self.registry if computes else nowhere
         self._redis = self.registry if redis else nowhere
@@ -69,6 +115,7 @@ class Metrics:
         self._declare_redis()
         self._declare_people()
         self._declare_models()
+        self._answered = self.registry.keep(self._count_requests)
 
     def _declare_process(self) -> None:
         gauge = partial(Gauge, registry=self.registry)
@@ -171,30 +218,32 @@ class Metrics:
         for code in EXPECTED_CODES:
             self._requests[route, code] = self.requests.labels(route, code)
 
-    def request(self, route: str, code: str, seconds: float) -> None:
-        """Count a request that was answered."""
-        self._count(route, code)
-        self.request_seconds.labels(route).observe(seconds)
+    def request(self, route: str, code: str, seconds: float, phases: Mapping[str, float] | None = None) -> None:
+        """Record a request that was answered, and how long it spent in each phase."""
+        self._answered.write(Request(route, code, seconds, phases or {}))
+
+    def _count_requests(self, requests: Sequence[Request]) -> None:
+        for (route, code), count in Tally((it.route, it.code) for it in requests).items():
+            self._count(route, code, count)
+        for request in requests:
+            self.request_seconds.labels(request.route).observe(request.seconds)
+        in_phases = [{**it.phases, "total": it.seconds} for it in requests if it.phases]
+        for name, histogram in self._phases.items():
+            histogram.observe_all([phases[name] for phases in in_phases if name in phases])
 
     def headless(self, code: str) -> None:
         """Count a request that was refused before its head was whole: it has no route, and no time that tells much."""
         self._count("unknown", code)
 
-    def _count(self, route: str, code: str) -> None:
+    def _count(self, route: str, code: str, count: int = 1) -> None:
         child = self._requests.get((route, code))
         if child is None:  # labels() takes longer than counting
             child = self._requests[route, code] = self.requests.labels(route, code)
-        child.inc()
+        child.inc(count)
 
     def shed(self, reason: str) -> None:
         """Count a request that was turned away."""
         self._shed[reason].inc()
-
-    def phases(self, seconds: Mapping[str, float], total_seconds: float) -> None:
-        """Record how long one request spent in each phase, and in all."""
-        for name, spent in seconds.items():
-            self._phases[name].observe(spent)
-        self._phases["total"].observe(total_seconds)
 
 
 class ModelMetrics:
@@ -236,6 +285,8 @@ class ModelMetrics:
         self._haplotypes = metrics.haplotypes.labels(name)
         self._distinct_haplotypes = metrics.distinct_haplotypes.labels(name)
         self._variants_skipped = metrics.variants_skipped
+        self._runs = metrics.registry.keep(self._count_batches)
+        self._predicted = metrics.registry.keep(self._count_predictions)
         self._queue_gauges = [
             gauge.labels(name) for gauge in (metrics.queue_jobs, metrics.queue_tokens, metrics.queue_oldest)
         ]
@@ -273,18 +324,35 @@ class ModelMetrics:
         self.expired.inc(expired)
         self.cancelled.inc(len(deadlines) - expired)
 
-    def batch(self, rows: int, tokens: int, padded_tokens: int, seconds: float) -> None:
+    def batch(self, run: BatchRun) -> None:
         """Record one batch that the model has run."""
-        self._busy_seconds.inc(seconds)
-        self._tokens.inc(tokens)
-        self._padded_tokens.inc(padded_tokens)
-        self._batch_sequences.observe(rows)
-        self._batch_tokens.observe(padded_tokens)
-        self._batch_seconds.observe(seconds)
+        self._runs.write(run)
 
-    def queue_wait(self, seconds: float) -> None:
-        """Record how long the first job of a batch waited."""
-        self._queue_wait.observe(seconds)
+    def _count_batches(self, runs: Sequence[BatchRun]) -> None:
+        rows, tokens, padded_tokens, seconds, waited_seconds = zip(*runs, strict=True)
+        self._busy_seconds.inc(sum(seconds))
+        self._tokens.inc(sum(tokens))
+        self._padded_tokens.inc(sum(padded_tokens))
+        self._batch_sequences.observe_all(rows)
+        self._batch_tokens.observe_all(padded_tokens)
+        self._batch_seconds.observe_all(seconds)
+        self._queue_wait.observe_all(waited_seconds)
+
+    def predicted(self, tokens: Sequence[int], values: Sequence[Sequence[float]]) -> None:
+        """Record what was predicted for the sequences of a request, by target, and how many tokens each had."""
+        predicted = Predicted(tokens, values)
+        if len(tokens) > MOST_SEQUENCES_KEPT:
+            self._count_predictions([predicted])
+        else:
+            self._predicted.write(predicted)
+
+    def _count_predictions(self, requests: Sequence[Predicted]) -> None:
+        tokens = list(chain.from_iterable(it.tokens for it in requests))
+        self.sequences("ok", len(tokens))
+        self.sequence_tokens.observe_all(tokens)
+        by_target = zip(*chain.from_iterable(it.values for it in requests), strict=True)
+        for histogram, column in zip(self.values, by_target, strict=True):
+            histogram.observe_all(column)
 
 
 def _values(metrics: Metrics, manifest: Manifest, name: str) -> list[Histogram]:

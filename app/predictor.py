@@ -308,11 +308,7 @@ class Predictor:
         return bases
 
     def _record(self, predictions: Predictions) -> Predictions:
-        metrics = predictions.model.metrics
-        metrics.sequences("ok", len(predictions.bases))
-        metrics.sequence_tokens.observe_all(predictions.tokens)
-        for histogram, column in zip(metrics.values, zip(*predictions.values, strict=True), strict=True):
-            histogram.observe_all(column)
+        predictions.model.metrics.predicted(predictions.tokens, predictions.values)
         return predictions
 
 

@@ -18,7 +18,7 @@ from app.encoding import Ids
 from app.engine import Values
 from app.errors import DeadlineExceeded, DeviceLost, InferenceFailed, NonFiniteOutput, OutOfMemory, ServiceError
 from app.memory_pressure import MemoryPressure
-from app.metrics import ModelMetrics
+from app.metrics import BatchRun, ModelMetrics
 from app.queue import JobSource
 from app.watchdog import Speed, Watchdog
 
@@ -190,11 +190,12 @@ class Worker:
             return [DeadlineExceeded("The deadline passed before a thread was free.") for _ in batch.jobs]
         if log.isEnabledFor(logging.DEBUG):
             log.debug("batch started", extra={"sequences": len(batch.jobs), "tokens": batch.tokens})
-        with self._watchdog.watching(self._speed.expected_seconds(len(batch.jobs), batch.padded_tokens)):
+        tokens, padded_tokens = batch.tokens, batch.padded_tokens
+        with self._watchdog.watching(self._speed.expected_seconds(len(batch.jobs), padded_tokens)):
             values = self._model.predict(batch.rows)
         ended = time.monotonic()
-        self._metrics.batch(len(batch.jobs), batch.tokens, batch.padded_tokens, ended - started)
-        self._metrics.queue_wait(started - batch.jobs[0].submitted_at)
+        waited = started - batch.jobs[0].submitted_at
+        self._metrics.batch(BatchRun(len(batch.jobs), tokens, padded_tokens, ended - started, waited))
         if self._record is not None:
             self._record.write(batch, started, ended)
         return _outcomes(batch, values, started, ended)
@@ -211,9 +212,11 @@ def _fail(back: Back, error: BaseException) -> None:
 
 
 def _outcomes(batch: Batch, values: Values, started: float, ended: float) -> list[Outcome]:
-    finite = np.isfinite(values.sum(axis=1))  # (rows,): one NaN or infinity makes the sum so too
+    seconds, finite = ended - started, np.isfinite(values)  # (rows, targets)
+    if finite.all():
+        return [Answer(row, started - job.submitted_at, seconds) for job, row in zip(batch.jobs, values, strict=True)]
     return [
-        Answer(row, started - job.submitted_at, ended - started) if good else _non_finite()
+        Answer(row, started - job.submitted_at, seconds) if good.all() else _non_finite()
         for job, row, good in zip(batch.jobs, values, finite, strict=True)
     ]
 

@@ -12,7 +12,16 @@ from prometheus_client import generate_latest
 from app.bundle import Manifest, Target
 from app.genome.haplotypes.edits import Reason
 from app.histograms import PENDING_VALUES, Histogram
-from app.metrics import LATENCY_SECONDS, SKIP_REASONS, Metrics, ModelMetrics, _value_edges
+from app.metrics import (
+    LATENCY_SECONDS,
+    MOST_SEQUENCES_KEPT,
+    PHASES,
+    SKIP_REASONS,
+    BatchRun,
+    Metrics,
+    ModelMetrics,
+    _value_edges,
+)
 from tests.toy import gc_manifest
 
 # Names of the wire contract that this version feeds, and a few more, by the process that feeds them.
@@ -117,11 +126,32 @@ def test_latency_buckets_run_from_a_quarter_millisecond_to_half_a_minute() -> No
 
 def test_a_batch_counts_its_padding() -> None:
     metrics, model = _metrics()
-    model.batch(rows=2, tokens=8, padded_tokens=10, seconds=0.5)
+    model.batch(BatchRun(rows=2, tokens=8, padded_tokens=10, seconds=0.5, waited_seconds=0.25))
     value = metrics.registry.get_sample_value
     assert value("basecast_tokens_total", {"model": "gc"}) == 8
     assert value("basecast_padded_tokens_total", {"model": "gc"}) == 10
     assert value("basecast_worker_busy_seconds_total") == 0.5
+    assert value("basecast_queue_wait_seconds_sum", {"model": "gc"}) == 0.25
+
+
+def test_a_request_counts_its_phases_and_the_time_in_all() -> None:
+    metrics, _ = _metrics()
+    metrics.request("/predict", "200", 0.5, {"parse": 0.125, "compute": 0.25})
+    metrics.request("/models", "200", 0.25)
+    value = metrics.registry.get_sample_value
+    sums = {phase: value("basecast_phase_seconds_sum", {"phase": phase}) for phase in PHASES}
+    assert sums == {"parse": 0.125, "tokenize": 0, "queue": 0, "compute": 0.25, "total": 0.5}
+    assert value("basecast_request_seconds_sum", {"route": "/models"}) == 0.25
+
+
+@pytest.mark.parametrize("sequences", [2, MOST_SEQUENCES_KEPT + 1])
+def test_predictions_are_counted_by_length_and_by_value(sequences: int) -> None:
+    metrics, model = _metrics()
+    model.predicted([20] * sequences, [[0.25]] * sequences)
+    value = metrics.registry.get_sample_value
+    assert value("basecast_sequences_total", {"model": "gc", "outcome": "ok"}) == sequences
+    assert value("basecast_sequence_tokens_sum", {"model": "gc"}) == 20 * sequences
+    assert value("basecast_prediction_value_sum", {"model": "gc", "target": "gc_fraction"}) == 0.25 * sequences
 
 
 def test_queue_gauges_read_the_queue_when_they_are_scraped() -> None:

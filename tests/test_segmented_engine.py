@@ -11,7 +11,7 @@ from app.bundle import EMBEDDER, HEAD, Bundle, digests, read_bundle
 from app.errors import BundleError, OutOfMemory
 from app.fuse import Fuse
 from app.loading import count_each, load
-from app.metrics import Metrics
+from app.metrics import BatchRun, Metrics
 from app.segmented_engine import SegmentedModel, open_graphs
 from app.watchdog import Watchdog
 from app.window_encoding import EncodedWindow, WindowEncoder
@@ -104,7 +104,7 @@ def test_what_is_the_bundle_s_is_counted_with_its_first_graph(bundle: Bundle) ->
     metrics = Metrics()
     ((embedder, head),) = count_each([bundle], metrics)
     assert (len(embedder.values), len(head.values)) == (1, 0)
-    head.batch(rows=3, tokens=24, padded_tokens=24, seconds=0.1)
+    head.batch(BatchRun(rows=3, tokens=24, padded_tokens=24, seconds=0.1, waited_seconds=0.0))
     sample = metrics.registry.get_sample_value
     assert sample("basecast_batch_sequences_sum", {"model": "gc-squares/head"}) == 3
     assert sample("basecast_model_info", {"model": "gc-squares", "version": "1.0.0", "sha256": bundle.sha256}) == 1

@@ -125,6 +125,16 @@ async def test_nan_condemns_its_own_row_only() -> None:
         assert _values(await _outcomes(queue, [6, 7, 8])) == [6, NonFiniteOutput, 8]
 
 
+async def test_large_values_are_no_infinity_though_their_sum_is_one() -> None:
+    def largest(rows: Sequence[Ids]) -> Values:
+        return np.full((len(rows), 2), np.finfo(np.float32).max)
+
+    async with _working(FakeModel(largest)) as (queue, _):
+        (answer,) = await _outcomes(queue, [1])
+    assert isinstance(answer, Answer)
+    assert np.isfinite(answer.values).all()
+
+
 async def test_a_poisonous_item_fails_alone(caplog: pytest.LogCaptureFixture) -> None:
     def refuse_seven(rows: Sequence[Ids]) -> Values:
         if any(row[0] == 7 for row in rows):

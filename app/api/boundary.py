@@ -139,9 +139,7 @@ class Boundary:
 
     def _count(self, route: str, exchange: Exchange, status: int) -> None:
         total = time.monotonic() - exchange.started
-        self._metrics.request(route, str(status), total)
-        if exchange.seconds:
-            self._metrics.phases(exchange.seconds, total)
+        self._metrics.request(route, str(status), total, exchange.seconds)
 
     def _route(self, scope: Scope) -> str:
         """The route's template, never the path that was asked for."""
