@@ -75,6 +75,8 @@ class SequenceEncoder:
         """Encode each sequence, or say why it is refused; the order is kept."""
         checked = [self.normalise(sequence) for sequence in sequences]
         accepted = [text for text in checked if isinstance(text, bytes)]
+        if len(accepted) == len(checked):
+            return self.encode_normalised(accepted)
         encoded = iter(self.encode_normalised(accepted))
         return [next(encoded) if isinstance(text, bytes) else text for text in checked]
 
@@ -92,7 +94,9 @@ class SequenceEncoder:
         """A sequence in upper-case A, C, G, T and N, or why its length or one of its letters is refused."""
         if not sequence:
             return SequenceRefused("empty", "The sequence is empty.")
-        return self._refuse_length(len(sequence)) or self.normalise_letters(sequence)
+        if not self._input.min_bases <= len(sequence) <= self._input.max_bases:
+            return self._refuse_length(len(sequence))
+        return self.normalise_letters(sequence)
 
     def normalise_letters(self, sequence: str) -> bytes | SequenceRefused:
         """The same for a sequence of any length."""
@@ -101,14 +105,12 @@ class SequenceEncoder:
         position = normalised.find(REFUSED)
         return normalised if position < 0 else self._refuse_base(position)
 
-    def _refuse_length(self, bases: int) -> SequenceRefused | None:
+    def _refuse_length(self, bases: int) -> SequenceRefused:
         if bases > self._input.max_bases:
             limit = f"{bases} bases; this model reads at most {self._input.max_bases}."
             return SequenceRefused("too_long", limit)
-        if bases < self._input.min_bases:
-            limit = f"{bases} bases; this model reads at least {self._input.min_bases}."
-            return SequenceRefused("too_short", limit)
-        return None
+        limit = f"{bases} bases; this model reads at least {self._input.min_bases}."
+        return SequenceRefused("too_short", limit)
 
     def _refuse_base(self, position: int) -> SequenceRefused:
         letters = ", ".join(accepted_letters(self._input))

@@ -54,6 +54,15 @@ async def test_each_turn_has_its_own_write() -> None:
     assert wire.log == [b"one", b"two"]
 
 
+async def test_what_is_urgent_leaves_at_once_behind_what_is_held() -> None:
+    joined, wire = _joined()
+    joined.write(b"one ")
+    joined.write_now(b"two")
+    assert wire.log == [b"one two"]
+    await asyncio.sleep(0)
+    assert wire.log == [b"one two"]
+
+
 async def test_closing_writes_what_is_held_first() -> None:
     joined, wire = _joined()
     joined.write(b"last words")

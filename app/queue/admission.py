@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
@@ -55,7 +56,7 @@ def shed_late(jobs: Sequence[Job], now: float, wait: Wait, metrics: ModelMetrics
         Overloaded: it would.
         DeadlineExceeded: it has passed already.
     """
-    deadline = min((job.deadline for job in jobs), default=float("inf"))
+    deadline = min([job.deadline for job in jobs], default=math.inf)
     if deadline <= now:
         raise DeadlineExceeded("The deadline passed before the sequences were queued.")
     if not wait.fits(deadline - now):

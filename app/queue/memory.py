@@ -108,11 +108,12 @@ class MemoryQueue:
             self._settle_one(job, Draining(retry_after_ms=1000))
 
     def _admit(self, jobs: Sequence[Job]) -> None:
-        waiting = self._waiting.tokens
-        own_tokens = sum(job.tokens for job in jobs)
-        wait = self._wait(jobs[0].priority, own_tokens) if jobs and waiting else NO_WAIT
-        if waiting and waiting + own_tokens > self._max_tokens:
-            shed_full(waiting, self._max_tokens, wait.seconds, self._metrics)
+        waiting, wait = self._waiting.tokens, NO_WAIT
+        if waiting and jobs:
+            own_tokens = sum(job.tokens for job in jobs)
+            wait = self._wait(jobs[0].priority, own_tokens)
+            if waiting + own_tokens > self._max_tokens:
+                shed_full(waiting, self._max_tokens, wait.seconds, self._metrics)
         shed_late(jobs, self._clock(), wait, self._metrics)
 
     def _wait(self, priority: Priority, own_tokens: int) -> Wait:

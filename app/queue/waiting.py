@@ -110,6 +110,11 @@ class WaitingJobs:
         Args:
             others_elsewhere: there are more jobs than these, which wait for room here.
         """
+        only = self._only()
+        if only is not None and not others_elsewhere and only.deadline > now:
+            self._turn += 1
+            self.discard(only)
+            return Round([Batch((only,), others_wait=is_full((only,), limits))], [])
         batches: list[Batch] = []
         late: list[Job] = []
         free_at = now + pace.free_in_seconds(now)
@@ -122,6 +127,10 @@ class WaitingJobs:
             batches.append(self._take_batch(limits))
             free_at += pace.batch_seconds(batches[-1].tokens)
         return Round(batches, late)
+
+    def _only(self) -> Job | None:
+        """The job that waits, where it is the only one: then there is nothing to choose, and nothing to reckon with."""
+        return next(iter(self._interactive or self._bulk)) if len(self) == 1 else None
 
     def _next_seconds(self, pace: Pace) -> float:
         """How long the next batch will take."""
