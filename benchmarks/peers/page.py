@@ -69,7 +69,7 @@ measured in batches of up to 32 with 5 ms of waiting, and without batches (`sing
 side by side, and with one of two threads. What a peer documents as fast is set: LitServe's `fast_queue`, Ray Serve's
 `RAY_SERVE_THROUGHPUT_OPTIMIZED`, a stage for tokenising in front of mosec's batches and none without them, BentoML's
 adaptive batching, and PyTriton's requests as one BYTES value, since Triton does not batch tensors of different
-lengths.
+lengths. No tokenizer remembers texts, as ours never does: the same come over and over here, and in use hardly ever.
 
 **Which Python.** {setting.python}
 

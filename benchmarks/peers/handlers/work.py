@@ -85,6 +85,8 @@ class Encoder:
         self._tokenizer = Tokenizer.from_file(settings.tokenizer) if settings.tokenizer else None
         if self._tokenizer is not None:
             self._tokenizer.no_padding()
+            # The same texts come over and over here, and in use hardly ever: nobody is to know them by heart.
+            self._tokenizer.model._resize_cache(0)  # noqa: SLF001 - the only way to it
 
     def encode(self, bodies: list[dict]) -> list[list[int]]:
         """All of them at once."""
