@@ -6,9 +6,10 @@ millisecond that is a tenth of everything else.
 
 from __future__ import annotations
 
+import atexit
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
 
@@ -27,7 +28,7 @@ class Hop:
         self._claim = threading.Lock()  # taken by whoever comes first and never given back
 
     def cancel(self) -> bool:
-        """Whether no thread has begun it, and so none will."""
+        """Take it back; whether that came before a thread had begun it, and for the first time."""
         return self._claim.acquire(blocking=False)
 
     def run(self) -> None:
@@ -42,7 +43,7 @@ Waiting = SimpleQueue[Hop | None]
 
 
 class ComputeThreads:
-    """Owns threads that do one thing after the other; they end with it, or with the process.
+    """Owns threads that do one thing after the other; a process ends when they have done what was submitted.
 
     Args:
         threads: how many.
@@ -51,23 +52,43 @@ class ComputeThreads:
 
     def __init__(self, threads: int, name: str = "compute") -> None:
         self._waiting: Waiting = SimpleQueue()
-        running = [
+        self._threads = [
             threading.Thread(target=_serve, args=(self._waiting,), name=f"{name}_{number}", daemon=True)
             for number in range(threads)
         ]
-        for thread in running:
+        for thread in self._threads:
             thread.start()
-        self._end = weakref.finalize(self, _end, self._waiting, running)
+        self._ending = weakref.finalize(self, _tell, self._waiting, threads)
+        self._ending.atexit = False
+        _running.update(self._threads)
+        _owners.add(self)
 
     def submit(self, work: Callable[[], object]) -> Hop:
-        """Have something done by the next thread that is free."""
+        """Have something done by the next thread that is free.
+
+        Raises:
+            RuntimeError: they have ended.
+        """
+        if not self._ending.alive:
+            raise RuntimeError("the compute threads have ended")
         hop = Hop(work)
         self._waiting.put(hop)
         return hop
 
+    def end(self) -> None:
+        """Let the threads end when everything is done that was submitted."""
+        if self._ending.detach() is not None:  # for the first time
+            _tell(self._waiting, len(self._threads))
+
     def close(self) -> None:
-        """Wait until everything is done that was submitted, and end the threads."""
-        self._end()
+        """The same, and wait for it."""
+        self.end()
+        for thread in self._threads:
+            thread.join()
+
+
+_owners: weakref.WeakSet[ComputeThreads] = weakref.WeakSet()
+_running: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
 
 def _serve(waiting: Waiting) -> None:
@@ -76,9 +97,16 @@ def _serve(waiting: Waiting) -> None:
         del hop  # what it holds may be large, and the next may be long in coming
 
 
-def _end(waiting: Waiting, threads: Sequence[threading.Thread]) -> None:
-    for _ in threads:
+def _tell(waiting: Waiting, threads: int) -> None:
+    """Waits for nobody: the garbage collector may call it anywhere, even while a lock is held that an end needs."""
+    for _ in range(threads):
         waiting.put(None)
-    for thread in threads:
-        if thread is not threading.current_thread():
-            thread.join()
+
+
+@atexit.register
+def _end_all() -> None:
+    """An interpreter that ends under a thread in ONNX Runtime would crash."""
+    for owner in list(_owners):
+        owner.end()
+    for thread in list(_running):
+        thread.join()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -202,18 +201,13 @@ def feed(rows: Sequence[Ids], rules: Input, length_multiple: int = 1) -> Feed:
     length = max(longest, min(rules.max_tokens, -(-longest // length_multiple) * length_multiple))
     if shortest == length:
         input_ids = np.array(rows, dtype=np.int64)
-        return {"input_ids": input_ids, "attention_mask": _nothing_masked(len(rows), length)}
+        return {"input_ids": input_ids, "attention_mask": np.ones((len(rows), length), dtype=np.int64)}
     input_ids = np.full((len(rows), length), rules.pad_token_id, dtype=np.int64)
     attention_mask = np.zeros((len(rows), length), dtype=np.int64)
     for index, row in enumerate(rows):
         input_ids[index, : len(row)] = row
         attention_mask[index, : len(row)] = 1
     return {"input_ids": input_ids, "attention_mask": attention_mask}
-
-
-@lru_cache(maxsize=16)
-def _nothing_masked(rows: int, length: int) -> npt.NDArray[np.int64]:
-    return np.ones((rows, length), dtype=np.int64)
 
 
 def golden_rows(golden: Golden, encoder: SequenceEncoder) -> list[Ids]:

@@ -7,7 +7,7 @@ from typing import Any
 
 
 class JoinedWrites:
-    """A transport that holds what is written until the event loop's next turn, and then writes it at once.
+    """A transport that holds what is written until the event loop's next turn, or until somebody is in a hurry.
 
     uvicorn writes the head of a reply and its body apart, each at the price of a system call, which for a small reply
     is a tenth of the whole request.

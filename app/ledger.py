@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 from prometheus_client.registry import RestrictedRegistry
 
-# So few that to count them holds nobody up: some 0.1 ms.
+# So few that to count them holds nobody up: some 0.1 ms for requests of one sequence.
 MOST_ENTRIES = 64
 
 Entry = TypeVar("Entry")

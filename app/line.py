@@ -79,6 +79,8 @@ class Line:
     def reply(self, status: int, fields: Fields, body: bytes) -> bool:
         """Write a whole reply and end the exchange, as uvicorn does at the last of its messages.
 
+        It leaves at once, before its request is counted and logged.
+
         Args:
             fields: among them the length of the body.
 

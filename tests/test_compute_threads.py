@@ -8,6 +8,8 @@ import sys
 import threading
 from contextlib import closing
 
+import pytest
+
 from app.compute_threads import ComputeThreads
 
 
@@ -55,14 +57,19 @@ def test_a_thread_outlives_whatever_is_raised_in_it() -> None:
 
 def test_threads_end_with_their_owner() -> None:
     owner = ComputeThreads(2, name="orphan")
-    assert _running("orphan") == 2
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith("orphan")]
     del owner
     gc.collect()
-    assert _running("orphan") == 0
+    for thread in threads:
+        thread.join(10)
+    assert [thread.is_alive() for thread in threads] == [False, False]
 
 
-def _running(name: str) -> int:
-    return sum(thread.name.startswith(name) for thread in threading.enumerate())
+def test_threads_that_have_ended_take_nothing() -> None:
+    threads = ComputeThreads(1)
+    threads.close()
+    with pytest.raises(RuntimeError, match="ended"):
+        threads.submit(list)
 
 
 def test_a_process_ends_when_what_was_submitted_is_done() -> None:

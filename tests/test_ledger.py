@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from prometheus_client import Counter, generate_latest
 
@@ -32,16 +35,27 @@ def test_many_entries_are_counted_without_being_asked_for() -> None:
 def test_each_entry_of_several_threads_is_counted_once() -> None:
     counted: list[int] = []
     ledger: Ledger[int] = Ledger(counted.extend)
-    writers = [
-        threading.Thread(target=lambda begin=begin: [ledger.write(begin + n) for n in range(5_000)])
-        for begin in range(0, 20_000, 5_000)
-    ]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-    ledger.close()
-    assert sorted(counted) == list(range(20_000))
+    together = threading.Barrier(4)
+
+    def write(begin: int) -> None:
+        together.wait(10)
+        for number in range(begin, begin + 2_000):
+            ledger.write(number)
+            ledger.close()
+
+    with ThreadPoolExecutor(4) as writers, _switching_often():
+        list(writers.map(write, range(0, 8_000, 2_000)))
+    assert sorted(counted) == list(range(8_000))
+
+
+@contextmanager
+def _switching_often() -> Iterator[None]:
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
 
 
 def _registry() -> tuple[LedgerRegistry, Ledger[int]]:

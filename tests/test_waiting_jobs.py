@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.batching import BatchLimits, Job, Priority
+from app.batching import Answer, Batch, BatchLimits, Job, Priority
 from app.queue.pace import Pace
 from app.queue.waiting import Round, WaitingJobs
 
@@ -43,13 +43,25 @@ def test_the_only_job_is_not_computed_when_its_deadline_is_here() -> None:
     assert _round(waiting, BatchLimits()) == ([], [job])
 
 
-def test_a_job_that_goes_alone_has_its_turn_like_others() -> None:
+def test_what_goes_alone_counts_as_a_turn_before_bulk_work_leads() -> None:
     waiting, one = WaitingJobs(), BatchLimits(max_sequences=1)
-    leaders = []
-    for _ in range(2):
+    for _ in range(3):
         waiting.add([_job()])
-        leaders += _round(waiting, one).batches
+        _round(waiting, one)
     waiting.add([_job()])
     waiting.add([_job(priority="bulk")])
-    leaders += _round(waiting, one).batches + _round(waiting, one).batches
-    assert [batch.jobs[0].priority for batch in leaders] == ["interactive", "interactive", "interactive", "bulk"]
+    assert _round(waiting, one).batches[0].jobs[0].priority == "bulk"  # the fourth
+
+
+def test_where_others_wait_elsewhere_the_only_job_here_is_given_up_if_it_would_be_late() -> None:
+    pace, it = Pace(1), _job(deadline=NOW + 0.5)
+    batch = Batch((_job(),))
+    pace.taken([batch], NOW)
+    pace.settled(batch, [Answer(np.zeros(1, dtype=np.float32), 0.0, 1.0)], NOW)  # a batch takes a second
+    found = []
+    for others_elsewhere in (True, False):
+        waiting = WaitingJobs()
+        waiting.add([it])
+        found.append(waiting.take_round(BatchLimits(), 1, NOW, pace, others_elsewhere=others_elsewhere))
+    assert found[0] == ([], [it])
+    assert [batch.jobs for batch in found[1].batches] == [(it,)]
