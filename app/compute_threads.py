@@ -1,7 +1,7 @@
 """The threads that compute, and the hop to one of them.
 
-`concurrent.futures` does the same with a condition, two locks and a work item for each hop; beside a model that takes a
-millisecond that is a tenth of everything else.
+`concurrent.futures` does the same with a condition, two locks and a work item for each hop, and a future that nobody
+here waits for: the work itself tells the event loop.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What happened is written down in one stroke, and counted many at a time or when somebody asks.
 
-To feed a dozen counters and histograms takes longer than a whole reply does, for their code has long left the
-processor's caches when the next batch is done.
+A dozen counters and histograms, each with a lock and code of its own, are fed between a model and its reply; to write
+one entry instead spares a request that, and 64 entries counted at once cost less than one by one.
 """
 
 from __future__ import annotations
