@@ -27,6 +27,7 @@ class Job:
         ids: (length,) what the model reads.
         submitted_at, deadline: seconds of the process's monotonic clock.
         traceparent: the trace that the request belongs to (W3C Trace Context), if any.
+        lone: it came while no request of anybody else was here, nor had been since whoever sent it asked before.
         tokens: length of `ids`, kept because every choice of a batch looks at it.
     """
 
@@ -35,6 +36,7 @@ class Job:
     deadline: float
     priority: Priority = "interactive"
     traceparent: str | None = None
+    lone: bool = False
     tokens: int = field(init=False)
 
     def __post_init__(self) -> None:

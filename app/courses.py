@@ -17,7 +17,7 @@ import numpy.typing as npt
 from app.batching import Answer
 from app.encoding import EncodedSequence, Ids, SequenceEncoder, SequenceRefused
 from app.errors import InferenceFailed, ServiceError
-from app.flights import Flights, Terms
+from app.flights import Boarded, Flights, Tell, Terms
 from app.window_encoding import EncodedWindow, WindowEncoder
 
 # Of the embeddings that wait for a head at once: 2 MiB.
@@ -70,6 +70,26 @@ class OneGraph:
 
     def answers(self, encoded: Sequence[EncodedSequence], terms: Terms) -> Coroutine[Any, Any, list[Answer]]:
         return self._flights.answers([each.ids for each in encoded], terms)
+
+    @property
+    def at_once(self) -> bool:
+        """Whether `ask` is possible."""
+        return self._flights.at_once
+
+    def ask(self, encoded: Sequence[EncodedSequence], terms: Terms, tell: Tell) -> Boarded:
+        """The same without a task that waits.
+
+        Args:
+            tell: told how it ends, later; whoever asks has to `leave` then, or when he goes before.
+
+        Raises:
+            ServiceError: the jobs are not taken.
+        """
+        return self._flights.ask([each.ids for each in encoded], terms, tell)
+
+    def leave(self, boarded: Boarded) -> None:
+        """Whoever has asked waits no longer."""
+        self._flights.leave(boarded)
 
     async def predict(self, rows: npt.NDArray[np.float32], terms: Terms) -> list[Answer]:
         """Wait for the values of each row of dosages.

@@ -9,13 +9,14 @@ import asyncio
 import math
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from app.batching import Answer, Job, Outcome, Priority
 from app.encoding import Ids
 from app.errors import DeadlineExceeded, ItemError, ServiceError
 from app.metrics import ModelMetrics
-from app.queue import JobQueue
+from app.queue import ImmediateQueue, JobQueue
 
 # Between two looks at who has waited for too long: thousands of deadlines may be a moment apart.
 LEAST_PAUSE_SECONDS = 0.01
@@ -27,42 +28,56 @@ class Terms(NamedTuple):
     Attributes:
         deadline: seconds of the clock, after which nobody wants the answer.
         traceparent: the trace that they belong to.
+        lone: nobody else asks.
     """
 
     deadline: float
     priority: Priority = "interactive"
     traceparent: str | None = None
+    lone: bool = False
+
+
+Ending = list[Answer] | ServiceError  # of a request: every answer, or what it failed of
+Tell = Callable[[Ending], None]
 
 
 class Waiter:
-    """One request that waits for its answers; resolved at once when the last is there or the first fails."""
+    """One request that waits for its answers; told at once when the last is there or the first fails.
 
-    __slots__ = ("_beginning", "_places", "answers", "deadline", "future", "missing")
+    Args:
+        places: which sequence of the request each input is of.
+        deadline: seconds of the clock.
+        tell: told how the waiting ends, once.
+    """
 
-    def __init__(self, places: Sequence[int], deadline: float) -> None:
+    __slots__ = ("_answers", "_beginning", "_places", "_tell", "deadline", "missing")
+
+    def __init__(self, places: Sequence[int], deadline: float, tell: Tell) -> None:
         self._places = places
-        self.answers: list[Answer | None] = [None] * len(places)
+        self._answers: list[Answer | None] = [None] * len(places)
         self.missing = len(places)
         self.deadline = deadline
-        self.future: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
+        self._tell: Tell | None = tell
         self._beginning: asyncio.Task[Any] | None = None  # the request's, while its jobs go into the queue
 
     def receive(self, index: int, outcome: Outcome) -> None:
         """Take the outcome of the input at `index`."""
-        if self.future.done():
-            return
         if isinstance(outcome, ServiceError):
             self.fail(_located(outcome, self._places[index]))
             return
-        self.answers[index] = outcome
+        self._answers[index] = outcome
         self.missing -= 1
         if not self.missing:
-            self.future.set_result([answer for answer in self.answers if answer is not None])
+            self._end([answer for answer in self._answers if answer is not None])
 
     def fail(self, error: ServiceError) -> None:
         """Wait no longer, unless all is there or lost already."""
-        if not self.future.done():
-            self.future.set_exception(error)
+        self._end(error)
+
+    def _end(self, ending: Ending) -> None:
+        tell, self._tell = self._tell, None
+        if tell is not None:
+            tell(ending)
 
     def give_up(self) -> None:
         """The deadline is here."""
@@ -84,9 +99,15 @@ class Waiter:
             self._beginning = None
 
     def leave(self) -> None:
-        """Nobody asks for what became of it any more."""
-        if self.future.done() and not self.future.cancelled():
-            self.future.exception()  # else asyncio complains that nobody did
+        """Nobody asks for what becomes of it any more."""
+        self._tell = None
+
+
+class Boarded(NamedTuple):
+    """A request whose inputs have flights."""
+
+    waiter: Waiter
+    flights: list[Flight]
 
 
 @dataclass(slots=True, eq=False)
@@ -103,6 +124,7 @@ class Flights:
 
     def __init__(self, queue: JobQueue, metrics: ModelMetrics, clock: Callable[[], float]) -> None:
         self._queue, self._metrics, self._clock = queue, metrics, clock
+        self._immediate = queue if isinstance(queue, ImmediateQueue) else None
         self._by_key: dict[bytes, Flight] = {}
         self._by_job: dict[Job, Flight] = {}
         self._waiters: set[Waiter] = set()
@@ -120,19 +142,49 @@ class Flights:
         Raises:
             ServiceError: the first failure, or `DeadlineExceeded`.
         """
-        waiter = Waiter(range(len(rows)) if places is None else places, terms.deadline)
-        boarded = self._board(rows, waiter, terms)
-        self._waiters.add(waiter)
-        if terms.deadline < self._rings_at:
-            self._ring_at(terms.deadline)
+        ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        waiter = Waiter(range(len(rows)) if places is None else places, terms.deadline, partial(_resolve, ending))
+        boarded, new = self._board(rows, waiter, terms)
         try:
-            await waiter.begun(self._begin([flight for flight, is_new in boarded if is_new]))
-            return await waiter.future
+            await waiter.begun(self._begin(new))
+            found = await ending
         finally:
-            self._waiters.discard(waiter)
-            if waiter.missing:
-                waiter.leave()
-                self._leave(waiter, [flight for flight, _ in boarded])
+            self.leave(boarded)
+        if isinstance(found, ServiceError):
+            raise found
+        return found
+
+    @property
+    def at_once(self) -> bool:
+        """Whether jobs get into the queue without waiting, so that `ask` does."""
+        return self._immediate is not None
+
+    def ask(self, rows: Sequence[Ids], terms: Terms, tell: Tell) -> Boarded:
+        """The same without a task that waits; only where it is possible `at_once`.
+
+        Args:
+            tell: told how it ends, later; whoever asks has to `leave` then, or when he goes before.
+
+        Raises:
+            ServiceError: the jobs are not taken.
+        """
+        assert self._immediate is not None  # noqa: S101 - whoever asks has looked
+        boarded, new = self._board(rows, Waiter(range(len(rows)), terms.deadline, tell), terms)
+        if new:
+            try:
+                self._immediate.submit_now([flight.job for flight in new], self._deliver)
+            except ServiceError:
+                self.leave(boarded)  # nobody else can have boarded yet
+                raise
+        return boarded
+
+    def leave(self, boarded: Boarded) -> None:
+        """Whoever has asked waits no longer."""
+        waiter, flights = boarded
+        self._waiters.discard(waiter)
+        if waiter.missing:
+            waiter.leave()
+            self._leave(waiter, flights)
 
     def _ring_at(self, deadline: float) -> None:
         if self._timer is not None:
@@ -162,22 +214,26 @@ class Flights:
         for job in list(self._by_job):
             self._deliver(job, error)
 
-    def _board(self, rows: Sequence[Ids], waiter: Waiter, terms: Terms) -> list[tuple[Flight, bool]]:
+    def _board(self, rows: Sequence[Ids], waiter: Waiter, terms: Terms) -> tuple[Boarded, list[Flight]]:
+        """The flights, and those of them that are new."""
         now = self._clock()
-        boarded = []
+        flights, new = [], []
         for index, ids in enumerate(rows):
             # By priority too: who is in a hurry must not wait for a job that gives way.
             key = terms.priority.encode() + ids.tobytes()
             flight = self._by_key.get(key)
-            is_new = flight is None
             if flight is None:
-                flight = Flight(key, Job(ids, now, terms.deadline, terms.priority, terms.traceparent))
+                flight = Flight(key, Job(ids, now, *terms))
                 self._by_key[key] = self._by_job[flight.job] = flight
+                new.append(flight)
             else:
                 self._metrics.deduplicated.inc()
             flight.waiters.setdefault(waiter, []).append(index)
-            boarded.append((flight, is_new))
-        return boarded
+            flights.append(flight)
+        self._waiters.add(waiter)
+        if terms.deadline < self._rings_at:
+            self._ring_at(terms.deadline)
+        return Boarded(waiter, flights), new
 
     async def _begin(self, flights: Sequence[Flight]) -> None:
         if not flights:
@@ -220,6 +276,11 @@ class Flights:
             if self._by_job.pop(job, None) is not None:
                 del self._by_key[flight.key]
         self._queue.cancel(list(deserted))
+
+
+def _resolve(ending: asyncio.Future[Ending], found: Ending) -> None:
+    if not ending.done():  # whoever waited was cancelled
+        ending.set_result(found)
 
 
 def _located(error: ServiceError, index: int) -> ServiceError:

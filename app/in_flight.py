@@ -39,7 +39,7 @@ class InFlight:
         Raises:
             Overloaded: there is none.
         """
-        if self._sequences and not self._fits(sequences, bases):
+        if not self.fits(sequences, bases):
             self._refuse()
         self._sequences, self._bases = self._sequences + sequences, self._bases + bases
         return self._clock()
@@ -49,7 +49,10 @@ class InFlight:
         self._sequences, self._bases = self._sequences - sequences, self._bases - bases
         self._stay_seconds += SMOOTHING * (self._clock() - entered - self._stay_seconds)
 
-    def _fits(self, sequences: int, bases: int) -> bool:
+    def fits(self, sequences: int, bases: int) -> bool:
+        """Whether there is room."""
+        if not self._sequences:
+            return True
         return self._sequences + sequences <= self._max_sequences and self._bases + bases <= self._max_bases
 
     def _refuse(self) -> None:

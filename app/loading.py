@@ -23,6 +23,8 @@ from app.watchdog import Speed, Watchdog
 from app.worker import Worker
 
 UNTUNED = Tuning()
+# As long as Python lets one thread keep the others waiting anyway (sys.getswitchinterval).
+HERE_SECONDS = 0.005
 
 
 @dataclass(frozen=True)
@@ -195,6 +197,7 @@ def hire(loaded: LoadedGraph, source: JobSource, compute: Compute, counted: Mode
         compute.watchdog,
         loaded.speed,
         records.of(loaded.bundle, loaded.name),
+        HERE_SECONDS if loaded.graph.on_cpu else 0.0,
     )
 
 

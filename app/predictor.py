@@ -95,7 +95,7 @@ class Predictor:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._served = ServedModels(models)
-        self.limits, self._in_flight, self._metrics, self._clock = limits, in_flight, metrics, clock
+        self.limits, self.in_flight, self._metrics, self.clock = limits, in_flight, metrics, clock
         self._courses = {model.sha256: self._new_course(model) for model in models}
         self._personal: set[OneGraph | TwoGraphs] = set()
         self.draining = False
@@ -153,9 +153,9 @@ class Predictor:
         """
         model = self.sequence_model(name)
         bases = self._check_size(sequences)
-        with self._in_flight.room(len(sequences), bases):
+        with self.in_flight.room(len(sequences), bases):
             terms = Terms(deadline, priority, traceparent)
-            course = self._courses[model.sha256]
+            course = self.course_of(model)
             return self._record(await self._predict(course, model, sequences, terms, course.encode))
 
     async def predict_ids(
@@ -176,9 +176,9 @@ class Predictor:
             ServiceError: the request as a whole cannot be answered.
         """
         self.refuse_while_draining()
-        course = self._courses[model.sha256]
+        course = self.course_of(model)
         assert isinstance(model.encoder, SequenceEncoder)  # noqa: S101 - it reads token ids
-        with self._in_flight.room(len(rows), self._check_size(rows)):
+        with self.in_flight.room(len(rows), self._check_size(rows)):
             terms = Terms(deadline, priority, traceparent)
             return self._record(await self._predict(course, model, rows, terms, model.encoder.check_ids))
 
@@ -193,7 +193,7 @@ class Predictor:
         Raises:
             ServiceError: they cannot be predicted.
         """
-        with self._in_flight.room(len(sequences), sum(map(len, sequences))), self._alone(model) as course:
+        with self.in_flight.room(len(sequences), sum(map(len, sequences))), self._alone(model) as course:
             terms = Terms(deadline, priority, traceparent)
             found = await self._predict(course, model, sequences, terms, course.encode)
         model.metrics.sequences("ok", len(sequences))
@@ -211,7 +211,7 @@ class Predictor:
             ServiceError: they cannot be predicted.
         """
         terms = Terms(deadline, priority, traceparent)
-        with self._in_flight.room(len(rows), rows.size), self._alone(model) as course:
+        with self.in_flight.room(len(rows), rows.size), self._alone(model) as course:
             answers = await _counted(model, len(rows), course.predict(rows, terms))
         model.metrics.sequences("ok", len(rows))
         return answers
@@ -225,11 +225,15 @@ class Predictor:
             ServiceError: one of them cannot be embedded.
         """
         terms = Terms(deadline, priority, traceparent)
-        with self._in_flight.room(len(segments), sum(map(len, segments))), self._alone(model) as course:
+        with self.in_flight.room(len(segments), sum(map(len, segments))), self._alone(model) as course:
             assert isinstance(course, TwoGraphs)  # noqa: S101 - asked for models with segments only
             encoded, seconds = await self._encoded(model, segments, terms, course.encode_segments)
             answers = await _counted(model, len(segments), course.embed(encoded, terms))
         return Embedded(stacked(answers), sum(each.tokens for each in encoded), _seconds(answers, seconds))
+
+    def course_of(self, model: ServedModel) -> OneGraph | TwoGraphs:
+        """The course that requests for a model share."""
+        return self._courses[model.sha256]
 
     def refuse_while_draining(self) -> None:
         """Refuse what has not begun.
@@ -258,7 +262,7 @@ class Predictor:
             course.close()
 
     def _new_course(self, model: ServedModel) -> OneGraph | TwoGraphs:
-        first, *head = (Flights(queue, model.metrics, self._clock) for queue in model.queues)
+        first, *head = (Flights(queue, model.metrics, self.clock) for queue in model.queues)
         if isinstance(model.encoder, WindowEncoder):
             return TwoGraphs(model.encoder, first, *head)
         return OneGraph(model.encoder, first)
@@ -281,16 +285,16 @@ class Predictor:
         self, model: ServedModel, sequences: Sequence[Asked], terms: Terms, encode: Encode[Asked, Read]
     ) -> tuple[list[Read], float]:
         """All of the sequences, and how long that took."""
-        started = self._clock()
+        started = self.clock()
         self._refuse_late(model, len(sequences), terms.deadline)
         inline = sum(map(len, sequences)) <= INLINE_BASES
         read = encode(sequences) if inline else await asyncio.to_thread(encode, sequences)
         encoded = _accepted(read, model)
         self._refuse_late(model, len(sequences), terms.deadline)
-        return encoded, self._clock() - started
+        return encoded, self.clock() - started
 
     def _refuse_late(self, model: ServedModel, sequences: int, deadline: float) -> None:
-        if deadline <= self._clock():
+        if deadline <= self.clock():
             model.metrics.sequences("error", sequences)
             raise DeadlineExceeded("The deadline passed before the request was read.")
 

@@ -4,27 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from app.batch_record import BatchRecord
-from app.batching import Answer, Batch, BatchLimits, Outcome
+from app.batching import Answer, Batch, BatchLimits, Job, Outcome, is_full
 from app.compute_threads import ComputeThreads, Hop
 from app.encoding import Ids
 from app.engine import Values
 from app.errors import DeadlineExceeded, DeviceLost, InferenceFailed, NonFiniteOutput, OutOfMemory, ServiceError
 from app.memory_pressure import MemoryPressure
 from app.metrics import BatchRun, ModelMetrics
-from app.queue import JobSource
+from app.queue import ImmediateSource, JobSource
 from app.watchdog import Speed, Watchdog
 
 log = logging.getLogger(__name__)
 
-Result = list[Outcome] | Exception  # of a batch
+
+# Python adds so few faster than it finds its way through NumPy. They are numbers of 32 bits: no sum overflows.
+FEW_VALUES = 64
+
+
+class Run(NamedTuple):
+    """What a compute thread made of a batch.
+
+    Attributes:
+        outcomes: of its jobs.
+        started, ended: when the model was, in seconds of the monotonic clock; both 0 if it was not.
+    """
+
+    outcomes: list[Outcome]
+    started: float = 0.0
+    ended: float = 0.0
+
+
+Result = Run | Exception  # of a batch
 Back = asyncio.Future[list[Result] | None]  # from a compute thread, with a round; None if it is given back
 
 
@@ -39,7 +58,9 @@ class Worker:
     """Serves one model's queue.
 
     There is one loop more than there are compute threads, so the next batch is already formed and waiting when a
-    thread becomes free. Nobody ever waits while the device is idle.
+    thread becomes free. Nobody ever waits while the device is idle. A job that comes while nothing else is here goes to
+    a thread at once, if its queue can hand it over: to wake a loop, and for that to wake the caller, costs two turns of
+    the event loop.
 
     Args:
         queue: where batches come from.
@@ -51,6 +72,8 @@ class Worker:
         watchdog: watches each batch; it or the model blows the fuse when nothing can be computed here any more.
         speed: of the model, so that the watchdog is patient with long batches.
         record: where batches are written down.
+        here_seconds: how long a lone job may take to be computed on the event loop: for one so short the way to a
+            thread and back is long.
     """
 
     def __init__(
@@ -64,19 +87,26 @@ class Worker:
         watchdog: Watchdog,
         speed: Speed,
         record: BatchRecord | None = None,
+        here_seconds: float = 0.0,
     ) -> None:
         self._queue, self._model, self._pressure = queue, model, MemoryPressure(limits)
         self._device, self._threads, self._metrics = device, threads, metrics
         self._watchdog, self._speed = watchdog, speed
-        self._record = record
+        self._record, self._here_seconds = record, here_seconds
         self._loops: list[asyncio.Task[None]] = []
         self._taking: set[asyncio.Task[None]] = set()
         self._hops: dict[Hop, Back] = {}
+        self._alone: tuple[Hop, Batch] | None = None  # what was handed over
+        self._over: asyncio.Event = asyncio.Event()  # nothing is that was handed over
+        self._failing: set[asyncio.Task[None]] = set()  # what settles a batch of those that failed
         self._draining = False
 
     def start(self) -> None:
         """Begin to take batches; needs a running event loop."""
         self._draining = False
+        self._over.set()
+        if isinstance(self._queue, ImmediateSource):
+            self._queue.hand_over(partial(self._begin, self._queue, asyncio.get_running_loop()))
         self._loops = [asyncio.create_task(self._serve()) for _ in range(self._threads + 1)]
 
     @property
@@ -92,6 +122,10 @@ class Worker:
         for hop, back in self._hops.items():
             if hop.cancel() and not back.done():  # no thread has begun it
                 back.set_result(None)
+        if self._alone is not None and self._alone[0].cancel():
+            await self._queue.release([self._alone[1]])
+            self._forget()
+        await self._over.wait()
         await asyncio.gather(*self._loops, return_exceptions=True)
 
     async def stop(self) -> None:
@@ -108,9 +142,86 @@ class Worker:
             if results is None:
                 await self._queue.release(batches)
                 return
-            self._note_pressure(batches, results)
-            for batch, outcomes in zip(batches, await self._outcomes(batches, results), strict=True):
-                await self._queue.settle(batch, outcomes)
+            await self._settle(batches, results)
+
+    def _begin(self, source: ImmediateSource, loop: asyncio.AbstractEventLoop, job: Job) -> Batch | None:
+        """Have a job computed that was handed over."""
+        if self._draining:
+            return None
+        batch = Batch((job,), others_wait=is_full((job,), self._pressure.limits))
+        self._over.clear()
+        if job.lone and self._speed.expected_seconds(1, job.tokens) <= self._here_seconds:
+            loop.call_soon(self._compute_here, source, loop, batch)
+        else:
+            self._hop(source, loop, batch)
+        return batch
+
+    def _compute_here(self, source: ImmediateSource, loop: asyncio.AbstractEventLoop, batch: Batch) -> None:
+        """Run a batch that was handed over on the event loop, unless somebody has come meanwhile.
+
+        Called in the turn after the batch was begun, so whatever had arrived by then has been read.
+        """
+        if source.others_wait():
+            self._hop(source, loop, batch)
+        else:
+            self._end(source, batch, self._compute(batch))
+
+    def _hop(self, source: ImmediateSource, loop: asyncio.AbstractEventLoop, batch: Batch) -> None:
+        self._alone = self._device.submit(partial(self._compute_alone, source, loop, batch)), batch
+
+    def _compute_alone(self, source: ImmediateSource, loop: asyncio.AbstractEventLoop, batch: Batch) -> None:
+        """Run a batch that was handed over, in a compute thread."""
+        try:
+            result = self._compute(batch)
+        except BaseException as error:  # whatever it is, the loop must hear of it
+            loop.call_soon_threadsafe(self._end, source, batch, error)
+            raise
+        loop.call_soon_threadsafe(self._end, source, batch, result)
+
+    def _end(self, source: ImmediateSource, batch: Batch, result: Result | BaseException) -> None:
+        """Settle a batch that was handed over; one that failed by the longer way, as a loop does."""
+        if isinstance(result, Run):
+            source.deliver(batch, result.outcomes)
+            source.note_settled(batch, result.outcomes)
+            self._count(batch, result)
+            self._forget()
+        else:
+            task = asyncio.create_task(self._settle_failed(batch, result))
+            self._failing.add(task)
+            task.add_done_callback(self._failed)
+
+    def _forget(self) -> None:
+        self._alone = None
+        self._over.set()
+
+    async def _settle_failed(self, batch: Batch, error: BaseException) -> None:
+        if not isinstance(error, Exception):
+            raise error
+        await self._settle([batch], [error])
+
+    def _failed(self, task: asyncio.Task[None]) -> None:
+        self._failing.discard(task)
+        self._forget()
+        if task.cancelled() or task.exception() is not None:
+            self._loops.append(task)  # the worker serves no longer, as if a loop had ended
+
+    async def _settle(self, batches: Sequence[Batch], results: Sequence[Result]) -> None:
+        """Settle a round, and count it once its replies are on their way."""
+        self._note_pressure(batches, results)
+        for batch, outcomes in zip(batches, await self._outcomes(batches, results), strict=True):
+            await self._queue.settle(batch, outcomes)
+        for batch, result in zip(batches, results, strict=True):
+            self._count(batch, result)
+
+    def _count(self, batch: Batch, result: Result) -> None:
+        """Count a batch and write it down, if the model has run it."""
+        if not isinstance(result, Run) or not result.ended:
+            return
+        started, ended = result.started, result.ended
+        waited = started - batch.jobs[0].submitted_at
+        self._metrics.batch(BatchRun(len(batch.jobs), batch.tokens, batch.padded_tokens, ended - started, waited))
+        if self._record is not None:
+            self._record.write(batch, started, ended)
 
     def _note_pressure(self, batches: Sequence[Batch], results: Sequence[Result]) -> None:
         """Once for each batch, as it was taken: that a half of it does not fit either is no second misfortune."""
@@ -147,7 +258,7 @@ class Worker:
 
     async def _outcomes(self, batches: Sequence[Batch], results: Sequence[Result]) -> list[list[Outcome]]:
         return [
-            await self._run_halves(batch, result) if isinstance(result, Exception) else result
+            await self._run_halves(batch, result) if isinstance(result, Exception) else result.outcomes
             for batch, result in zip(batches, results, strict=True)
         ]
 
@@ -163,6 +274,8 @@ class Worker:
         halves = batch.halves()
         results = await self._results(halves, is_begun=True)
         assert results is not None  # noqa: S101 - what is begun is not given back
+        for half, result in zip(halves, results, strict=True):
+            self._count(half, result)
         first, second = await self._outcomes(halves, results)
         return first + second
 
@@ -184,21 +297,16 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - logged once it is one item's own
             return error
 
-    def _predict(self, batch: Batch) -> list[Outcome]:
+    def _predict(self, batch: Batch) -> Run:
         started = time.monotonic()
         if all(job.deadline <= started for job in batch.jobs):  # it waited for a thread too long
-            return [DeadlineExceeded("The deadline passed before a thread was free.") for _ in batch.jobs]
+            return Run([DeadlineExceeded("The deadline passed before a thread was free.") for _ in batch.jobs])
         if log.isEnabledFor(logging.DEBUG):
             log.debug("batch started", extra={"sequences": len(batch.jobs), "tokens": batch.tokens})
-        tokens, padded_tokens = batch.tokens, batch.padded_tokens
-        with self._watchdog.watching(self._speed.expected_seconds(len(batch.jobs), padded_tokens)):
+        with self._watchdog.watching(self._speed.expected_seconds(len(batch.jobs), batch.padded_tokens)):
             values = self._model.predict(batch.rows)
         ended = time.monotonic()
-        waited = started - batch.jobs[0].submitted_at
-        self._metrics.batch(BatchRun(len(batch.jobs), tokens, padded_tokens, ended - started, waited))
-        if self._record is not None:
-            self._record.write(batch, started, ended)
-        return _outcomes(batch, values, started, ended)
+        return Run(_outcomes(batch, values, started, ended), started, ended)
 
 
 def _give(back: Back, results: list[Result]) -> None:
@@ -212,7 +320,10 @@ def _fail(back: Back, error: BaseException) -> None:
 
 
 def _outcomes(batch: Batch, values: Values, started: float, ended: float) -> list[Outcome]:
-    seconds, finite = ended - started, np.isfinite(values)  # (rows, targets)
+    seconds = ended - started
+    if values.size <= FEW_VALUES and math.isfinite(sum(map(sum, values.tolist()))):
+        return [Answer(row, started - job.submitted_at, seconds) for job, row in zip(batch.jobs, values, strict=True)]
+    finite = np.isfinite(values)  # (rows, targets)
     if finite.all():
         return [Answer(row, started - job.submitted_at, seconds) for job, row in zip(batch.jobs, values, strict=True)]
     return [

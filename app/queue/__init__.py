@@ -5,8 +5,8 @@ In the process both ends are one object; through Redis each end lives in a proce
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from app.batching import Batch, BatchLimits, Deliver, Job, Outcome
 
@@ -55,6 +55,14 @@ class JobQueue(Protocol):
         """Refuse new jobs and deliver `Draining` for those that still wait."""
 
 
+@runtime_checkable
+class ImmediateQueue(JobQueue, Protocol):
+    """An asking end to which nobody has to wait."""
+
+    def submit_now(self, jobs: Sequence[Job], deliver: Deliver) -> None:
+        """As `submit`, at once."""
+
+
 class JobSource(Protocol):
     """The computing end: one model's jobs as a worker takes them."""
 
@@ -69,3 +77,24 @@ class JobSource(Protocol):
 
     async def release(self, batches: Sequence[Batch]) -> None:
         """Give back what was taken and will not be computed here; it is the next to be taken."""
+
+
+@runtime_checkable
+class ImmediateSource(JobSource, Protocol):
+    """A computing end that can hand a job over instead of calling somebody to take it."""
+
+    def hand_over(self, begin: Callable[[Job], Batch | None]) -> None:
+        """Hand each job over that comes while nothing else waits or is computed, and somebody waits to take it.
+
+        Args:
+            begin: begins to compute the job, and says as what batch; None if it does not.
+        """
+
+    def others_wait(self) -> bool:
+        """Whether jobs wait to be taken."""
+
+    def deliver(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
+        """Deliver the outcomes of a batch, as `settle` does, and nothing more; `note_settled` has to follow."""
+
+    def note_settled(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
+        """The rest of what `settle` does."""

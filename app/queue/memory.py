@@ -15,9 +15,12 @@ from app.queue.admission import NO_WAIT, Wait, own_seconds, shed_full, shed_late
 from app.queue.pace import Pace
 from app.queue.waiting import WaitingJobs
 
+Call = asyncio.Future[None]  # of somebody who waits for jobs
+Begin = Callable[[Job], Batch | None]
+
 
 class MemoryQueue:
-    """The in-process form, both ends in one: `JobQueue` and `JobSource`; used from one event loop.
+    """The in-process form, both ends in one: `ImmediateQueue` and `ImmediateSource`; used from one event loop.
 
     Args:
         max_tokens: how many tokens may wait; an empty queue takes any single request.
@@ -39,17 +42,47 @@ class MemoryQueue:
         self._clock = clock
         self._waiting = WaitingJobs()
         self._deliver: dict[Job, Deliver] = {}
-        self._takers: deque[asyncio.Future[None]] = deque()  # who waits for jobs
+        self._takers: deque[Call] = deque()  # who waits for jobs
+        self._begin: Begin | None = None
+        self._handed_over: tuple[Batch, Call] | None = None  # and who would have taken it
         self._closed = False
         self._pace = Pace(threads)
 
     async def submit(self, jobs: Sequence[Job], deliver: Deliver) -> None:
+        self.submit_now(jobs, deliver)
+
+    def submit_now(self, jobs: Sequence[Job], deliver: Deliver) -> None:
         if self._closed:
             raise Draining(retry_after_ms=1000)
+        if len(jobs) == 1 and not self._deliver and self._is_begun(jobs[0], deliver):
+            return
         self._admit(jobs)
         self._deliver.update(dict.fromkeys(jobs, deliver))
         self._waiting.add(jobs)
         self._call_a_taker()
+
+    def hand_over(self, begin: Begin) -> None:
+        self._begin = begin
+
+    def _is_begun(self, job: Job, deliver: Deliver) -> bool:
+        """Whether a job was handed over, in place of the taker who would have been called for it.
+
+        He is not called before it is settled, so there are no more batches in hand than there are takers.
+        """
+        now = self._clock()
+        if self._begin is None or self._pace.in_hand or job.deadline <= now:
+            return False
+        taker = self._next_taker()
+        if taker is None:
+            return False
+        batch = self._begin(job)
+        if batch is None:
+            self._takers.appendleft(taker)
+            return False
+        self._handed_over = batch, taker
+        self._deliver[job] = deliver
+        self._pace.taken((batch,), now)
+        return True
 
     def cancel(self, jobs: Sequence[Job]) -> None:
         left = [job for job in jobs if self._deliver.pop(job, None) is not None]
@@ -78,20 +111,47 @@ class MemoryQueue:
 
     def _call_a_taker(self) -> None:
         """Call one of those who wait, who calls the next if he leaves jobs: to wake all of them for one job is dear."""
+        taker = self._next_taker()
+        if taker is not None:
+            taker.set_result(None)
+
+    def _next_taker(self) -> Call | None:
         while self._takers:
-            call = self._takers.popleft()
-            if not call.done():
-                call.set_result(None)
-                return
+            taker = self._takers.popleft()
+            if not taker.done():
+                return taker
+        return None
 
     async def settle(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
-        self._pace.settled(batch, outcomes, self._clock())
+        self.note_settled(batch, outcomes)
+        self.deliver(batch, outcomes)
+
+    def others_wait(self) -> bool:
+        return len(self._waiting) > 0
+
+    def deliver(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         for job, outcome in zip(batch.jobs, outcomes, strict=True):
             self._settle_one(job, outcome)
+
+    def note_settled(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
+        self._pace.settled(batch, outcomes, self._clock())
+        if self._handed_over is not None:
+            self._let_take(batch)
+
+    def _let_take(self, batch: Batch) -> None:
+        """Let him take jobs again who would have taken this batch, if it was handed over."""
+        if self._handed_over is None or self._handed_over[0] is not batch:
+            return
+        self._takers.appendleft(self._handed_over[1])
+        self._handed_over = None
+        if self._waiting:
+            self._call_a_taker()
 
     async def release(self, batches: Sequence[Batch]) -> None:
         self._pace.given_back(batches)
         self._waiting.put_back([job for batch in batches for job in batch.jobs if job in self._deliver])
+        for batch in batches:
+            self._let_take(batch)
         self._call_a_taker()
 
     def load(self) -> QueueLoad:
