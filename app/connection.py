@@ -7,13 +7,15 @@ buffers after it, is bounded here: uvicorn takes any number of header bytes, and
 from __future__ import annotations
 
 import asyncio
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Coroutine, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from app.api.exchange import SCOPE_KEY, Exchange
+from app.api.express.heads import KnownHead
+from app.api.express.requests import SCOPE, ExpressRequests, LongWay
 from app.api.problems import problem_response
 from app.api.request_log import UNKNOWN, RequestLog
 from app.errors import HeadersTooLarge, MalformedRequest, ServiceError, SlowRequest
@@ -21,6 +23,13 @@ from app.joined_writes import JoinedWrites
 from app.line import SCOPE_KEY as LINE
 from app.line import Line, ReplyHead
 from app.metrics import Metrics
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Send
+    from uvicorn._types import HTTPScope
+
+END_OF_HEAD = b"\r\n\r\n"
+HOLD_SECONDS = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,20 @@ class ConnectionLimits:
     linger_bytes: int = 1_048_576
 
 
+class Track(NamedTuple):
+    """What requests have that go by the short way; one serves all of a connection, for each ends before the next.
+
+    Attributes:
+        cycle: uvicorn's state of the exchange.
+        line: to its caller.
+        long_way: to the same, if it has to be.
+    """
+
+    cycle: RequestResponseCycle
+    line: Line
+    long_way: LongWay
+
+
 class Connection(HttpToolsProtocol):
     """uvicorn's protocol, for callers who may mean no good.
 
@@ -52,10 +75,16 @@ class Connection(HttpToolsProtocol):
 
     limits = ConnectionLimits()
     metrics: Metrics | None = None
+    express: ExpressRequests | None = None
     head = ReplyHead()
 
     # On the class, because uvicorn calls a constructor whose signature is its own business.
     _lines: Sequence[Line] = ()
+    _known_head: KnownHead | None = None
+    _new_head = b""  # of the request that comes in, to be known when it is here
+    _track: Track | None = None
+    _held_head = b""
+    _holding: asyncio.TimerHandle | None = None
     _in_head = False
     _idle_bytes = 0  # since the last that ended a head or belonged to a body
     _refused = False
@@ -65,29 +94,129 @@ class Connection(HttpToolsProtocol):
     _resting_since: float | None = None  # by the loop's clock; None while a request is on its way
 
     @classmethod
-    def within(cls, limits: ConnectionLimits, metrics: Metrics) -> type[Connection]:
-        """The class whose connections have these limits and count here what they refuse."""
-        return type(cls.__name__, (cls,), {"limits": limits, "metrics": metrics})
+    def within(
+        cls, limits: ConnectionLimits, metrics: Metrics, express: ExpressRequests | None = None
+    ) -> type[Connection]:
+        """The class whose connections have these limits, count here what they refuse, and know a short way."""
+        return type(cls.__name__, (cls,), {"limits": limits, "metrics": metrics, "express": express})
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
         super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type] # it stands in for one
         self._start_timer()
+        self._resting_since = self.loop.time()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self._let_go()
         super().connection_lost(exc)
         for line in self._lines:
             line.hang_up()
 
     def data_received(self, data: bytes) -> None:
-        self._idle_bytes += len(data)
+        if self._held_head:
+            data = self._let_go() + data
+        elif not self._is_between_requests():
+            self._parse(data)
+            return
+        if self._known_head is not None and self._goes_express(self._known_head, data):
+            return
+        head, end, _ = data.partition(END_OF_HEAD)
+        self._new_head = head + end if end else b""
+        self._parse(data)
+
+    def _is_between_requests(self) -> bool:
+        """Whether what comes now begins a request; after an early answer it may be the rest of a body."""
+        return self._resting_since is not None and not getattr(self.cycle, "more_body", False)
+
+    def _parse(self, data: bytes) -> None:
         self._resting_since = None
+        self._idle_bytes += len(data)
         if self._refused:
             self._ignore()
             return
         super().data_received(data)
+        if self._new_head and self.express is not None:
+            self._know_head(self.express)
         if not self._is_over() and (self._idle_bytes or self.cycle.response_complete):
             self._check_idle_bytes()
+
+    def _know_head(self, express: ExpressRequests) -> None:
+        """Remember the head of the request whose last byte has come, if it is a usual one and nothing else came."""
+        if getattr(self.cycle, "more_body", True):  # None before the first request
+            return
+        if not self._in_head and not self.pipeline:
+            scope = cast("MutableMapping[str, Any]", self.cycle.scope)
+            self._known_head = express.know(self._new_head, len(self.cycle.body), scope) or self._known_head
+        self._new_head = b""
+
+    def _goes_express(self, head: KnownHead, data: bytes) -> bool:
+        """Begin a request by the short way, past the parser, which is between two messages and stays there.
+
+        Many clients send a head and its body apart; then it is begun when the body comes.
+        """
+        if self.express is None or self.flow.write_paused or self._is_over():
+            return False
+        body = head.body_of(data)
+        if body is None:
+            return self._hold(head, data)
+        request = self.express.read(head, body)
+        if request is None:
+            return False
+        self._resting_since = None
+        self._track = self._track or self._new_track()
+        self.cycle, line, long_way = self._track
+        self._clear(self.cycle)
+        self._lines = [line]
+        request.begin(line, long_way)
+        return True
+
+    def _clear(self, cycle: RequestResponseCycle) -> None:
+        """Let a cycle be that of another request."""
+        cycle.default_headers = self.server_state.default_headers
+        cycle.response_started = cycle.response_complete = False
+        cycle.chunked_encoding, cycle.expected_content_length = None, 0
+
+    def _hold(self, head: KnownHead, data: bytes) -> bool:
+        """Keep a head from the parser until its body is here, but not for long; whether it is one."""
+        if not head.is_all_of(data):
+            return False
+        self._held_head, self._resting_since = data, None
+        self._holding = self.loop.call_later(HOLD_SECONDS, self._parse_held)
+        return True
+
+    def _let_go(self) -> bytes:
+        """What was held."""
+        held, self._held_head = self._held_head, b""
+        if self._holding is not None:
+            self._holding.cancel()
+        return held
+
+    def _parse_held(self) -> None:
+        self._parse(self._let_go())
+
+    def _new_track(self) -> Track:
+        cycle = RequestResponseCycle(
+            scope=cast("HTTPScope", dict(SCOPE)),
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=True,
+            on_response=self.on_response_complete,
+        )
+        cycle.more_body = False
+        line = Line(cycle, cast("JoinedWrites", self.transport), self.head)
+        return Track(cycle, line, LongWay(cast("Receive", cycle.receive), cast("Send", cycle.send), self._spawn))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run what belongs to a request, as uvicorn runs the application."""
+        task = self.loop.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's, for what its parser does not take
         if self._is_answering() and self.cycle.more_body:

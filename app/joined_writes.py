@@ -29,6 +29,9 @@ class JoinedWrites:
 
     def write_now(self, data: bytes) -> None:
         """Write what is held, and this at once: nothing follows that it could leave together with."""
+        if not self._held:
+            self._transport.write(data)
+            return
         self._held.append(data)
         self.flush()
 

@@ -16,6 +16,8 @@ from app.access.key_ring import KeyRing
 from app.api.access import DOCUMENTATION, INDIVIDUAL, PROBES, Guard
 from app.api.body_pace import BodyPace
 from app.api.boundary import Boundary
+from app.api.deadlines import DeadlineLimits
+from app.api.express.requests import ExpressRequests
 from app.api.health import HealthRoutes
 from app.api.openapi import describe, require_keys
 from app.api.problems import handle_http_exception, handle_service_error
@@ -25,6 +27,7 @@ from app.checks import Check, always_ok, every_model_served, fuse_is_whole, in_r
 from app.dosage import read_variants
 from app.encoding import SequenceEncoder
 from app.errors import ServiceError
+from app.express import Express
 from app.genome.vcf.limits import VcfLimits
 from app.genomes import open_genomes
 from app.in_flight import InFlight
@@ -50,6 +53,8 @@ class Service:
     Attributes:
         app: the ASGI application, boundary included; its lifespan starts and stops the backend.
         people: predicts for people, where there is a reference.
+        express: what a connection can do for usual requests by itself, where nobody has to be asked who calls, no
+            trace is recorded, and the models are computed here.
     """
 
     app: Boundary
@@ -59,6 +64,7 @@ class Service:
     metrics: Metrics
     settings: Settings
     tracing: Tracing = NO_TRACING
+    express: ExpressRequests | None = None
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """The service with its backend at work; the application's lifespan does the same."""
@@ -107,7 +113,8 @@ def create_service(settings: Settings, tracing: Tracing | None = None) -> Servic
     predictor = Predictor(models, limits, in_flight, metrics)
     people = _people(settings, predictor)
     app = _http(settings, predictor, people, backend, metrics, tracing)
-    return Service(app, predictor, people, backend, metrics, settings, tracing)
+    express = _express(settings, predictor, app, tracing)
+    return Service(app, predictor, people, backend, metrics, settings, tracing, express)
 
 
 def _served(bundle: Bundle, backend: Backend, counted: Sequence[ModelMetrics]) -> ServedModel:
@@ -174,6 +181,13 @@ def _http(
         require_keys(api, guard.open_paths)
     paces = {INDIVIDUAL: BodyPace(max(settings.body_timeout_ms, UPLOAD_TIMEOUT_MS))}
     return Boundary(api, hot, metrics, BodyPace(settings.body_timeout_ms), guard, tracing, paces, templates)
+
+
+def _express(settings: Settings, predictor: Predictor, boundary: Boundary, tracing: Tracing) -> ExpressRequests | None:
+    if settings.api_keys_file is not None or tracing.recording or not settings.computes_here:
+        return None
+    deadlines = DeadlineLimits(settings.default_deadline_ms, settings.max_deadline_ms)
+    return ExpressRequests(Express(predictor), boundary, deadlines)
 
 
 def _guard(settings: Settings, limiter: RateLimiter) -> Guard | None:

@@ -62,7 +62,7 @@ class DrainingServer(uvicorn.Server):
                 server_header=False,
                 headers=SECURITY_HEADERS,
                 proxy_headers=False,  # nothing here depends on who asks from where
-                http=Connection.within(limits, service.metrics),
+                http=Connection.within(limits, service.metrics, service.express),
                 ws="none",
                 lifespan="on",
                 # Only for tasks that outlive their connections, which is not meant to happen.

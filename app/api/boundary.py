@@ -95,15 +95,28 @@ class Boundary:
         exchange.trace = self._trace(scope["path"], exchange)
         scope[SCOPE_KEY] = exchange
         reply = Reply(exchange, send, NOT_STORED if scope["path"].startswith(PERSONAL) else ())
-        self._in_flight += 1
-        self._idle.clear()
+        self.begin()
         try:
             await self._answer(scope, receive, reply)
         finally:
-            self._in_flight -= 1
-            if not self._in_flight:
-                self._idle.set()
-            self._record(self._route(scope), exchange, reply.status)
+            self.end(self._route(scope), exchange, reply.status)
+
+    @property
+    def busy(self) -> bool:
+        """Whether any request is in flight."""
+        return self._in_flight > 0
+
+    def begin(self) -> None:
+        """A request is in flight from now on."""
+        self._in_flight += 1
+        self._idle.clear()
+
+    def end(self, route: str, exchange: Exchange, status: int) -> None:
+        """It is no more: count it, and write it down."""
+        self._in_flight -= 1
+        if not self._in_flight:
+            self._idle.set()
+        self._record(route, exchange, status)
 
     async def _answer(self, scope: Scope, receive: Receive, reply: Reply) -> None:
         try:
@@ -117,10 +130,10 @@ class Boundary:
                 pace = self._paces.get(scope["path"], self._pace)
                 await _call_watched(handler, scope, receive, reply, pace)
         except ServiceError as error:
-            await _refuse(error, scope, receive, reply)
+            await refuse(error, scope, receive, reply)
         except Exception:
             log.exception("unexpected error", extra={"request_id": reply.exchange.request_id})
-            await _refuse(InternalError(), scope, receive, reply)
+            await refuse(InternalError(), scope, receive, reply)
 
     def _trace(self, path: str, exchange: Exchange) -> RequestTrace:
         if path in PROBES:
@@ -170,14 +183,20 @@ class Reply:
         await self._send(message)
 
     async def give(self, response: Response, scope: Scope, receive: Receive) -> None:
-        """Send a response; at once, where it is there as a whole and the connection can."""
+        """Send a response."""
+        if not self.give_now(response):
+            await response(scope, receive, self.send)
+
+    def give_now(self, response: Response) -> bool:
+        """Send a response at once, if it is there as a whole and the connection can; whether it is sent."""
         line = self.exchange.line
-        if line is not None and type(response) in WHOLE:
-            fields = [*response.raw_headers, *self._ours()]
-            if line.reply(response.status_code, fields, bytes(response.body)):
-                self.started, self.status = True, response.status_code
-                return
-        await response(scope, receive, self.send)
+        if line is None or type(response) not in WHOLE:
+            return False
+        fields = [*response.raw_headers, *self._ours()]
+        if not line.reply(response.status_code, fields, bytes(response.body)):
+            return False
+        self.started, self.status = True, response.status_code
+        return True
 
     def _ours(self) -> OwnFields:
         exchange = self.exchange
@@ -284,7 +303,8 @@ class Watch:
             self._task.cancel()
 
 
-async def _refuse(error: ServiceError, scope: Scope, receive: Receive, reply: Reply) -> None:
+async def refuse(error: ServiceError, scope: Scope, receive: Receive, reply: Reply) -> None:
+    """Answer with an error, unless the reply has begun."""
     reply.exchange.code = error.problem_code
     if not reply.started:
         response = problem_response(error, reply.exchange.request_id, scope["path"])
