@@ -12,7 +12,7 @@ SHA_DIGITS = 12
 
 
 class BatchRecord:
-    """Writes batches down; called from compute threads, once logging is configured.
+    """Writes batches down; called on the event loop, once logging is configured.
 
     A line costs about as much as the quickest model takes for a batch, so batches quicker than a threshold are lines
     of level debug; the metrics count those as well.

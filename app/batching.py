@@ -27,7 +27,7 @@ class Job:
         ids: (length,) what the model reads.
         submitted_at, deadline: seconds of the process's monotonic clock.
         traceparent: the trace that the request belongs to (W3C Trace Context), if any.
-        lone: it came while no request of anybody else was here, nor had been since whoever sent it asked before.
+        lone: no other request was here when it came, and it seems that only one caller asks.
         tokens: length of `ids`, kept because every choice of a batch looks at it.
     """
 

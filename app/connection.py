@@ -7,6 +7,7 @@ buffers after it, is bounded here: uvicorn takes any number of header bytes, and
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from app.api.exchange import SCOPE_KEY, Exchange
-from app.api.express.heads import KnownHead
+from app.api.express.heads import LONGEST_HEAD_BYTES, KnownHead
 from app.api.express.requests import SCOPE, ExpressRequests, LongWay
 from app.api.problems import problem_response
 from app.api.request_log import UNKNOWN, RequestLog
@@ -27,6 +28,8 @@ from app.metrics import Metrics
 if TYPE_CHECKING:
     from starlette.types import Receive, Send
     from uvicorn._types import HTTPScope
+
+log = logging.getLogger(__name__)
 
 END_OF_HEAD = b"\r\n\r\n"
 HOLD_SECONDS = 0.002
@@ -120,13 +123,14 @@ class Connection(HttpToolsProtocol):
             return
         if self._known_head is not None and self._goes_express(self._known_head, data):
             return
-        head, end, _ = data.partition(END_OF_HEAD)
-        self._new_head = head + end if end else b""
+        if self.express is not None:
+            end = data.find(END_OF_HEAD, 0, LONGEST_HEAD_BYTES)
+            self._new_head = data[: end + len(END_OF_HEAD)] if end >= 0 else b""
         self._parse(data)
 
     def _is_between_requests(self) -> bool:
-        """Whether what comes now begins a request; after an early answer it may be the rest of a body."""
-        return self._resting_since is not None and not getattr(self.cycle, "more_body", False)
+        """Whether what comes now begins a request, and goes on with neither a head nor a body answered early."""
+        return self._resting_since is not None and not self._in_head and not getattr(self.cycle, "more_body", False)
 
     def _parse(self, data: bytes) -> None:
         self._resting_since = None
@@ -216,7 +220,18 @@ class Connection(HttpToolsProtocol):
         """Run what belongs to a request, as uvicorn runs the application."""
         task = self.loop.create_task(work)
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(self._spawned)
+
+    def _spawned(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a reply failed", exc_info=error)
+            self.transport.close()  # nobody is to wait for it
+
+    def shutdown(self) -> None:
+        if self._held_head:
+            self._parse_held()  # a request has begun, which is answered
+        super().shutdown()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's, for what its parser does not take
         if self._is_answering() and self.cycle.more_body:
@@ -247,6 +262,7 @@ class Connection(HttpToolsProtocol):
         super().on_body(body)
 
     def on_response_complete(self) -> None:
+        self._new_head = b""  # it is known by now, or was none to be known
         if self.pipeline:
             super().on_response_complete()
             return

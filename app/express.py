@@ -12,7 +12,6 @@ from typing import NamedTuple
 from app.batching import Answer
 from app.courses import OneGraph, slowest
 from app.encoding import EncodedSequence, SequenceRefused
-from app.errors import ServiceError
 from app.flights import Boarded, Tell, Terms
 from app.predictor import INLINE_BASES, Predictions, Predictor
 from app.served_models import ServedModel
@@ -23,12 +22,14 @@ class Asked(NamedTuple):
 
     Attributes:
         bases: of all of the sequences.
+        seconds: that it took to encode them.
     """
 
     model: ServedModel
     course: OneGraph
     encoded: list[EncodedSequence]
     bases: int
+    seconds: float
 
 
 class Journey(NamedTuple):
@@ -61,7 +62,7 @@ class Express:
         Raises:
             ServiceError: there is no such model.
         """
-        predictor = self._predictor
+        predictor, started = self._predictor, self.now()
         bases = sum(map(len, sequences))
         if predictor.draining or bases > self._max_bases or not predictor.in_flight.fits(len(sequences), bases):
             return None
@@ -72,7 +73,7 @@ class Express:
         encoded = [each for each in course.encode(sequences) if not isinstance(each, SequenceRefused)]
         if len(encoded) < len(sequences):
             return None
-        return Asked(model, course, encoded, bases)
+        return Asked(model, course, encoded, bases, self.now() - started)
 
     def begin(self, asked: Asked, deadline: float, tell: Tell, *, lone: bool) -> Journey:
         """Let a request in.
@@ -89,7 +90,7 @@ class Express:
         entered = self._predictor.in_flight.enter(sequences, asked.bases)
         try:
             return Journey(asked, asked.course.ask(asked.encoded, Terms(deadline, lone=lone), tell), entered)
-        except ServiceError:
+        except BaseException:
             self._predictor.in_flight.leave(sequences, asked.bases, entered)
             raise
 
@@ -99,6 +100,7 @@ class Express:
         Args:
             seconds: in the phases so far; those that followed are added.
         """
+        seconds["tokenize"] = asked.seconds
         seconds["queue"], seconds["compute"] = slowest(answers)
         bases, tokens = [each.bases for each in asked.encoded], [len(each.ids) for each in asked.encoded]
         return Predictions(asked.model, bases, tokens, [answer.values.tolist() for answer in answers], seconds)

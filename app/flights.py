@@ -173,7 +173,7 @@ class Flights:
         if new:
             try:
                 self._immediate.submit_now([flight.job for flight in new], self._deliver)
-            except ServiceError:
+            except BaseException:
                 self.leave(boarded)  # nobody else can have boarded yet
                 raise
         return boarded

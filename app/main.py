@@ -187,7 +187,7 @@ def _express(settings: Settings, predictor: Predictor, boundary: Boundary, traci
     if settings.api_keys_file is not None or tracing.recording or not settings.computes_here:
         return None
     deadlines = DeadlineLimits(settings.default_deadline_ms, settings.max_deadline_ms)
-    return ExpressRequests(Express(predictor), boundary, deadlines)
+    return ExpressRequests(Express(predictor), boundary, settings.max_body_bytes, deadlines)
 
 
 def _guard(settings: Settings, limiter: RateLimiter) -> Guard | None:

@@ -60,7 +60,7 @@ class Worker:
     There is one loop more than there are compute threads, so the next batch is already formed and waiting when a
     thread becomes free. Nobody ever waits while the device is idle. A job that comes while nothing else is here goes to
     a thread at once, if its queue can hand it over: to wake a loop, and for that to wake the caller, costs two turns of
-    the event loop.
+    the event loop. A lone job of a short model is computed on the event loop itself.
 
     Args:
         queue: where batches come from.
@@ -97,14 +97,15 @@ class Worker:
         self._taking: set[asyncio.Task[None]] = set()
         self._hops: dict[Hop, Back] = {}
         self._alone: tuple[Hop, Batch] | None = None  # what was handed over
-        self._over: asyncio.Event = asyncio.Event()  # nothing is that was handed over
+        self._over = asyncio.Event()  # nothing is that was handed over
+        self._over.set()
+        self._last_seconds = 0.0  # that a batch took which was handed over
         self._failing: set[asyncio.Task[None]] = set()  # what settles a batch of those that failed
         self._draining = False
 
     def start(self) -> None:
         """Begin to take batches; needs a running event loop."""
         self._draining = False
-        self._over.set()
         if isinstance(self._queue, ImmediateSource):
             self._queue.hand_over(partial(self._begin, self._queue, asyncio.get_running_loop()))
         self._loops = [asyncio.create_task(self._serve()) for _ in range(self._threads + 1)]
@@ -149,22 +150,27 @@ class Worker:
         if self._draining:
             return None
         batch = Batch((job,), others_wait=is_full((job,), self._pressure.limits))
-        self._over.clear()
-        if job.lone and self._speed.expected_seconds(1, job.tokens) <= self._here_seconds:
+        if job.lone and self._lone_seconds(job) <= self._here_seconds:
             loop.call_soon(self._compute_here, source, loop, batch)
         else:
             self._hop(source, loop, batch)
+        self._over.clear()
         return batch
 
-    def _compute_here(self, source: ImmediateSource, loop: asyncio.AbstractEventLoop, batch: Batch) -> None:
-        """Run a batch that was handed over on the event loop, unless somebody has come meanwhile.
+    def _lone_seconds(self, job: Job) -> float:
+        """How long it should take; as long as the last, if that took longer than such a one should."""
+        return max(self._speed.expected_seconds(1, job.tokens), self._last_seconds)
 
-        Called in the turn after the batch was begun, so whatever had arrived by then has been read.
-        """
-        if source.others_wait():
-            self._hop(source, loop, batch)
-        else:
-            self._end(source, batch, self._compute(batch))
+    def _compute_here(self, source: ImmediateSource, loop: asyncio.AbstractEventLoop, batch: Batch) -> None:
+        """Run a batch that was handed over on the event loop, unless others have come in the same turn."""
+        try:
+            if source.others_wait():
+                self._hop(source, loop, batch)
+                return
+            result: Result | BaseException = self._compute(batch)
+        except BaseException as error:  # noqa: BLE001 - as in a thread: the worker serves no longer
+            result = error
+        self._end(source, batch, result)
 
     def _hop(self, source: ImmediateSource, loop: asyncio.AbstractEventLoop, batch: Batch) -> None:
         self._alone = self._device.submit(partial(self._compute_alone, source, loop, batch)), batch
@@ -181,14 +187,21 @@ class Worker:
     def _end(self, source: ImmediateSource, batch: Batch, result: Result | BaseException) -> None:
         """Settle a batch that was handed over; one that failed by the longer way, as a loop does."""
         if isinstance(result, Run):
-            source.deliver(batch, result.outcomes)
-            source.note_settled(batch, result.outcomes)
-            self._count(batch, result)
-            self._forget()
+            try:
+                source.deliver(batch, result.outcomes)
+            finally:
+                self._note(source, batch, result)
         else:
             task = asyncio.create_task(self._settle_failed(batch, result))
             self._failing.add(task)
             task.add_done_callback(self._failed)
+
+    def _note(self, source: ImmediateSource, batch: Batch, run: Run) -> None:
+        source.note_settled(batch, run.outcomes)
+        if run.ended:
+            self._last_seconds = run.ended - run.started
+        self._count(batch, run)
+        self._forget()
 
     def _forget(self) -> None:
         self._alone = None
@@ -208,10 +221,12 @@ class Worker:
     async def _settle(self, batches: Sequence[Batch], results: Sequence[Result]) -> None:
         """Settle a round, and count it once its replies are on their way."""
         self._note_pressure(batches, results)
-        for batch, outcomes in zip(batches, await self._outcomes(batches, results), strict=True):
-            await self._queue.settle(batch, outcomes)
-        for batch, result in zip(batches, results, strict=True):
-            self._count(batch, result)
+        try:
+            for batch, outcomes in zip(batches, await self._outcomes(batches, results), strict=True):
+                await self._queue.settle(batch, outcomes)
+        finally:
+            for batch, result in zip(batches, results, strict=True):
+                self._count(batch, result)
 
     def _count(self, batch: Batch, result: Result) -> None:
         """Count a batch and write it down, if the model has run it."""

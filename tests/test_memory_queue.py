@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 )
 
 from app.batching import Batch, BatchLimits, Job
-from app.errors import OutOfMemory, Overloaded
+from app.errors import DeadlineExceeded, OutOfMemory, Overloaded
 from app.queue.memory import MemoryQueue
 from tests.queue_forms import Letterbox, MemoryForm, answer, job, lengths
 
@@ -142,6 +142,132 @@ async def test_what_a_request_waits_for_behind_a_list(own: list[int], wait_secon
     with pytest.raises(Overloaded, match="outlast the deadline"):
         await form.queue.submit([job(form, tokens, seconds - 0.01) for tokens in own], Letterbox())
     await form.queue.submit([job(form, tokens, seconds + 0.01) for tokens in own], Letterbox())
+
+
+class Device:
+    """Begins what it is given, if it has a mind to."""
+
+    def __init__(self, form: MemoryForm, *, willing: bool = True) -> None:
+        self.begun: list[Batch] = []
+        self._willing = willing
+        form.queue.hand_over(self._begin)
+
+    def _begin(self, it: Job) -> Batch | None:
+        if not self._willing:
+            return None
+        self.begun.append(Batch((it,)))
+        return self.begun[-1]
+
+
+async def _takers(form: MemoryForm, count: int = 1) -> list[asyncio.Task[Sequence[Batch]]]:
+    """So many who wait for jobs."""
+    takers = [asyncio.create_task(form.queue.take(ROUND)) for _ in range(count)]
+    await asyncio.sleep(0)
+    return takers
+
+
+def _left(takers: Sequence[asyncio.Task[Sequence[Batch]]]) -> int:
+    """How many still wait."""
+    return sum(not taker.done() for taker in takers)
+
+
+async def test_a_job_that_is_alone_is_handed_over_and_nobody_is_called(form: MemoryForm) -> None:
+    device, box, it = Device(form), Letterbox(), job(form)
+    takers = await _takers(form)
+    form.queue.submit_now([it], box)
+    assert [batch.jobs for batch in device.begun] == [(it,)]
+    assert form.queue.load().jobs == 0
+    form.queue.deliver(device.begun[0], [answer(7)])
+    form.queue.note_settled(device.begun[0], [answer(7)])
+    assert await box.value(it) == 7
+    await asyncio.sleep(0)
+    assert _left(takers) == 1
+    form.queue.submit_now([job(form)], box)
+    assert len(device.begun) == 2  # again
+    takers[0].cancel()
+
+
+async def test_whoever_would_have_taken_it_takes_nothing_until_it_is_settled(form: MemoryForm) -> None:
+    device, box = Device(form), Letterbox()
+    takers = await _takers(form, 2)
+    first, second, third = job(form), job(form), job(form)
+    for it in (first, second):
+        form.queue.submit_now([it], box)
+    await asyncio.sleep(0)
+    form.queue.submit_now([third], box)
+    await asyncio.sleep(0)
+    assert _left(takers) == 1  # as if he had taken the first
+    assert form.queue.others_wait()
+    await form.queue.settle(device.begun[0], [answer(1)])
+    await asyncio.sleep(0)
+    assert _left(takers) == 0
+    assert [taker.result()[0].jobs for taker in takers] in ([(third,), (second,)], [(second,), (third,)])
+    assert len(device.begun) == 1
+
+
+@pytest.mark.parametrize("case", ["a list", "one waits", "one is in hand", "nobody takes", "unwilling"])
+async def test_what_is_not_alone_is_taken(form: MemoryForm, case: str) -> None:
+    device, box = Device(form, willing=case != "unwilling"), Letterbox()
+    takers = [] if case == "nobody takes" else await _takers(form)
+    if case == "one waits":
+        takers[0].cancel()
+        form.queue.submit_now([job(form)], box)
+    if case == "one is in hand":
+        form.queue.submit_now([job(form), job(form)], box)
+        await asyncio.sleep(0)
+        form.queue.cancel([it for batch in takers[0].result() for it in batch.jobs])  # computed for nobody
+        takers += await _takers(form)
+    form.queue.submit_now([job(form) for _ in range(2 if case == "a list" else 1)], box)
+    await asyncio.sleep(0)
+    assert device.begun == []
+    assert _left(takers) == 0
+    assert form.queue.load().jobs == {"nobody takes": 1, "one waits": 2}.get(case, 0)
+
+
+async def test_a_taker_who_has_gone_is_not_stood_in_for(form: MemoryForm) -> None:
+    device, box = Device(form), Letterbox()
+    takers = await _takers(form, 2)
+    takers[0].cancel()
+    await asyncio.sleep(0)
+    form.queue.submit_now([job(form)], box)
+    form.queue.submit_now([job(form)], box)
+    await asyncio.sleep(0)
+    assert (len(device.begun), form.queue.load().jobs, _left(takers)) == (1, 1, 1)
+    await form.queue.settle(device.begun[0], [answer(1)])
+    await asyncio.sleep(0)
+    assert _left(takers) == 0
+
+
+async def test_a_job_whose_deadline_has_passed_is_not_handed_over(form: MemoryForm) -> None:
+    device, late = Device(form), job(form, seconds=1)
+    takers = await _takers(form)
+    await form.pass_seconds(2)
+    with pytest.raises(DeadlineExceeded):
+        form.queue.submit_now([late], Letterbox())
+    assert device.begun == []
+    takers[0].cancel()
+
+
+async def test_what_was_handed_over_and_is_given_back_is_taken(form: MemoryForm) -> None:
+    device, it = Device(form), job(form)
+    takers = await _takers(form)
+    form.queue.submit_now([it], Letterbox())
+    await form.queue.release(device.begun)
+    await asyncio.sleep(0)
+    assert [batch.jobs for batch in takers[0].result()] == [(it,)]
+
+
+async def test_what_was_handed_over_and_is_cancelled_is_delivered_to_nobody(form: MemoryForm) -> None:
+    device, box, it = Device(form), Letterbox(), job(form)
+    takers = await _takers(form)
+    form.queue.submit_now([it], box)
+    form.queue.cancel([it])
+    form.queue.submit_now([job(form)], box)  # which waits: the device is not free
+    assert len(device.begun) == 1
+    await form.queue.settle(device.begun[0], [answer(1)])
+    await asyncio.sleep(0)
+    assert it not in box.outcomes
+    assert _left(takers) == 0
 
 
 async def test_what_was_cancelled_is_not_given_back(form: MemoryForm) -> None:

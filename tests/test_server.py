@@ -44,6 +44,20 @@ def test_every_caller_gets_the_answers_to_his_own_sequences(live_server: LiveSer
         list(callers.map(ask, range(60)))
 
 
+def test_a_lone_caller_whose_batch_hangs_brings_the_process_to_its_end(tmp_path: Path) -> None:
+    """He is computed for on the event loop, so nobody can tell him why."""
+    write_endless_bundle(tmp_path)
+    with LiveServer.start(tmp_path, watchdog_ms=1000) as server:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as caller:
+            for sequence in (*["ACGT"] * 3, "T" * 20):
+                body = json.dumps({"sequences": [sequence]}).encode()
+                caller.sendall(_head(server.port, body))
+                received = caller.recv(65_536)
+                assert sequence != "ACGT" or b" 200 " in received
+            assert received == b"" or b" 503 " in received  # where the last before took long, a thread hangs
+        assert server.exit_status() == 70
+
+
 def test_a_body_far_too_large_costs_no_memory(live_server: LiveServer) -> None:
     before = live_server.resident_bytes()
     chunk = b"A" * 65_536

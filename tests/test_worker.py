@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 
 import numpy as np
 import pytest
@@ -22,6 +23,8 @@ from app.worker import Model, Worker
 from tests.queue_forms import model_metrics as _metrics
 
 Predict = Callable[[Sequence[Ids]], Values]
+
+FAST = Speed()
 
 
 class FakeModel:
@@ -54,22 +57,28 @@ def _after(release: threading.Event) -> Predict:
 
 @asynccontextmanager
 async def _working(
-    model: Model, threads: int = 1, watchdog: Watchdog | None = None
+    model: Model,
+    threads: int = 1,
+    watchdog: Watchdog | None = None,
+    speed: Speed = FAST,
+    here_seconds: float = 0.0,
+    pool: ComputeThreads | None = None,
 ) -> AsyncIterator[tuple[MemoryQueue, Worker]]:
     queue = MemoryQueue(10_000, _metrics())
-    with closing(ComputeThreads(threads, name="device")) as device:
-        worker = Worker(
-            queue, model, BatchLimits(), device, threads, _metrics(), watchdog or Watchdog(Fuse(), 60), Speed()
-        )
+    with closing(pool or ComputeThreads(threads, name="device")) as device:
+        dog = watchdog or Watchdog(Fuse(), 60)
+        worker = Worker(queue, model, BatchLimits(), device, threads, _metrics(), dog, speed, here_seconds=here_seconds)
         worker.start()
         yield queue, worker
         await worker.stop()
 
 
-async def _outcomes(queue: MemoryQueue, values: Sequence[int], seconds: float = 60) -> list[Outcome]:
+async def _outcomes(
+    queue: MemoryQueue, values: Sequence[int], seconds: float = 60, *, lone: bool = False
+) -> list[Outcome]:
     """Submit one job for each value and wait for all outcomes, in order."""
     now = asyncio.get_running_loop().time()
-    jobs = [Job(np.array([value], dtype=np.uint8), now, now + seconds) for value in values]
+    jobs = [Job(np.array([value], dtype=np.uint8), now, now + seconds, lone=lone) for value in values]
     outcomes: dict[Job, Outcome] = {}
     done = asyncio.Event()
 
@@ -209,6 +218,152 @@ async def test_a_batch_whose_halves_do_not_fit_either_has_run_out_of_memory_once
         await _outcomes(queue, range(8))
         await _outcomes(queue, range(8))
     assert model.batches == 2 * [8, 4, 4, 2, 2, 2, 2]
+
+
+async def test_a_job_that_is_alone_is_begun_before_anybody_waits_for_it() -> None:
+    model = FakeModel(_first_ids)
+    async with _working(model) as (queue, _):
+        await asyncio.sleep(0)  # the loops wait for jobs
+        now = asyncio.get_running_loop().time()
+        queue.submit_now([Job(np.array([1], dtype=np.uint8), now, now + 60)], lambda job, outcome: None)
+        deadline = time.monotonic() + 5
+        while not model.batches and time.monotonic() < deadline:
+            time.sleep(0.001)  # noqa: ASYNC251 - the event loop does not turn
+        assert model.batches == [1]
+
+
+async def test_after_a_job_that_was_alone_others_are_taken_as_ever() -> None:
+    release = threading.Event()
+    model = FakeModel(_after(release))
+    async with _working(model) as (queue, _):
+        await asyncio.sleep(0)
+        alone = asyncio.create_task(_outcomes(queue, [1]))
+        await asyncio.sleep(0.02)
+        rest = [asyncio.create_task(_outcomes(queue, [value])) for value in range(2, 10)]
+        await asyncio.sleep(0.02)
+        release.set()
+        await asyncio.gather(alone, *rest)
+    assert model.batches == [1, 8]  # the loop that did not take the first waits until it is settled
+
+
+def _here(model: Model, speed: Speed = FAST) -> AbstractAsyncContextManager[tuple[MemoryQueue, Worker]]:
+    """A worker that computes on the event loop what takes a tenth of a second at most."""
+    return _working(model, speed=speed, here_seconds=0.1)
+
+
+async def test_a_lone_job_of_a_short_model_is_computed_on_the_event_loop() -> None:
+    model = FakeModel(_first_ids)
+    async with _here(model) as (queue, _):
+        await asyncio.sleep(0)
+        for value in range(5):
+            assert _values(await _outcomes(queue, [value], lone=True)) == [value]
+    assert model.threads == {"MainThread"}
+
+
+async def test_one_that_is_not_lone_is_computed_in_a_thread() -> None:
+    model = FakeModel(_first_ids)
+    async with _here(model) as (queue, _):
+        await asyncio.sleep(0)
+        await _outcomes(queue, [1])
+    assert model.threads == {"device_0"}
+
+
+async def test_one_of_a_long_model_is_computed_in_a_thread() -> None:
+    model = FakeModel(_first_ids)
+    async with _here(model, Speed(seconds_per_token=0.11)) as (queue, _):
+        await asyncio.sleep(0)
+        await _outcomes(queue, [1], lone=True)
+    assert model.threads == {"device_0"}
+
+
+async def test_one_that_took_longer_than_it_should_sends_the_next_to_a_thread() -> None:
+    naps = iter([0.15, 0, 0])
+
+    def nap(rows: Sequence[Ids]) -> Values:
+        time.sleep(next(naps))
+        return _first_ids(rows)
+
+    model, threads = FakeModel(nap), []
+    async with _here(model) as (queue, _):
+        await asyncio.sleep(0)
+        for value in range(3):
+            await _outcomes(queue, [value], lone=True)
+            threads.append(model.threads.copy())
+            model.threads.clear()
+    assert threads == [{"MainThread"}, {"device_0"}, {"MainThread"}]
+
+
+async def test_a_lone_job_leaves_the_event_loop_to_whoever_comes_in_the_same_turn() -> None:
+    model = FakeModel(_first_ids)
+    async with _here(model) as (queue, _):
+        await asyncio.sleep(0)
+        both = [asyncio.create_task(_outcomes(queue, [value], lone=lone)) for value, lone in ((1, True), (2, False))]
+        assert [_values(outcomes) for outcomes in await asyncio.gather(*both)] == [[1], [2]]
+    assert model.threads == {"device_0"}
+
+
+@pytest.mark.parametrize("lone", [False, True])
+async def test_a_job_that_is_alone_and_fails_fails_as_any_other(lone: bool, caplog: pytest.LogCaptureFixture) -> None:
+    def refuse_seven(rows: Sequence[Ids]) -> Values:
+        if any(row[0] == 7 for row in rows):
+            raise RuntimeError("seven")
+        return _first_ids(rows)
+
+    async with _here(FakeModel(refuse_seven)) as (queue, worker):
+        await asyncio.sleep(0)
+        for value, outcome in ((1, 1), (7, InferenceFailed), (7, InferenceFailed), (2, 2), (3, 3)):
+            assert _values(await _outcomes(queue, [value], lone=lone)) == [outcome]
+        assert [record.message for record in caplog.records] == 2 * ["inference failed"]
+        assert worker.alive
+
+
+@pytest.mark.parametrize("lone", [False, True])
+async def test_a_device_that_is_lost_over_a_job_that_is_alone_blows_the_fuse(lone: bool) -> None:
+    def lose(rows: Sequence[Ids]) -> Values:
+        raise DeviceLost("CUDA failure 700")
+
+    watchdog, blown = Watchdog(Fuse(), 60), asyncio.Event()
+    watchdog.fuse.then(blown.set)
+    async with _working(FakeModel(lose), watchdog=watchdog, here_seconds=1) as (queue, worker):
+        await asyncio.sleep(0)
+        asked = asyncio.create_task(_outcomes(queue, [1], lone=lone))
+        async with asyncio.timeout(5):
+            await blown.wait()
+        await asyncio.sleep(0)
+        assert not worker.alive
+        assert not asked.done()
+        asked.cancel()
+
+
+async def test_draining_waits_for_a_job_that_is_alone_and_begun() -> None:
+    release = threading.Event()
+    async with _working(FakeModel(_after(release))) as (queue, worker):
+        await asyncio.sleep(0)
+        begun = asyncio.create_task(_outcomes(queue, [1]))
+        await asyncio.sleep(0.05)
+        draining = asyncio.create_task(worker.drain())
+        await asyncio.sleep(0.05)
+        assert not draining.done()
+        release.set()
+        await draining
+        assert _values(await begun) == [1]
+
+
+async def test_draining_gives_back_a_job_that_is_alone_and_not_begun() -> None:
+    release, device = threading.Event(), ComputeThreads(1, name="device")
+    model = FakeModel(_first_ids)
+    async with _working(model, pool=device) as (queue, worker):
+        device.submit(release.wait)  # another model has the thread
+        await asyncio.sleep(0)
+        asked = asyncio.create_task(_outcomes(queue, [1]))
+        await asyncio.sleep(0.02)
+        async with asyncio.timeout(1):
+            await worker.drain()
+        (batch,) = await queue.take(BatchLimits())
+        assert [int(job.ids[0]) for job in batch.jobs] == [1]
+        release.set()
+        asked.cancel()
+    assert model.batches == []
 
 
 async def test_a_lost_device_blows_the_fuse_and_answers_nobody() -> None:

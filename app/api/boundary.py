@@ -120,7 +120,7 @@ class Boundary:
 
     async def _answer(self, scope: Scope, receive: Receive, reply: Reply) -> None:
         try:
-            _check_head(scope)
+            check_head(scope)
             if self._guard is not None:
                 reply.exchange.caller = await self._guard.admit(scope)
             handler = self._hot.get((scope["method"], scope["path"]))
@@ -311,7 +311,7 @@ async def refuse(error: ServiceError, scope: Scope, receive: Receive, reply: Rep
         await response(scope, receive, reply.send)
 
 
-def _check_head(scope: Scope) -> None:
+def check_head(scope: Scope) -> None:
     """Refuse request lines and header fields beyond any use."""
     if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MAX_URI_BYTES:
         raise UriTooLong(f"Path and query have at most {MAX_URI_BYTES} bytes here.")

@@ -75,9 +75,13 @@ class MemoryQueue:
         taker = self._next_taker()
         if taker is None:
             return False
-        batch = self._begin(job)
+        batch = None
+        try:
+            batch = self._begin(job)
+        finally:
+            if batch is None:
+                self._takers.appendleft(taker)
         if batch is None:
-            self._takers.appendleft(taker)
             return False
         self._handed_over = batch, taker
         self._deliver[job] = deliver

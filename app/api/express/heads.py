@@ -11,6 +11,7 @@ from collections.abc import MutableMapping
 from typing import Any, NamedTuple
 
 from app.api.bodies import JSON, media_type
+from app.api.boundary import check_head
 from app.api.deadlines import DeadlineLimits
 from app.api.fields import Fields, header_fields
 from app.api.replies import JSON as JSON_REPLY
@@ -77,6 +78,7 @@ def know_head(head: bytes, body_bytes: int, scope: Scope, deadlines: DeadlineLim
     if not _is_usual(fields):
         return None
     try:
+        check_head(scope)
         deadline_ms = deadlines.chosen_ms(None, fields)
     except ServiceError:
         return None  # the long way says why

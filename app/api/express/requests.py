@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NamedTuple
 
 from starlette.responses import Response
@@ -15,6 +15,7 @@ from app.api.exchange import Exchange
 from app.api.express.bodies import KnownBodies
 from app.api.express.heads import METHOD, PATH, KnownHead, Scope, know_head
 from app.api.replies import numbered_response
+from app.batching import Answer
 from app.errors import ClientGone, InternalError, ServiceError
 from app.express import Asked, Express, Journey
 from app.flights import Ending
@@ -47,11 +48,13 @@ class ExpressRequests:
     Args:
         express: predicts for them.
         boundary: counts and logs them, as all others.
-        deadlines: limits of a request.
+        max_body_bytes: that a request may have.
+        deadlines: its limits.
     """
 
-    def __init__(self, express: Express, boundary: Boundary, deadlines: DeadlineLimits) -> None:
+    def __init__(self, express: Express, boundary: Boundary, max_body_bytes: int, deadlines: DeadlineLimits) -> None:
         self.express, self.boundary, self._deadlines = express, boundary, deadlines
+        self._max_body_bytes = min(max_body_bytes, LONGEST_BODY_BYTES)
         self._bodies = KnownBodies(express.max_sequences)
         self._last: KnownHead | None = None  # each connection has its own
 
@@ -61,7 +64,7 @@ class ExpressRequests:
 
     def read(self, head: KnownHead, body: bytes) -> ExpressRequest | None:
         """The request, which is to begin; None if it has to take the long way."""
-        if len(body) > LONGEST_BODY_BYTES:
+        if len(body) > self._max_body_bytes:
             return None
         exchange = Exchange.begin(None)
         try:
@@ -75,7 +78,7 @@ class ExpressRequests:
         if asked is None:
             return None
         exchange.sequences = len(asked.encoded)
-        exchange.seconds = {"parse": parsed - exchange.started, "tokenize": self.express.now() - parsed}
+        exchange.seconds = {"parse": parsed - exchange.started}
         lone = head is self._last and not self.boundary.busy
         self._last = head
         return ExpressRequest(self, exchange, asked, exchange.started + head.deadline_ms / 1000, lone=lone)
@@ -89,7 +92,7 @@ class ExpressRequest:
         exchange: its clock.
         asked: its sequences.
         deadline: seconds of the clock.
-        lone: nobody else asks, nor did since the last request of this connection.
+        lone: nobody else asks, and the usual request before it came by the same connection.
     """
 
     __slots__ = ("_asked", "_deadline", "_exchange", "_journey", "_lone", "_long_way", "_reply", "_requests")
@@ -114,25 +117,41 @@ class ExpressRequest:
             self._journey = self._requests.express.begin(self._asked, self._deadline, self._told, lone=self._lone)
         except ServiceError as error:
             self._told(error)
+        except Exception:
+            log.exception("unexpected error", extra={"request_id": self._exchange.request_id})
+            self._stop_listening()
+            self._refuse(InternalError())
 
     def _told(self, ending: Ending) -> None:
         """Nothing may be raised from here: whoever tells has others to tell."""
+        self._stop_listening()
+        if isinstance(ending, ServiceError):
+            self._requests.express.count_failed(self._asked)
+            self._refuse(ending)
+            return
         try:
-            if isinstance(ending, ServiceError):
-                self._requests.express.count_failed(self._asked)
-                self._refuse(ending)
-                return
-            predictions = self._requests.express.predictions(self._asked, ending, self._exchange.seconds)
-            response = self._response(predictions)
-            if not self._reply.give_now(response):
-                self._long_way.spawn(self._give(response))
-                return
+            is_sent = self._answer(ending)
         except Exception:
             log.exception("unexpected error", extra={"request_id": self._exchange.request_id})
             self._refuse(InternalError())
             return
+        if is_sent:
+            self._end(self._reply.status)
+
+    def _answer(self, answers: Sequence[Answer]) -> bool:
+        """Whether the reply is sent; else it will be."""
+        predictions = self._requests.express.predictions(self._asked, answers, self._exchange.seconds)
+        response = self._response(predictions)
+        is_sent = self._reply.give_now(response)
         self._requests.express.count(predictions)
-        self._end(self._reply.status)
+        if not is_sent:
+            self._long_way.spawn(self._give(response))
+        return is_sent
+
+    def _stop_listening(self) -> None:
+        """From now on it is of no interest whether the caller hangs up: the request ends in any case."""
+        if self._exchange.line is not None:
+            self._exchange.line.on_hang_up = None
 
     def _response(self, predictions: Predictions) -> Response:
         self._exchange.model = predictions.model.manifest.versioned_name
@@ -156,13 +175,11 @@ class ExpressRequest:
 
     def _hung_up(self) -> None:
         """Nobody is there to hear of it; counted as 499."""
+        self._stop_listening()
         self._exchange.code = ClientGone.code
         self._end(ClientGone.status)
 
     def _end(self, status: int) -> None:
-        line = self._exchange.line
-        assert line is not None  # noqa: S101 - it has begun
-        line.on_hang_up = None
         if self._journey is not None:
             self._requests.express.end(self._journey)
         self._requests.boundary.end(PATH, self._exchange, status)
