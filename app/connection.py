@@ -121,9 +121,9 @@ class Connection(HttpToolsProtocol):
         elif not self._is_between_requests():
             self._parse(data)
             return
-        if self._known_head is not None and self._goes_express(self._known_head, data):
-            return
         if self.express is not None:
+            if self._goes_express(self.express, data):
+                return
             end = data.find(END_OF_HEAD, 0, LONGEST_HEAD_BYTES)
             self._new_head = data[: end + len(END_OF_HEAD)] if end >= 0 else b""
         self._parse(data)
@@ -153,19 +153,20 @@ class Connection(HttpToolsProtocol):
             self._known_head = express.know(self._new_head, len(self.cycle.body), scope) or self._known_head
         self._new_head = b""
 
-    def _goes_express(self, head: KnownHead, data: bytes) -> bool:
+    def _goes_express(self, express: ExpressRequests, data: bytes) -> bool:
         """Begin a request by the short way, past the parser, which is between two messages and stays there.
 
         Many clients send a head and its body apart; then it is begun when the body comes.
         """
-        if self.express is None or self.flow.write_paused or self._is_over():
+        head, body = self._recognised(express, data)
+        if head is None or self.flow.write_paused or self._is_over():
             return False
-        body = head.body_of(data)
         if body is None:
             return self._hold(head, data)
-        request = self.express.read(head, body)
+        request = express.read(head, body, self)
         if request is None:
             return False
+        self._stop_timer()
         self._resting_since = None
         self._track = self._track or self._new_track()
         self.cycle, line, long_way = self._track
@@ -173,6 +174,15 @@ class Connection(HttpToolsProtocol):
         self._lines = [line]
         request.begin(line, long_way)
         return True
+
+    def _recognised(self, express: ExpressRequests, data: bytes) -> tuple[KnownHead | None, bytes | None]:
+        """The head of a request, if it is known, and the body, if it is here."""
+        head = self._known_head
+        if head is not None and (body := head.body_of(data)) is not None:
+            return head, body
+        if head is None or not head.begins(data):
+            head = express.head_of(data)
+        return head, None if head is None else head.body_of(data)
 
     def _clear(self, cycle: RequestResponseCycle) -> None:
         """Let a cycle be that of another request."""

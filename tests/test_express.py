@@ -55,7 +55,7 @@ def sequences(service: Service, outcome: str) -> float:
     return service.metrics.registry.get_sample_value("basecast_sequences_total", labels) or 0.0
 
 
-async def test_the_first_request_of_a_connection_is_read_and_the_next_go_express(running: Service) -> None:
+async def test_the_first_request_with_a_head_is_read_and_the_next_go_express(running: Service) -> None:
     caller = WiredCaller(running)
     first = await caller.ask(USUAL)
     assert not caller.went_express
@@ -64,6 +64,22 @@ async def test_the_first_request_of_a_connection_is_read_and_the_next_go_express
         assert caller.went_express
         assert again == first
     assert first.status == 200
+
+
+async def test_what_one_connection_has_sent_is_known_on_all_of_them(caller: WiredCaller, running: Service) -> None:
+    other = WiredCaller(running)
+    assert (await other.ask(predict("GG"))).status == 200
+    assert other.went_express
+    assert not other.connection._timer  # which ends who sends no head
+
+
+async def test_but_not_what_could_be_its_own(running: Service) -> None:
+    own = post(json.dumps({"model": "gc", "sequences": ["ACGT"]}), "Cookie: mine")
+    callers = [WiredCaller(running) for _ in range(2)]
+    for caller in callers:
+        for way in (False, True):
+            await caller.ask(own)
+            assert caller.went_express is way
 
 
 async def test_another_sequence_or_several_need_no_other_head(caller: WiredCaller) -> None:

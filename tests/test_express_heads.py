@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from app.api.deadlines import DeadlineLimits
-from app.api.express.heads import KnownHead, know_head
+from app.api.express.heads import KnownHead, SharedHeads, know_head
 from tests.raw import post
 
 BODY = b'{"sequences":["ACGT"]}'
@@ -67,6 +67,27 @@ def test_the_head_s_deadline_is_known_too(fields: tuple[str, ...], deadline_ms: 
     known = _known(*fields)
     assert known is not None
     assert known.deadline_ms == deadline_ms
+
+
+def test_heads_that_are_nobody_s_own_are_shared() -> None:
+    shared = SharedHeads()
+    heads = [_known(), _known("User-Agent: curl/8"), _known("Cookie: mine"), _known("Authorization: Basic eA==")]
+    for head in heads:
+        assert head is not None
+        for _ in range(2):
+            shared.share(head)
+    requests = [post(BODY), post(BODY, "User-Agent: curl/8"), post(BODY, "Cookie: mine"), b"GET / HTTP/1.1\r\n\r\n"]
+    found = [shared.of(request) for request in requests]
+    assert found == [heads[0], heads[1], None, None]
+    assert [head and head.is_ordinary for head in heads] == [True, True, False, False]
+
+
+def test_the_last_few_are_shared() -> None:
+    shared = SharedHeads()
+    heads = [KnownHead(b"%d" % number, b"\r\n", 700, is_ordinary=True) for number in range(10, 30)]
+    for head in heads:
+        shared.share(head)
+    assert [shared.of(head.before + b"0\r\n") for head in heads] == [None] * 12 + heads[12:]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ others, because they say nothing but where the body ends.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import MutableMapping
 from typing import Any, NamedTuple
 
@@ -28,17 +29,31 @@ LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,7})(?=\r\n[^ \t])", re.
 UNUSUAL_FIELDS = frozenset({"expect", "traceparent", "transfer-encoding", "upgrade", "x-request-id"})
 
 
+# A head of nothing else says nothing of its caller: what one connection has sent is known to all of them.
+ORDINARY_FIELDS = frozenset(
+    {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent", "x-deadline-ms"}
+)
+MOST_SHARED = 8
+
+
 class KnownHead(NamedTuple):
     """A head of a usual request.
 
     Attributes:
         before, after: what stands before and after the digits of Content-Length.
         deadline_ms: that it asks for.
+        is_ordinary: nothing in it could be its caller's own.
     """
 
     before: bytes
     after: bytes
     deadline_ms: int
+    is_ordinary: bool = False
+
+    def begins(self, request: bytes) -> bool:
+        """Whether a request begins with this head, whatever its length."""
+        end = request.find(b"\r", len(self.before), len(self.before) + MOST_DIGITS + 1)
+        return end >= 0 and request.startswith(self.before) and request.startswith(self.after, end)
 
     def body_of(self, request: bytes) -> bytes | None:
         """The body of a request with this head; None if that is not what the bytes are, all of them."""
@@ -59,6 +74,22 @@ class KnownHead(NamedTuple):
             return False
         length = request[len(self.before) : len(self.before) + digits]
         return length.isdigit() and int(length) > 0
+
+
+class SharedHeads:
+    """The ordinary heads that were known last, whatever connection they came by."""
+
+    def __init__(self) -> None:
+        self._heads: deque[KnownHead] = deque(maxlen=MOST_SHARED)
+
+    def share(self, head: KnownHead) -> None:
+        """Let a head be known to all, if it is an ordinary one."""
+        if head.is_ordinary and head not in self._heads:
+            self._heads.append(head)
+
+    def of(self, request: bytes) -> KnownHead | None:
+        """The head that a request begins with, but for its length, if it is known."""
+        return next((head for head in self._heads if head.begins(request)), None)
 
 
 def know_head(head: bytes, body_bytes: int, scope: Scope, deadlines: DeadlineLimits) -> KnownHead | None:
@@ -83,7 +114,7 @@ def know_head(head: bytes, body_bytes: int, scope: Scope, deadlines: DeadlineLim
     except ServiceError:
         return None  # the long way says why
     start, end = lengths[0].span(1)
-    return KnownHead(head[:start], head[end:], deadline_ms)
+    return KnownHead(head[:start], head[end:], deadline_ms, ORDINARY_FIELDS.issuperset(fields))
 
 
 def _is_usual(fields: Fields) -> bool:

@@ -13,7 +13,7 @@ from app.api.boundary import Boundary, Reply, refuse
 from app.api.deadlines import DeadlineLimits
 from app.api.exchange import Exchange
 from app.api.express.bodies import KnownBodies
-from app.api.express.heads import METHOD, PATH, KnownHead, Scope, know_head
+from app.api.express.heads import METHOD, PATH, KnownHead, Scope, SharedHeads, know_head
 from app.api.replies import numbered_response
 from app.batching import Answer
 from app.errors import ClientGone, InternalError, ServiceError
@@ -56,14 +56,26 @@ class ExpressRequests:
         self.express, self.boundary, self._deadlines = express, boundary, deadlines
         self._max_body_bytes = min(max_body_bytes, LONGEST_BODY_BYTES)
         self._bodies = KnownBodies(express.max_sequences)
-        self._last: KnownHead | None = None  # each connection has its own
+        self._heads = SharedHeads()
+        self._last = 0  # the connection whose request was read last
 
     def know(self, head: bytes, body_bytes: int, scope: Scope) -> KnownHead | None:
         """The head of a request that is here as a whole, if another with the same head could be taken here."""
-        return know_head(head, body_bytes, scope, self._deadlines)
+        known = know_head(head, body_bytes, scope, self._deadlines)
+        if known is not None:
+            self._heads.share(known)
+        return known
 
-    def read(self, head: KnownHead, body: bytes) -> ExpressRequest | None:
-        """The request, which is to begin; None if it has to take the long way."""
+    def head_of(self, request: bytes) -> KnownHead | None:
+        """The head that a request begins with, if another connection has had it."""
+        return self._heads.of(request)
+
+    def read(self, head: KnownHead, body: bytes, connection: object) -> ExpressRequest | None:
+        """The request, which is to begin; None if it has to take the long way.
+
+        Args:
+            connection: that it came by.
+        """
         if len(body) > self._max_body_bytes:
             return None
         exchange = Exchange.begin(None)
@@ -79,8 +91,8 @@ class ExpressRequests:
             return None
         exchange.sequences = len(asked.encoded)
         exchange.seconds = {"parse": parsed - exchange.started}
-        lone = head is self._last and not self.boundary.busy
-        self._last = head
+        lone = id(connection) == self._last and not self.boundary.busy
+        self._last = id(connection)
         return ExpressRequest(self, exchange, asked, exchange.started + head.deadline_ms / 1000, lone=lone)
 
 
