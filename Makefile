@@ -21,7 +21,7 @@ SOURCES := app training tests benchmarks examples deploy
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test programs lint format bench bench-redis bench-peers bench-quick gpu-check dashboards monitoring-pictures soak train train-checks report image sbom requirements up down clean bench-people bench-haplotypes bench-sizing
+.PHONY: help install serve test programs lint format bench bench-redis bench-peers bench-beside bench-quick gpu-check dashboards monitoring-pictures soak train train-checks report image sbom requirements up down clean bench-people bench-haplotypes bench-sizing
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ bench-haplotypes: $(VENV)/.test ## Measure building haplotypes beside bcftools a
 
 bench-peers: $(VENV)/.test ## Measure the service beside five other servers and write benchmarks/peers.md (45 minutes)
 	$(BIN)/python -m benchmarks.peers
+
+bench-beside: $(VENV)/.test ## Measure the service and the best peers in turn, seconds apart, and write benchmarks/beside.md (15 minutes)
+	$(BIN)/python -m benchmarks.peers.beside
 
 bench-quick: $(VENV)/.test ## Compare the service's ratios to bare ONNX Runtime with the committed ones (RECORD=--record writes them)
 	$(BIN)/python -m benchmarks.quick $(RECORD)

@@ -14,6 +14,8 @@ from benchmarks.interpreter import quickest, times_as_fast, told
 from benchmarks.load import closed_loop
 from benchmarks.peers.bare import Bare
 from benchmarks.peers.bars import answers, at_least, at_most, percentile
+from benchmarks.peers.beside import in_turns
+from benchmarks.peers.beside import page as beside_page
 from benchmarks.peers.contestants import IN_PROCESS, THROUGH_REDIS
 from benchmarks.peers.figures import Measured, Run, Slice, Who, capacity, finalists, together
 from benchmarks.peers.footprint import Footprint
@@ -131,6 +133,28 @@ def test_the_page_begins_with_the_bars_and_its_picture_is_drawn(tmp_path: Path) 
     )
     draw([measured], tmp_path / "peers.png")
     assert (tmp_path / "peers.png").stat().st_size > 0
+
+
+def test_in_turn_everybody_meets_the_loads_that_the_bars_are_about() -> None:
+    workloads = [in_turns(workload) for workload in (compact(HERE), middle(HERE), large(HERE))]
+    loads = [(load.name, len(load.slices()), load.most) for workload in workloads for load in workload.loads]
+    assert loads == [
+        ("110 bases, text, 1 caller", 1, 256),
+        ("110 bases, text, 32 callers", 1, None),
+        ("110 bases, text, open loop at 80%", 2, None),
+        ("60 to 1,000 bases, text, 1 caller", 1, 96),
+        ("60 to 1,000 bases, text, 32 callers", 2, None),
+        ("log-normal lengths, text, 32 callers", 2, None),
+        ("60 to 1,000 bases, text, open loop at 80%", 2, None),
+        ("60 to 1,000 bases, text, 1 caller", 1, 6),
+        ("60 to 1,000 bases, text, 8 callers", 4, None),
+    ]
+
+
+def test_the_page_of_turns_has_the_bars_and_a_table_a_load() -> None:
+    text = beside_page([_measured()], 2, "Python 3.11.2.")
+    assert "| 0.93 (0.90 to 0.95) | met |" in text
+    assert text.count("### two lengths") == 3
 
 
 @pytest.mark.parametrize("workload", [compact(HERE), middle(HERE), large(HERE), *two_cores(HERE, HERE)])

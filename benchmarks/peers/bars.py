@@ -59,12 +59,17 @@ def answers(workloads: Sequence[Measured], footprints: Sequence[Sequence[Footpri
     Args:
         footprints: of one bundle, and of all of them; each a figure a round.
     """
+    yield from of_loads(workloads)
+    for rounds, mb, seconds in zip(footprints, (ALONE_MB, ALL_MB), (ALONE_SECONDS, ALL_SECONDS), strict=True):
+        yield from _resting(rounds, mb, seconds)
+
+
+def of_loads(workloads: Sequence[Measured]) -> Iterator[Answer]:
+    """The bars that are about loads."""
     for question in (_saturated, _alone, _late):
         for measured in workloads:
             if IN_PROCESS in {who for who, _ in measured.runs}:
                 yield from question(measured)
-    for rounds, mb, seconds in zip(footprints, (ALONE_MB, ALL_MB), (ALONE_SECONDS, ALL_SECONDS), strict=True):
-        yield from _resting(rounds, mb, seconds)
 
 
 def _saturated(measured: Measured) -> Iterator[Answer]:

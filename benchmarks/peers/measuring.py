@@ -114,10 +114,11 @@ def _turn(course: Course, contestant: Contestant, loads: Sequence[Load]) -> list
     workload, wire = course.found.workload, contestant.wire
     with contestant.start(workload, set(course.cores)) as server:
         check_answers(server.port, wire, items_of(workload, workload.loads[0], wire), course.expected)
-        return [(load, _run(course, server, contestant, load)) for load in loads]
+        return [(load, run_load(course, server, contestant, load)) for load in loads]
 
 
-def _run(course: Course, server: Running, contestant: Contestant, load: Load) -> Run:
+def run_load(course: Course, server: Running, contestant: Contestant, load: Load) -> Run:
+    """One load on a server that is alive."""
     requests = requests_of(contestant.wire, items_of(course.found.workload, load, contestant.wire), load.size)
     slices: list[Slice] = []
     before = course.yardstick.pace()

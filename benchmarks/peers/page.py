@@ -98,11 +98,12 @@ def _part(part: Part) -> str:
 
 def _section(measured: Measured) -> str:
     missing = "".join(f"Not measured: {who.name} ({reason}).\n\n" for who, reason in measured.missing.items())
-    tables = "\n".join(_table(measured, load) for load in measured.workload.loads)
+    tables = "\n".join(load_table(measured, load) for load in measured.workload.loads)
     return f"## {measured.workload.name}\n\n{missing}{tables}\n"
 
 
-def _table(measured: Measured, load: Load) -> str:
+def load_table(measured: Measured, load: Load) -> str:
+    """Everybody's figures under one load."""
     runs = measured.of(load)
     bare = measured.bare[load.mixture.name]
     rate = statistics.median(each.per_second for each in bare)
