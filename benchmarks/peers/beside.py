@@ -58,7 +58,7 @@ def main(
     python: Annotated[Path | None, typer.Option(help="Python of all servers; else the quickest here.")] = None,
     write: Annotated[bool, typer.Option(help="Write benchmarks/beside.md.")] = True,
 ) -> None:
-    """Measure the service and the best peers side by side; a quarter of an hour."""
+    """Measure the service and the best peers side by side; half an hour."""
     if not {SERVER_CORE, LOAD_CORE} <= os.sched_getaffinity(0):
         raise typer.BadParameter("the benchmark needs two cores: one for the servers, one for the load generator")
     base = python or quickest()
