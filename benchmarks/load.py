@@ -91,7 +91,7 @@ async def closed_loop(
     end = time.perf_counter() + seconds
 
     async def caller() -> None:
-        connection = await _connect(port)
+        connection = await connect(port)
         for index, request in source:
             start = time.perf_counter()
             tally.add(index, await connection.ask(request), time.perf_counter() - start)
@@ -105,11 +105,11 @@ async def closed_loop(
 
 async def open_loop(port: int, requests: Sequence[bytes], rate: float, seconds: float) -> Tally:
     """Requests arrive at random (Poisson) whether or not earlier ones are answered; lateness counts as latency."""
-    tally, idle = Tally(), [await _connect(port) for _ in range(16)]
+    tally, idle = Tally(), [await connect(port) for _ in range(16)]
     tasks = []
 
     async def ask(index: int, request: bytes, due: float) -> None:
-        connection = idle.pop() if idle else await _connect(port)
+        connection = idle.pop() if idle else await connect(port)
         tally.add(index, await connection.ask(request), time.perf_counter() - due)
         idle.append(connection)
 
@@ -131,7 +131,8 @@ def _arrivals(rate: float, seconds: float) -> Iterator[float]:
         yield due
 
 
-async def _connect(port: int) -> Connection:
+async def connect(port: int) -> Connection:
+    """One keep-alive connection to a server on loopback."""
     _, connection = await asyncio.get_running_loop().create_connection(Connection, "127.0.0.1", port)
     return connection
 

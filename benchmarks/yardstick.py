@@ -50,30 +50,37 @@ class Yardstick:
 
     def _read(self) -> float:
         for program in self._programs:
-            _pipe(program.stdin).write("\n")
-            _pipe(program.stdin).flush()
-        return statistics.mean(float(_pipe(program.stdout).readline()) for program in self._programs)
+            pipe(program.stdin).write("\n")
+            pipe(program.stdin).flush()
+        return statistics.mean(float(pipe(program.stdout).readline()) for program in self._programs)
 
 
 @contextmanager
 def yardstick(bundle: Path, texts: Sequence[str], cores: Collection[int], python: Path = HERE) -> Iterator[Yardstick]:
     """A yardstick of these sequences on these cores, until the context ends."""
     with ExitStack() as stack:
-        yield Yardstick([stack.enter_context(_started(bundle, texts, core, python)) for core in sorted(cores)])
+        module = "benchmarks.yardstick"
+        yield Yardstick(
+            [stack.enter_context(program_of(module, bundle, texts, core, python)) for core in sorted(cores)]
+        )
 
 
 @contextmanager
-def _started(bundle: Path, texts: Sequence[str], core: int, python: Path) -> Iterator[subprocess.Popen[str]]:
-    command = [str(python), "-m", "benchmarks.yardstick"]
+def program_of(
+    module: str, bundle: Path, texts: Sequence[str], core: int, python: Path
+) -> Iterator[subprocess.Popen[str]]:
+    """A module that computes these sequences by itself on a core and answers lines, until the context ends."""
+    command = [str(python), "-m", module]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
-        _pipe(program.stdin).write(json.dumps({"bundle": str(bundle), "texts": list(texts), "core": core}) + "\n")
+        pipe(program.stdin).write(json.dumps({"bundle": str(bundle), "texts": list(texts), "core": core}) + "\n")
         yield program
-        _pipe(program.stdin).close()  # it ends with its input
+        pipe(program.stdin).close()  # it ends with its input
 
 
-def _pipe(pipe: IO[str] | None) -> IO[str]:
-    assert pipe is not None
-    return pipe
+def pipe(end: IO[str] | None) -> IO[str]:
+    """One that is there: of a process that was started with pipes."""
+    assert end is not None
+    return end
 
 
 def sample(texts: Sequence[str], count: int) -> list[str]:

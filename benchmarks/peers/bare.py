@@ -19,7 +19,7 @@ class Bare:
 
     Attributes:
         per_second: sequences, in the better packing: one by one, or in groups of equal length.
-        alone_ms: what each sequence takes by itself, in the mixture's order.
+        alone_ms: what each sequence takes by itself, in the mixture's order; empty where nobody asked.
     """
 
     per_second: float

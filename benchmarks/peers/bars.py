@@ -80,7 +80,7 @@ def _saturated(measured: Measured) -> Iterator[Answer]:
         others = {who: runs for who, runs in measured.of(load).items() if not who.is_ours}
         batching = {who: runs for who, runs in others.items() if who.form.startswith(BATCHES)}
         ours = measured.of(load)[IN_PROCESS]
-        bare = [each.per_second * _mean_tokens(measured, load) for each in measured.bare[load.mixture.name]]
+        bare = [each.per_second * _mean_tokens(measured, load) for each in measured.bare_of(load)]
         raw = OF_RAW_LARGE if measured.workload.name == LARGE else OF_RAW
         yield at_least(where, "tokens/s, of bare ONNX Runtime's", _ratios(_tokens(ours), bare), raw)
         if measured.workload.name == MIDDLE and batching:
@@ -94,18 +94,26 @@ def _against(where: str, what: str, ours: Sequence[Run], others: dict[Who, list[
 
 
 def _alone(measured: Measured) -> Iterator[Answer]:
-    """One caller."""
+    """One caller, whose requests are the same for everybody: each is compared with itself.
+
+    Lengths differ, so the medians of two servers may be of different requests, and then say little of either.
+    """
     for load in [load for load in measured.workload.loads if is_plain(load) and load.callers == 1]:
         runs, where = measured.of(load), f"{measured.workload.name}, {load.name}"
-        ours = [_p(run, 0.5) for run in runs[IN_PROCESS]]
-        bare = [statistics.median(each.alone_ms[: load.most]) for each in measured.bare[load.mixture.name]]
-        added = [mine - least for mine, least in zip(ours, bare, strict=False)]
-        yield at_most(where, "p50, above bare ONNX Runtime's", added, ADDED_MS, " ms")
+        ours, bare = runs[IN_PROCESS], measured.bare_of(load)
+        added = [
+            statistics.median(mine - least for mine, least in zip(run.latencies_ms, each.alone_ms, strict=False))
+            for run, each in zip(ours, bare, strict=False)
+        ]
+        yield at_most(where, "p50 of what a request takes above bare ONNX Runtime", added, ADDED_MS, " ms")
         medians = {who: statistics.median(_p(run, 0.5) for run in each) for who, each in runs.items()}
         if others := {who: p50 for who, p50 in medians.items() if not who.is_ours}:
-            next_best = min(others, key=lambda who: others[who])
-            ratios = _ratios(ours, [_p(run, 0.5) for run in runs[next_best]])
-            yield at_most(where, f"p50, of the lowest peer's ({next_best.name})", ratios, 1)
+            lowest = min(others, key=lambda who: others[who])
+            ratios = [
+                statistics.median(_ratios(run.latencies_ms, other.latencies_ms))
+                for run, other in zip(ours, runs[lowest], strict=False)
+            ]
+            yield at_most(where, f"p50 of what a request takes beside the lowest peer ({lowest.name})", ratios, 1)
 
 
 def _late(measured: Measured) -> Iterator[Answer]:

@@ -91,7 +91,7 @@ class Measured:
 
     Attributes:
         tokens: of each sequence, by mixture.
-        bare: ONNX Runtime by itself, one a round, by mixture.
+        bare: ONNX Runtime by itself, one a round, by mixture; by the load's name where it was asked for that one.
         runs: one a round, by server and the load's name.
         missing: servers that could not be measured, and why.
         paces: of the machine, 1 for as fast as at the start.
@@ -107,6 +107,10 @@ class Measured:
     def of(self, load: Load) -> dict[Who, list[Run]]:
         """The runs of one load."""
         return {who: runs for (who, name), runs in self.runs.items() if name == load.name}
+
+    def bare_of(self, load: Load) -> list[Bare]:
+        """Bare ONNX Runtime with a load's sequences."""
+        return self.bare[load.name if load.name in self.bare else load.mixture.name]
 
     def tokens_of(self, load: Load, request: int) -> int:
         """Tokens of a load's request."""

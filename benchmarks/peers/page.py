@@ -81,7 +81,8 @@ Neighbours on this machine made it between {low:.2f} and {high:.2f} times as fas
 time. So a few sequences are computed by bare ONNX Runtime on the servers' cores before and after every two seconds of a
 run, and twice a second among the bare ones, and all times are put in terms of the pace at the start; an open loop asks
 at its share by the pace of the moment. Figures are medians over the rounds, spread is (largest - smallest) / median,
-latencies are of all requests of all rounds. With one caller everybody answers the same requests. In an open loop
+latencies are of all requests of all rounds. With one caller everybody answers the same requests, and each is compared
+with itself. In an open loop
 requests arrive at random at a share of what the best peer reached in a closed one, lateness counts as latency, and the
 three fastest peers are there in their fastest form; the largest model has the two fastest. Ray Serve takes part in the
 first round only, since its start takes a core twenty seconds. CPU seconds are those of all the server's processes.
@@ -105,13 +106,14 @@ def _section(measured: Measured) -> str:
 def load_table(measured: Measured, load: Load) -> str:
     """Everybody's figures under one load."""
     runs = measured.of(load)
-    bare = measured.bare[load.mixture.name]
+    bare = measured.bare_of(load)
     rate = statistics.median(each.per_second for each in bare)
     best = max((middle_rate(each) for who, each in runs.items() if not who.is_ours), default=float("nan"))
     tokens = statistics.mean(measured.tokens[load.mixture.name])
     ranked = sorted(runs, key=lambda who: -middle_rate(runs[who]))
-    alone = statistics.median(statistics.median(each.alone_ms[: load.most]) for each in bare)
-    first = f"| {RAW} | {rate:,.0f} | | {rate * tokens:,.0f} | 1.00 | | {alone:.2f} | | | | | | |\n"
+    alone = [percentile(each.alone_ms[: load.most], 0.5) for each in bare if each.alone_ms]
+    p50 = f"{statistics.median(alone):.2f}" if alone else ""
+    first = f"| {RAW} | {rate:,.0f} | | {rate * tokens:,.0f} | 1.00 | | {p50} | | | | | | |\n"
     rounds = len(next(iter(runs.values()), []))
     title = f"### {load.name}, {rounds} round{'s' * (rounds != 1)}"
     return f"{title}\n\n{HEAD}{RULE}{first}{''.join(_row(who, runs[who], rate * tokens, best) for who in ranked)}"

@@ -28,7 +28,7 @@ def draw(workloads: Sequence[Measured], path: Path) -> None:
 def shares(measured: Measured, load: Load) -> dict[Who, list[float]]:
     """Tokens a second of bare ONNX Runtime's in the same round, the lowest server first."""
     tokens = statistics.mean(measured.tokens[load.mixture.name])
-    bare = [each.per_second * tokens for each in measured.bare[load.mixture.name]]
+    bare = [each.per_second * tokens for each in measured.bare_of(load)]
     found = {
         who: [run.tokens_per_second / rate for run, rate in zip(runs, bare, strict=False)]
         for who, runs in measured.of(load).items()
