@@ -15,7 +15,7 @@ from app.encoding import EncodedSequence, Ids, SequenceEncoder
 from app.errors import InferenceFailed
 from app.golden import check_golden, refused, sequences
 from app.session import CPU, Device, Feed, OnnxSession
-from app.timing import row_seconds
+from app.timing import Budget, row_seconds
 
 Values = npt.NDArray[np.float32]  # (batch, targets), in the targets' units
 
@@ -27,8 +27,8 @@ CUDA_LENGTH_MULTIPLE = 8
 
 PAIR = 2  # in which the golden examples have been predicted
 GROUPS = (PAIR, 1, 8, 32)  # of rows, that are measured
-MEASURE_SECONDS = 0.1  # for each graph, beyond its first group
-MEASURE_PADDED_SECONDS = 0.25  # the same where rows may be padded, which asks for more groups than one
+MEASURE = Budget(0.1)  # for each graph, beyond its first group
+MEASURE_PADDED = Budget(0.5, firsts=8)  # the same where rows may be padded, which asks for more groups than one
 
 
 class OnnxGraph(ABC):
@@ -82,17 +82,17 @@ class OnnxGraph(ABC):
             raise InferenceFailed(f"The graph answers an array of shape {values.shape} for {expected}.")
         return values
 
-    def row_seconds(self, seconds: float = MEASURE_SECONDS) -> Mapping[int, float]:
+    def row_seconds(self, budget: Budget = MEASURE) -> Mapping[int, float]:
         """What an example takes in groups of some sizes, by how many they are; a pair is always there.
 
         On a CPU by the time that the thread had a core, so that it says nothing of what else the machine does.
 
         Args:
-            seconds: for all groups but the first, of which those are left out that take longer.
+            budget: for all groups but the first, of which those are left out that take longer.
         """
         row = self.example_row()
         clock = time.thread_time if self.on_cpu and self._session.threads == 1 else time.perf_counter
-        return row_seconds(lambda rows: self.predict([row] * rows), GROUPS, seconds, clock)
+        return row_seconds(lambda rows: self.predict([row] * rows), GROUPS, budget, clock)
 
     def time_longest(self) -> float:
         """Seconds that the longest input takes by itself, once the device has seen one of its length."""

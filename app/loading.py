@@ -11,7 +11,7 @@ from app.batch_record import BatchRecord
 from app.batching import BatchLimits
 from app.bundle import HEAD, Bundle, find_bundles, read_bundle
 from app.compute_threads import ComputeThreads
-from app.engine import MEASURE_PADDED_SECONDS, MEASURE_SECONDS, PAIR, OnnxGraph
+from app.engine import MEASURE, MEASURE_PADDED, PAIR, OnnxGraph
 from app.errors import BundleError, DeviceLost, OutOfMemory
 from app.metrics import Metrics, ModelMetrics
 from app.queue import JobSource
@@ -146,7 +146,7 @@ def _measured(
     # What a head reads is no tokens but the numbers of all its segments' embeddings.
     segments = bundle.manifest.input.segments if name == HEAD else None
     may_be_padded = bundle.manifest.input.encoding == "tokens" and name != HEAD
-    row_seconds = graph.row_seconds(MEASURE_PADDED_SECONDS if may_be_padded else MEASURE_SECONDS)
+    row_seconds = graph.row_seconds(MEASURE_PADDED if may_be_padded else MEASURE)
     row_tokens = len(graph.example_row())
     seconds_per_token = row_seconds[PAIR] / row_tokens
     limits = choose_limits(

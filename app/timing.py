@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from app.errors import DeviceLost
 
@@ -23,33 +24,57 @@ def timed(run: Callable[[], object], clock: Clock) -> float:
     return clock() - started
 
 
-def row_seconds(run: Callable[[int], object], sizes: Sequence[int], seconds: float, clock: Clock) -> dict[int, float]:
-    """The least that a row took in groups of each size, as far as time and device allow.
+class Budget(NamedTuple):
+    """How long groups are measured for, by the clock; three times as long by the wall.
+
+    Attributes:
+        firsts: in place of `seconds` so many times as long as the first group takes, where that is longer.
+    """
+
+    seconds: float
+    firsts: int = 0
+
+
+def row_seconds(run: Callable[[int], object], sizes: Sequence[int], budget: Budget, clock: Clock) -> dict[int, float]:
+    """What a row takes in groups of each size where nothing disturbs, as far as time and device allow.
+
+    Sizes are compared within a round, for a shared machine may slow down for longer than one takes.
 
     Args:
         run: computes a group of so many rows.
         sizes: the first is measured in any case, and `run` is warm for it.
-        seconds: for all of it by the clock, and three times as long by the wall.
+        budget: for all of it.
         clock: by which a group is measured.
 
     Raises:
         DeviceLost: the device does not work any more.
     """
-    ends, ends_on_the_wall = clock() + seconds, time.perf_counter() + WALL_SHARE * seconds
-    found = {sizes[0]: _per_row(run, sizes[0], clock)}
+    started_on_the_wall, first = time.perf_counter(), sizes[0]
+    found = [{first: _per_row(run, first, clock)}]
+    seconds = max(budget.seconds, budget.firsts * found[0][first] * first)
+    ends, ends_on_the_wall = clock() + seconds, started_on_the_wall + WALL_SHARE * seconds
+    least = dict(found[0])
     for size in list(sizes) * REPEATS:
-        if time.perf_counter() > ends_on_the_wall or _cost(found, size) > ends - clock():
+        if time.perf_counter() > ends_on_the_wall or _cost(least, size) > ends - clock():
             continue
         try:
-            if size not in found:
+            if size not in least:
                 run(size)
             spent = _per_row(run, size, clock)
         except DeviceLost:
             raise
         except Exception:  # noqa: BLE001 - one that is too large for the device, say, is no candidate
             break
-        found[size] = min(spent, found.get(size, spent))
-    return found
+        if size == first:
+            found.append({})
+        found[-1][size] = spent
+        least[size] = min(spent, least.get(size, spent))
+    return {size: least[first] * _beside(found, size, first) for size in least}
+
+
+def _beside(rounds: Sequence[Mapping[int, float]], size: int, first: int) -> float:
+    """What one size takes beside the first: the middle of the rounds that have it."""
+    return statistics.median(each[size] / each[first] for each in rounds if size in each)
 
 
 def _per_row(run: Callable[[int], object], size: int, clock: Clock) -> float:

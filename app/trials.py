@@ -15,7 +15,7 @@ from app.batching import CPU_LIMITS, GPU_LIMITS, BatchLimits, Job, choose_batch
 from app.bundle import Bundle
 from app.comparison import Candidate, Comparison, Group, Rate, compare, compare_groups, doubted, group_limits
 from app.encoding import EncodedSequence, Ids, SequenceEncoder
-from app.engine import MEASURE_PADDED_SECONDS, OnnxGraph
+from app.engine import MEASURE_PADDED, OnnxGraph
 from app.errors import OutOfMemory
 from app.segmented_engine import open_graphs
 from app.strategy import GPU_RUNS, worthwhile
@@ -141,7 +141,7 @@ def try_padding(bench: Bench, seconds: float, progress: Progress) -> Comparison:
         for share in shares
     ]
     if bench.graph.on_cpu and bench.masked:
-        seconds_by_rows = bench.graph.row_seconds(MEASURE_PADDED_SECONDS)
+        seconds_by_rows = bench.graph.row_seconds(MEASURE_PADDED)
         measured = worthwhile(seconds_by_rows, len(bench.graph.example_row()))
         as_served = replace(usual, **measured._asdict())
         candidates.insert(0, (Candidate("as much padding as company is worth", _max_padding(0.0)), as_served))

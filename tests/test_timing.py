@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from app.errors import DeviceLost, OutOfMemory
-from app.timing import interleaved, row_seconds
+from app.timing import Budget, interleaved, row_seconds
+
+MINUTE = Budget(60)
 
 
 class Clock:
@@ -18,13 +20,24 @@ class Clock:
         return self.now
 
 
-def test_the_least_time_of_a_row_counts() -> None:
+def test_a_disturbance_does_not_count() -> None:
     clock, disturbed = Clock(), iter([5.0])
 
     def run(rows: int) -> None:
         clock.now += 1.0 + rows + next(disturbed, 0.0)
 
-    assert row_seconds(run, (2, 8), 60, clock) == {2: 1.5, 8: 1.125}
+    assert row_seconds(run, (2, 8), MINUTE, clock) == {2: 1.5, 8: 1.125}
+
+
+def test_sizes_are_compared_within_a_round_since_a_machine_may_be_slow_for_longer() -> None:
+    clock, runs = Clock(), []
+
+    def run(rows: int) -> None:
+        runs.append(rows)
+        quick = len(runs) in (1, 2)  # to begin with, and in the first round; never for a group of 8
+        clock.now += (1.0 + rows) * (1 if quick else 2)
+
+    assert row_seconds(run, (2, 8), Budget(600), clock) == {2: 1.5, 8: 1.125}
 
 
 def test_without_time_only_the_smallest_group_is_measured() -> None:
@@ -34,8 +47,19 @@ def test_without_time_only_the_smallest_group_is_measured() -> None:
         runs.append(rows)
         clock.now += rows
 
-    assert row_seconds(run, (2, 8), 0, clock) == {2: 1.0}
+    assert row_seconds(run, (2, 8), Budget(0), clock) == {2: 1.0}
     assert runs == [2]
+
+
+def test_a_slow_device_is_given_so_many_times_what_its_first_group_takes() -> None:
+    clock = Clock()
+
+    def run(rows: int) -> None:
+        clock.now += 100.0 * rows
+
+    # 200 for the first, so 800: 200, 100 to warm up, 100, then 200 and 100; and 100 where 200 would be too much
+    assert row_seconds(run, (2, 1), Budget(60, firsts=4), clock) == {2: 100.0, 1: 100.0}
+    assert clock.now == 200 + 800
 
 
 def test_what_costs_too_much_is_left_out_and_the_others_go_on() -> None:
@@ -46,7 +70,7 @@ def test_what_costs_too_much_is_left_out_and_the_others_go_on() -> None:
         clock.now += rows
 
     # 2 to begin with, then 2 + 2 x 1 to warm up and measure; 32 would take 64 of the 56 that are left
-    assert row_seconds(run, (2, 1, 32), 60, clock) == {2: 1.0, 1: 1.0}
+    assert row_seconds(run, (2, 1, 32), MINUTE, clock) == {2: 1.0, 1: 1.0}
     assert runs == [2, 2, 1, 1, *([2, 1] * 4)]
 
 
@@ -59,9 +83,9 @@ def test_what_does_not_fit_is_no_candidate_and_a_lost_device_is_an_error() -> No
         if rows > 2:
             raise DeviceLost("gone")
 
-    assert list(row_seconds(full, (2, 8, 32), 60, Clock())) == [2]
+    assert list(row_seconds(full, (2, 8, 32), MINUTE, Clock())) == [2]
     with pytest.raises(DeviceLost):
-        row_seconds(lost, (2, 8, 32), 60, Clock())
+        row_seconds(lost, (2, 8, 32), MINUTE, Clock())
 
 
 def test_candidates_take_turns_after_one_run_each_to_warm_up() -> None:
