@@ -17,6 +17,7 @@ from app.connection import Connection, ConnectionLimits
 from app.errors import Draining
 from app.fuse import exit_at_once
 from app.garbage import keep_what_is_there
+from app.huge_pages import settle_on_huge_pages
 from app.main import Service
 
 log = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ class DrainingServer(uvicorn.Server):
         await super().serve(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        settle_on_huge_pages()
         await super().startup(sockets)
         keep_what_is_there()
         self._serving()

@@ -16,6 +16,7 @@ from app.api.health import HealthRoutes
 from app.checks import always_ok, fuse_is_whole, in_reach, not_draining
 from app.fuse import exit_at_once
 from app.garbage import keep_what_is_there
+from app.huge_pages import settle_on_huge_pages
 from app.probes import answering_probes
 from app.pulse import pulse
 from app.worker_process import WorkerProcess
@@ -42,6 +43,7 @@ async def _work(process: WorkerProcess, listener: socket.socket | None) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):  # a second one changes nothing
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    settle_on_huge_pages()
     async with contextlib.AsyncExitStack() as running:
         await running.enter_async_context(process.running())
         if listener is not None:
