@@ -4,46 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple, Protocol
-
-import numpy as np
+from typing import Protocol
 
 from app.batch_record import BatchRecord
-from app.batching import Answer, Batch, BatchLimits, Job, Outcome, is_full
+from app.batching import Batch, BatchLimits, Outcome
 from app.compute_threads import ComputeThreads, Hop
 from app.encoding import Ids
 from app.engine import Values
-from app.errors import DeadlineExceeded, DeviceLost, InferenceFailed, NonFiniteOutput, OutOfMemory, ServiceError
+from app.errors import DeadlineExceeded, DeviceLost, OutOfMemory
+from app.handed_over import HandedOver, Steps
 from app.memory_pressure import MemoryPressure
 from app.metrics import BatchRun, ModelMetrics
+from app.outcomes import Result, Run, failure, run_of
 from app.queue import ImmediateSource, JobSource
 from app.watchdog import Speed, Watchdog
 
 log = logging.getLogger(__name__)
 
-
-# Python adds so few faster than it finds its way through NumPy. They are numbers of 32 bits: no sum overflows.
-FEW_VALUES = 64
-
-
-class Run(NamedTuple):
-    """What a compute thread made of a batch.
-
-    Attributes:
-        outcomes: of its jobs.
-        started, ended: when the model was, in seconds of the monotonic clock; both 0 if it was not.
-    """
-
-    outcomes: list[Outcome]
-    started: float = 0.0
-    ended: float = 0.0
-
-
-Result = Run | Exception  # of a batch
 Back = asyncio.Future[list[Result] | None]  # from a compute thread, with a round; None if it is given back
 
 
@@ -58,9 +38,8 @@ class Worker:
     """Serves one model's queue.
 
     There is one loop more than there are compute threads, so the next batch is already formed and waiting when a
-    thread becomes free. Nobody ever waits while the device is idle. A job that comes while nothing else is here goes to
-    a thread at once, if its queue can hand it over: to wake a loop, and for that to wake the caller, costs two turns of
-    the event loop. A lone job of a short model is computed on the event loop itself.
+    thread becomes free. Nobody ever waits while the device is idle. A job that comes while nothing else is here needs
+    no loop, if its queue can hand it over (`app.handed_over`).
 
     Args:
         queue: where batches come from.
@@ -96,23 +75,26 @@ class Worker:
         self._loops: list[asyncio.Task[None]] = []
         self._taking: set[asyncio.Task[None]] = set()
         self._hops: dict[Hop, Back] = {}
-        self._alone: tuple[Hop, Batch] | None = None  # what was handed over
-        self._over = asyncio.Event()  # nothing is that was handed over
-        self._over.set()
-        self._last_seconds = 0.0  # that a batch took which was handed over
-        self._failing: set[asyncio.Task[None]] = set()  # what settles a batch of those that failed
+        self._handed_over: HandedOver | None = None
         self._draining = False
 
     def start(self) -> None:
         """Begin to take batches; needs a running event loop."""
         self._draining = False
         if isinstance(self._queue, ImmediateSource):
-            self._queue.hand_over(partial(self._begin, self._queue, asyncio.get_running_loop()))
+            self._handed_over = self._taker_of(self._queue)
+            self._handed_over.start()
         self._loops = [asyncio.create_task(self._serve()) for _ in range(self._threads + 1)]
+
+    def _taker_of(self, source: ImmediateSource) -> HandedOver:
+        steps = Steps(self._compute, self._settle, self._count)
+        return HandedOver(source, steps, self._device, lambda: self._pressure.limits, self._speed, self._here_seconds)
 
     @property
     def alive(self) -> bool:
         """Whether every loop still turns."""
+        if self._handed_over is not None and not self._handed_over.alive:
+            return False
         return bool(self._loops) and not any(loop.done() for loop in self._loops)
 
     async def drain(self) -> None:
@@ -123,10 +105,8 @@ class Worker:
         for hop, back in self._hops.items():
             if hop.cancel() and not back.done():  # no thread has begun it
                 back.set_result(None)
-        if self._alone is not None and self._alone[0].cancel():
-            await self._queue.release([self._alone[1]])
-            self._forget()
-        await self._over.wait()
+        if self._handed_over is not None:
+            await self._handed_over.drain()
         await asyncio.gather(*self._loops, return_exceptions=True)
 
     async def stop(self) -> None:
@@ -144,79 +124,6 @@ class Worker:
                 await self._queue.release(batches)
                 return
             await self._settle(batches, results)
-
-    def _begin(self, source: ImmediateSource, loop: asyncio.AbstractEventLoop, job: Job) -> Batch | None:
-        """Have a job computed that was handed over."""
-        if self._draining:
-            return None
-        batch = Batch((job,), others_wait=is_full((job,), self._pressure.limits))
-        if job.lone and self._lone_seconds(job) <= self._here_seconds:
-            loop.call_soon(self._compute_here, source, loop, batch)
-        else:
-            self._hop(source, loop, batch)
-        self._over.clear()
-        return batch
-
-    def _lone_seconds(self, job: Job) -> float:
-        """How long it should take; as long as the last, if that took longer than such a one should."""
-        return max(self._speed.expected_seconds(1, job.tokens), self._last_seconds)
-
-    def _compute_here(self, source: ImmediateSource, loop: asyncio.AbstractEventLoop, batch: Batch) -> None:
-        """Run a batch that was handed over on the event loop, unless others have come in the same turn."""
-        try:
-            if source.others_wait():
-                self._hop(source, loop, batch)
-                return
-            result: Result | BaseException = self._compute(batch)
-        except BaseException as error:  # noqa: BLE001 - as in a thread: the worker serves no longer
-            result = error
-        self._end(source, batch, result)
-
-    def _hop(self, source: ImmediateSource, loop: asyncio.AbstractEventLoop, batch: Batch) -> None:
-        self._alone = self._device.submit(partial(self._compute_alone, source, loop, batch)), batch
-
-    def _compute_alone(self, source: ImmediateSource, loop: asyncio.AbstractEventLoop, batch: Batch) -> None:
-        """Run a batch that was handed over, in a compute thread."""
-        try:
-            result = self._compute(batch)
-        except BaseException as error:  # whatever it is, the loop must hear of it
-            loop.call_soon_threadsafe(self._end, source, batch, error)
-            raise
-        loop.call_soon_threadsafe(self._end, source, batch, result)
-
-    def _end(self, source: ImmediateSource, batch: Batch, result: Result | BaseException) -> None:
-        """Settle a batch that was handed over; one that failed by the longer way, as a loop does."""
-        if isinstance(result, Run):
-            try:
-                source.deliver(batch, result.outcomes)
-            finally:
-                self._note(source, batch, result)
-        else:
-            task = asyncio.create_task(self._settle_failed(batch, result))
-            self._failing.add(task)
-            task.add_done_callback(self._failed)
-
-    def _note(self, source: ImmediateSource, batch: Batch, run: Run) -> None:
-        source.note_settled(batch, run.outcomes)
-        if run.ended:
-            self._last_seconds = run.ended - run.started
-        self._count(batch, run)
-        self._forget()
-
-    def _forget(self) -> None:
-        self._alone = None
-        self._over.set()
-
-    async def _settle_failed(self, batch: Batch, error: BaseException) -> None:
-        if not isinstance(error, Exception):
-            raise error
-        await self._settle([batch], [error])
-
-    def _failed(self, task: asyncio.Task[None]) -> None:
-        self._failing.discard(task)
-        self._forget()
-        if task.cancelled() or task.exception() is not None:
-            self._loops.append(task)  # the worker serves no longer, as if a loop had ended
 
     async def _settle(self, batches: Sequence[Batch], results: Sequence[Result]) -> None:
         """Settle a round, and count it once its replies are on their way."""
@@ -285,7 +192,7 @@ class Worker:
         if isinstance(error, OutOfMemory):
             self._metrics.out_of_memory.inc()
         if len(batch.jobs) == 1:
-            return [_failure(error, batch.tokens)]
+            return [failure(error, batch.tokens)]
         halves = batch.halves()
         results = await self._results(halves, is_begun=True)
         assert results is not None  # noqa: S101 - what is begun is not given back
@@ -321,7 +228,7 @@ class Worker:
         with self._watchdog.watching(self._speed.expected_seconds(len(batch.jobs), batch.padded_tokens)):
             values = self._model.predict(batch.rows)
         ended = time.monotonic()
-        return Run(_outcomes(batch, values, started, ended), started, ended)
+        return run_of(batch, values, started, ended)
 
 
 def _give(back: Back, results: list[Result]) -> None:
@@ -332,27 +239,3 @@ def _give(back: Back, results: list[Result]) -> None:
 def _fail(back: Back, error: BaseException) -> None:
     if not back.done():
         back.set_exception(error)
-
-
-def _outcomes(batch: Batch, values: Values, started: float, ended: float) -> list[Outcome]:
-    seconds = ended - started
-    if values.size <= FEW_VALUES and math.isfinite(sum(map(sum, values.tolist()))):
-        return [Answer(row, started - job.submitted_at, seconds) for job, row in zip(batch.jobs, values, strict=True)]
-    finite = np.isfinite(values)  # (rows, targets)
-    if finite.all():
-        return [Answer(row, started - job.submitted_at, seconds) for job, row in zip(batch.jobs, values, strict=True)]
-    return [
-        Answer(row, started - job.submitted_at, seconds) if good.all() else _non_finite()
-        for job, row, good in zip(batch.jobs, values, finite, strict=True)
-    ]
-
-
-def _failure(error: Exception, tokens: int) -> ServiceError:
-    if isinstance(error, OutOfMemory):
-        return error
-    log.error("inference failed", exc_info=error, extra={"tokens": tokens})
-    return InferenceFailed()
-
-
-def _non_finite() -> ServiceError:
-    return NonFiniteOutput("The model answered NaN or infinity for this item; the other items are not affected.")
