@@ -17,14 +17,12 @@ from app.metrics import Metrics, ModelMetrics
 from app.queue import JobSource
 from app.recovery import RecoveringModel
 from app.segmented_engine import open_graphs
-from app.strategy import Measured, Strategy, Tuning, choose_limits
+from app.strategy import Measured, Strategy, Tuning, choose_limits, here_seconds
 from app.tracing import Tracing
 from app.watchdog import Speed, Watchdog
 from app.worker import Worker
 
 UNTUNED = Tuning()
-# As long as Python lets one thread keep the others waiting anyway (sys.getswitchinterval).
-HERE_SECONDS = 0.005
 
 
 @dataclass(frozen=True)
@@ -197,7 +195,7 @@ def hire(loaded: LoadedGraph, source: JobSource, compute: Compute, counted: Mode
         compute.watchdog,
         loaded.speed,
         records.of(loaded.bundle, loaded.name),
-        HERE_SECONDS if loaded.graph.on_cpu else 0.0,
+        here_seconds(compute.threads, on_cpu=loaded.graph.on_cpu),
     )
 
 

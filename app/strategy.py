@@ -18,6 +18,9 @@ NOISE = 0.1
 MARGIN = 2.0
 # Groups that differ by less than this take equally long a row.
 NEARLY = 0.05
+# As long as Python lets one thread keep the others waiting anyway (sys.getswitchinterval).
+HERE_SECONDS = 0.005
+ONLY_THREAD_HERE_SECONDS = 0.025
 GPU_RUNS = 2  # one prepares a batch while the other's is computed
 
 
@@ -151,6 +154,19 @@ def concurrent_runs(wanted: int, of_cpu: int, *, on_cpu: bool) -> int:
         of_cpu: how many it would be on the CPU.
     """
     return of_cpu if on_cpu else wanted or GPU_RUNS
+
+
+def here_seconds(threads: int, *, on_cpu: bool) -> float:
+    """How long a lone caller's batch may take to be computed on the event loop, which answers nobody meanwhile.
+
+    Where there is one compute thread, whoever comes meanwhile would have to wait for that as long.
+
+    Args:
+        threads: that compute.
+    """
+    if not on_cpu:
+        return 0.0
+    return ONLY_THREAD_HERE_SECONDS if threads == 1 else HERE_SECONDS
 
 
 def _chosen(tuning: Tuning) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.batching import BatchLimits
 from app.bundle import Manifest, read_manifest
-from app.strategy import Measured, Tuning, choose_limits, concurrent_runs, fastest, worthwhile
+from app.strategy import Measured, Tuning, choose_limits, concurrent_runs, fastest, here_seconds, worthwhile
 
 choose = partial(choose_limits, watchdog_seconds=1.5)
 UNTUNED = Tuning()
@@ -126,3 +126,9 @@ def test_whatever_was_measured_batches_can_be_formed(
 @pytest.mark.parametrize(("wanted", "on_cpu", "runs"), [(0, True, 16), (0, False, 2), (4, False, 4), (3, True, 16)])
 def test_a_gpu_computes_two_batches_at_once_unless_told_otherwise(wanted: int, on_cpu: bool, runs: int) -> None:
     assert concurrent_runs(wanted, 16, on_cpu=on_cpu) == runs  # `of_cpu` follows the operator's wish already
+
+
+def test_a_lone_batch_keeps_the_event_loop_for_longer_only_where_nothing_else_could_be_computed_meanwhile() -> None:
+    assert here_seconds(1, on_cpu=True) == 0.025
+    assert here_seconds(2, on_cpu=True) == 0.005
+    assert here_seconds(1, on_cpu=False) == 0
