@@ -19,49 +19,68 @@ KERNEL = Path("/sys/kernel/mm/transparent_hugepage")
 MAPPINGS = Path("/proc/self/smaps")
 # Of Linux's mman-common.h; Python's `mmap` has only the first, and only for memory that it mapped itself.
 MADV_HUGEPAGE, MADV_COLLAPSE = 14, 25
-LEAST_RESIDENT = 0.5  # of a mapping: a thread's stack, hardly used, would become as large as it may
+PAGE_BYTES = 2 << 20  # where small pages have 64 KiB, huge ones have 512 MiB, of which most would lie idle
+LEAST_RESIDENT = 0.75  # of a mapping: what is hardly used would become as large as it may
+DECLINED = "nh"  # by whoever mapped it: an allocator, or glibc for a thread's stack
 # address, permissions, offset, device, inode (0: of no file), name
-MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) rw-p \S+ \S+ 0 *(\[heap\]|\[anon:.*\])?")
+MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) rw-p \S+ \S+ 0 *(\[heap\]|\[anon:(?!.*stack).*\])?")
 KIB = 2**10
 
 
-def settle_on_huge_pages(kernel: Path = KERNEL) -> None:
+def settle_on_huge_pages(kernel: Path = KERNEL, mappings: Path = MAPPINGS) -> None:
     """Move this process's own memory to huge pages, unless the machine's owner has forbidden them.
 
+    Nothing depends on it: where the kernel does not say what has to be known, all stays as it is.
+
     Args:
-        kernel: the folder in which it tells of them.
+        kernel: the folder in which it tells of huge pages.
+        mappings: the file in which it tells of this process's memory.
     """
-    if sys.platform != "linux" or not kernel.exists() or "[never]" in (kernel / "enabled").read_text():
+    if sys.platform != "linux":
         return
-    page_bytes = int((kernel / "hpage_pmd_size").read_text())
+    try:
+        if _allows(kernel):
+            _move(list(own_memory(mappings.read_text())))
+    except (OSError, ValueError) as error:
+        log.debug("memory stays on small pages", extra={"reason": str(error)})
+
+
+def _allows(kernel: Path) -> bool:
+    if int((kernel / "hpage_pmd_size").read_text()) != PAGE_BYTES or "[never]" in (kernel / "enabled").read_text():
+        return False
+    of_this_size = kernel / f"hugepages-{PAGE_BYTES // KIB}kB" / "enabled"  # since Linux 6.8
+    return not of_this_size.exists() or "[never]" not in of_this_size.read_text()
+
+
+def _move(memory: list[range]) -> None:
     madvise = ctypes.CDLL(None).madvise
     madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    moved_bytes = 0
-    for memory in own_memory(MAPPINGS.read_text(), page_bytes):
+    for part in memory:
         # Kernels before 6.1 do not know the second, and move what the first has marked by and by.
-        madvise(memory.start, len(memory), MADV_HUGEPAGE)
-        if madvise(memory.start, len(memory), MADV_COLLAPSE) == 0:
-            moved_bytes += len(memory)
-    log.debug("memory lies on huge pages", extra={"megabytes": moved_bytes >> 20})
+        madvise(part.start, len(part), MADV_HUGEPAGE)
+        madvise(part.start, len(part), MADV_COLLAPSE)
+    log.debug("memory was moved to huge pages", extra={"megabytes": sum(map(len, memory)) >> 20})
 
 
-def own_memory(mappings: str, page_bytes: int) -> Iterator[range]:
+def own_memory(mappings: str) -> Iterator[range]:
     """Addresses of whole huge pages that belong to no file and are mostly in use.
 
     Args:
         mappings: as /proc/PID/smaps has them.
     """
-    memory = None
+    memory, resident_bytes = None, 0
     for line in mappings.splitlines():
         if found := MAPPING.fullmatch(line):
             memory = range(int(found[1], 16), int(found[2], 16))
-        elif line.startswith("Rss:") and memory is not None:
-            if int(line.split()[1]) * KIB >= LEAST_RESIDENT * len(memory):
-                yield from _whole_pages(memory, page_bytes)
+        elif line.startswith("Rss:"):
+            resident_bytes = int(line.split()[1]) * KIB
+        elif line.startswith("VmFlags:") and memory is not None:
+            if resident_bytes >= LEAST_RESIDENT * len(memory) and DECLINED not in line.split():
+                yield from _whole_pages(memory)
             memory = None
 
 
-def _whole_pages(memory: range, page_bytes: int) -> Iterator[range]:
-    start, end = -(-memory.start // page_bytes) * page_bytes, memory.stop // page_bytes * page_bytes
+def _whole_pages(memory: range) -> Iterator[range]:
+    start, end = -(-memory.start // PAGE_BYTES) * PAGE_BYTES, memory.stop // PAGE_BYTES * PAGE_BYTES
     if start < end:
         yield range(start, end)

@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import logging
+import mmap
+import os
+import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from app.huge_pages import KERNEL, MAPPINGS, own_memory, settle_on_huge_pages
 
-PAGE = 2 << 20
+MIB = 1 << 20
 
 
-def _mapping(start: int, end: int, resident_kib: int, rest: str = "rw-p 00000000 00:00 0") -> str:
-    return f"{start:x}-{end:x} {rest}\nSize: {(end - start) >> 10} kB\nRss: {resident_kib} kB\nPss: 0 kB\n"
+def _mapping(start: int, end: int, resident_kib: int, rest: str = "rw-p 00000000 00:00 0", flags: str = "rd wr") -> str:
+    return f"{start:x}-{end:x} {rest}\nSize: {(end - start) >> 10} kB\nRss: {resident_kib} kB\nVmFlags: {flags} \n"
 
 
 def test_memory_is_moved_in_whole_pages() -> None:
     # from 1 MiB to 7.5 MiB: the pages that begin at 2 and 4 MiB
-    assert list(own_memory(_mapping(1 << 20, 15 << 19, 6656), PAGE)) == [range(2 << 20, 6 << 20)]
-    assert list(own_memory(_mapping(1 << 20, 7 << 19, 2560), PAGE)) == []
+    assert list(own_memory(_mapping(MIB, 15 * MIB // 2, 6656))) == [range(2 * MIB, 6 * MIB)]
+    assert list(own_memory(_mapping(MIB, 7 * MIB // 2, 2560))) == []
 
 
 def test_what_is_hardly_used_stays_as_small_as_it_is() -> None:
-    assert list(own_memory(_mapping(4 << 20, 8 << 20, 2048), PAGE)) == [range(4 << 20, 8 << 20)]
-    assert list(own_memory(_mapping(4 << 20, 8 << 20, 2044), PAGE)) == []
+    assert list(own_memory(_mapping(4 * MIB, 8 * MIB, 3072))) == [range(4 * MIB, 8 * MIB)]
+    assert list(own_memory(_mapping(4 * MIB, 8 * MIB, 3068))) == []
+
+
+def test_what_its_owner_wants_on_small_pages_stays_there() -> None:
+    """As glibc does with the stacks of threads."""
+    assert list(own_memory(_mapping(4 * MIB, 8 * MIB, 4096, flags="rd wr mr nh"))) == []
 
 
 @pytest.mark.parametrize(
@@ -33,6 +40,7 @@ def test_what_is_hardly_used_stays_as_small_as_it_is() -> None:
     [
         ("rw-p 00000000 00:00 0                          [heap]", True),
         ("rw-p 00000000 00:00 0                          [anon:weights]", True),
+        ("rw-p 00000000 00:00 0                          [anon:thread stack]", False),
         ("rw-p 00000000 00:00 0                          [stack]", False),
         ("rw-p 00001000 fe:00 123                        /usr/lib/libonnxruntime.so", False),
         ("r--p 00000000 00:00 0 ", False),
@@ -40,33 +48,71 @@ def test_what_is_hardly_used_stays_as_small_as_it_is() -> None:
     ],
 )
 def test_only_the_process_s_own_memory_is_moved(kind: str, moved: bool) -> None:
-    found = list(own_memory(_mapping(0, 2 << 20, 2048, kind) + _mapping(4 << 20, 6 << 20, 2048), PAGE))
-    assert found == [range(2 << 20)] * moved + [range(4 << 20, 6 << 20)]
+    found = list(own_memory(_mapping(0, 2 * MIB, 2048, kind) + _mapping(4 * MIB, 6 * MIB, 2048)))
+    assert found == [range(2 * MIB)] * moved + [range(4 * MIB, 6 * MIB)]
 
 
-@pytest.mark.skipif(
-    not KERNEL.exists() or "[never]" in (KERNEL / "enabled").read_text(), reason="a kernel that gives no huge pages"
-)
+def _moves_at_once() -> bool:
+    """Whether this kernel does, and leaves to who maps memory where it lies."""
+    release = tuple(int(part) for part in os.uname().release.split(".")[:2] if part.isdigit())
+    enabled = KERNEL / "enabled"
+    return sys.platform == "linux" and release >= (6, 1) and enabled.exists() and "[madvise]" in enabled.read_text()
+
+
+@pytest.mark.skipif(not _moves_at_once(), reason="a kernel that has no huge pages, or gives them unasked or later")
 def test_the_memory_of_this_process_is_moved_and_keeps_its_contents() -> None:
-    weights = np.arange(16 << 20, dtype=np.uint32)  # 64 MiB
-    settle_on_huge_pages()
-    assert _huge_kib() >= 32 << 10
-    assert (weights == np.arange(len(weights))).all()
+    with mmap.mmap(-1, 64 * MIB, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as weights:
+        weights.write(bytes(range(256)) * (64 * MIB // 256))
+        before = _huge_kib()
+        settle_on_huge_pages()
+        assert _huge_kib() - before >= 60 << 10  # whole pages of what may begin anywhere
+        weights.seek(0)
+        assert weights.read() == bytes(range(256)) * (64 * MIB // 256)
 
 
-@pytest.mark.parametrize("forbidden", [True, False])
-def test_nothing_is_moved_where_the_machine_s_owner_has_forbidden_it_or_the_kernel_has_none(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, forbidden: bool
+@pytest.mark.parametrize("missing", ["enabled", "hpage_pmd_size", "smaps"])
+def test_a_kernel_that_says_nothing_is_no_obstacle(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, missing: str
 ) -> None:
-    kernel = tmp_path / "transparent_hugepage"
-    if forbidden:
-        kernel.mkdir()
-        (kernel / "enabled").write_text("always madvise [never]\n")
+    _allowing(tmp_path)
+    (tmp_path / missing).unlink()
+    assert _said(tmp_path, caplog) == ["memory stays on small pages"]
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("enabled", "always madvise [never]"),
+        ("hugepages-2048kB/enabled", "always inherit madvise [never]"),
+        ("hpage_pmd_size", str(512 * MIB)),
+    ],
+)
+def test_nothing_is_moved_where_it_is_forbidden_or_pages_are_too_large(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, file: str, content: str
+) -> None:
+    _allowing(tmp_path)
+    assert _said(tmp_path, caplog) == ["memory was moved to huge pages"]
+    (tmp_path / file).write_text(content)
+    assert _said(tmp_path, caplog) == []
+
+
+def _allowing(kernel: Path) -> None:
+    """The files of a kernel that allows it, in a process that has nothing to move."""
+    (kernel / "hugepages-2048kB").mkdir()
+    (kernel / "hugepages-2048kB" / "enabled").write_text("always [inherit] madvise never")
+    (kernel / "enabled").write_text("always [madvise] never")
+    (kernel / "hpage_pmd_size").write_text(str(2 * MIB))
+    (kernel / "smaps").write_text("")
+
+
+def _said(kernel: Path, caplog: pytest.LogCaptureFixture) -> list[str]:
+    caplog.clear()
     with caplog.at_level(logging.DEBUG, logger="app.huge_pages"):
-        settle_on_huge_pages(kernel)
-    assert not caplog.records
+        settle_on_huge_pages(kernel, kernel / "smaps")
+    return [record.message for record in caplog.records]
 
 
 def _huge_kib() -> int:
+    """Of this process."""
     lines = MAPPINGS.with_name("smaps_rollup").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("AnonHugePages:"))
