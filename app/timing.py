@@ -50,12 +50,17 @@ def row_seconds(run: Callable[[int], object], sizes: Sequence[int], budget: Budg
         DeviceLost: the device does not work any more.
     """
     started_on_the_wall, first = time.perf_counter(), sizes[0]
-    found = [{first: _per_row(run, first, clock)}]
-    seconds = max(budget.seconds, budget.firsts * found[0][first] * first)
+    least = {first: _per_row(run, first, clock)}
+    seconds = max(budget.seconds, budget.firsts * least[first] * first)
     ends, ends_on_the_wall = clock() + seconds, started_on_the_wall + WALL_SHARE * seconds
-    least = dict(found[0])
+    rounds: list[dict[int, float]] = [dict(least)]
     for size in list(sizes) * REPEATS:
-        if time.perf_counter() > ends_on_the_wall or _cost(least, size) > ends - clock():
+        too_long = time.perf_counter() > ends_on_the_wall or _cost(least, size) > ends - clock()
+        if size == first:
+            if too_long:
+                break  # there is nothing to compare the others with
+            rounds.append({})
+        elif too_long:
             continue
         try:
             if size not in least:
@@ -65,11 +70,9 @@ def row_seconds(run: Callable[[int], object], sizes: Sequence[int], budget: Budg
             raise
         except Exception:  # noqa: BLE001 - one that is too large for the device, say, is no candidate
             break
-        if size == first:
-            found.append({})
-        found[-1][size] = spent
+        rounds[-1][size] = spent
         least[size] = min(spent, least.get(size, spent))
-    return {size: least[first] * _beside(found, size, first) for size in least}
+    return {size: least[first] * _beside(rounds, size, first) for size in least}
 
 
 def _beside(rounds: Sequence[Mapping[int, float]], size: int, first: int) -> float:

@@ -21,12 +21,15 @@ class Clock:
 
 
 def test_a_disturbance_does_not_count() -> None:
-    clock, disturbed = Clock(), iter([5.0])
+    clock, runs = Clock(), []
 
     def run(rows: int) -> None:
-        clock.now += 1.0 + rows + next(disturbed, 0.0)
+        runs.append(rows)
+        disturbed = len(runs) == 6  # the group of 8 in the second round
+        clock.now += 1.0 + rows + (5.0 if disturbed else 0.0)
 
-    assert row_seconds(run, (2, 8), MINUTE, clock) == {2: 1.5, 8: 1.125}
+    assert row_seconds(run, (2, 8), Budget(600), clock) == {2: 1.5, 8: 1.125}
+    assert runs[:6] == [2, 2, 8, 8, 2, 8]
 
 
 def test_sizes_are_compared_within_a_round_since_a_machine_may_be_slow_for_longer() -> None:
@@ -57,9 +60,9 @@ def test_a_slow_device_is_given_so_many_times_what_its_first_group_takes() -> No
     def run(rows: int) -> None:
         clock.now += 100.0 * rows
 
-    # 200 for the first, so 800: 200, 100 to warm up, 100, then 200 and 100; and 100 where 200 would be too much
+    # 200 for the first, so 800: 200, 100 to warm up, 100, then 200 and 100; the 100 that are left are too few for 200
     assert row_seconds(run, (2, 1), Budget(60, firsts=4), clock) == {2: 100.0, 1: 100.0}
-    assert clock.now == 200 + 800
+    assert clock.now == 200 + 700
 
 
 def test_what_costs_too_much_is_left_out_and_the_others_go_on() -> None:
