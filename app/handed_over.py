@@ -15,7 +15,7 @@ from app.batching import Batch, BatchLimits, Job, is_full
 from app.compute_threads import ComputeThreads, Hop
 from app.outcomes import Result, Run
 from app.queue import ImmediateSource
-from app.watchdog import Speed
+from app.watchdog import Speed, Watchdog
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ class HandedOver:
         device: the compute threads.
         limits: how batches are formed, as it is now.
         speed: of the model.
+        watchdog: watches everything that is computed.
         here_seconds: how long a lone job may take to be computed on the event loop.
     """
 
@@ -54,10 +55,11 @@ class HandedOver:
         device: ComputeThreads,
         limits: Callable[[], BatchLimits],
         speed: Speed,
+        watchdog: Watchdog,
         here_seconds: float,
     ) -> None:
         self._source, self._steps, self._device = source, steps, device
-        self._limits, self._speed, self._here_seconds = limits, speed, here_seconds
+        self._limits, self._speed, self._watchdog, self._here_seconds = limits, speed, watchdog, here_seconds
         self._loop = asyncio.get_running_loop()
         self._hop: tuple[Hop, Batch] | None = None
         self._over = asyncio.Event()  # nothing is here
@@ -96,9 +98,9 @@ class HandedOver:
         return max(self._speed.expected_seconds(1, job.tokens), self._last_seconds)
 
     def _compute_here(self, batch: Batch) -> None:
-        """Run it on the event loop, unless others have come in the same turn."""
+        """Run it on the event loop, unless others have come in the same turn, or another model's are computed."""
         try:
-            if self._source.others_wait():
+            if self._source.others_wait() or not self._watchdog.is_idle:
                 self._submit(batch)
                 return
             result: Result | BaseException = self._steps.compute(batch)

@@ -20,6 +20,7 @@ MARGIN = 2.0
 NEARLY = 0.05
 # As long as Python lets one thread keep the others waiting anyway (sys.getswitchinterval).
 HERE_SECONDS = 0.005
+# Half of that lag of the event loop from which on another process is worth it.
 ONLY_THREAD_HERE_SECONDS = 0.025
 GPU_RUNS = 2  # one prepares a batch while the other's is computed
 
@@ -159,7 +160,8 @@ def concurrent_runs(wanted: int, of_cpu: int, *, on_cpu: bool) -> int:
 def here_seconds(threads: int, *, on_cpu: bool) -> float:
     """How long a lone caller's batch may take to be computed on the event loop, which answers nobody meanwhile.
 
-    Where there is one compute thread, whoever comes meanwhile would have to wait for that as long.
+    Where there is one compute thread, whoever comes meanwhile would not be computed any sooner; that he is told what is
+    wrong with his request, and probes are answered, takes so much longer.
 
     Args:
         threads: that compute.

@@ -132,6 +132,11 @@ class Watchdog:
         """It is done."""
         del self._watched[watch]
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is watched."""
+        return not self._watched
+
     def look(self) -> None:
         """Count the time since the last look, and blow the fuse if a batch is overdue."""
         now = self._clock()

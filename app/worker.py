@@ -88,11 +88,19 @@ class Worker:
 
     def _taker_of(self, source: ImmediateSource) -> HandedOver:
         steps = Steps(self._compute, self._settle, self._count)
-        return HandedOver(source, steps, self._device, lambda: self._pressure.limits, self._speed, self._here_seconds)
+        return HandedOver(
+            source,
+            steps,
+            self._device,
+            lambda: self._pressure.limits,
+            self._speed,
+            self._watchdog,
+            self._here_seconds,
+        )
 
     @property
     def alive(self) -> bool:
-        """Whether every loop still turns."""
+        """Whether every loop still turns, and what is handed over is still settled."""
         if self._handed_over is not None and not self._handed_over.alive:
             return False
         return bool(self._loops) and not any(loop.done() for loop in self._loops)

@@ -302,6 +302,26 @@ async def test_a_lone_job_leaves_the_event_loop_to_whoever_comes_in_the_same_tur
     assert model.threads == {"device_0"}
 
 
+async def test_a_lone_job_goes_to_a_thread_while_another_model_s_batch_is_computed() -> None:
+    """So it waits for its turn, and the event loop can answer those of that batch."""
+    model, watchdog, release = FakeModel(_first_ids), Watchdog(Fuse(), 60), threading.Event()
+    with closing(ComputeThreads(1, name="device")) as device:
+
+        def another() -> None:
+            with watchdog.watching(0.1):
+                release.wait(5)
+
+        device.submit(another)
+        async with _working(model, watchdog=watchdog, here_seconds=1, pool=device) as (queue, _):
+            await asyncio.sleep(0.02)
+            asked = asyncio.create_task(_outcomes(queue, [1], lone=True))
+            await asyncio.sleep(0.02)
+            assert not model.threads
+            release.set()
+            assert _values(await asked) == [1]
+    assert model.threads == {"device_0"}
+
+
 @pytest.mark.parametrize("lone", [False, True])
 async def test_a_job_that_is_alone_and_fails_fails_as_any_other(lone: bool, caplog: pytest.LogCaptureFixture) -> None:
     def refuse_seven(rows: Sequence[Ids]) -> Values:
