@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from benchmarks.bare_program import bare_program
 from benchmarks.interpreter import quickest, times_as_fast, told
 from benchmarks.load import closed_loop
 from benchmarks.peers.bare import Bare
-from benchmarks.peers.bars import answers, at_least, at_most, percentile
+from benchmarks.peers.bars import answers, at_least, at_most, of_loads, percentile
 from benchmarks.peers.beside import page as beside_page
 from benchmarks.peers.bursts import Asked, ask_in_bursts, bursts_of
 from benchmarks.peers.contestants import IN_PROCESS, THROUGH_REDIS
@@ -169,28 +170,36 @@ def test_bare_computes_the_batches_that_it_is_told(tmp_path: Path) -> None:
     assert all(0 < seconds < 10 for seconds in taken)
 
 
-async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """A server for requests of a line: every one is answered with 200, those of an x with 503."""
-    while line := await reader.readline():
-        status = b"503" if line == b"x\n" else b"200"
-        writer.write(b"HTTP/1.1 " + status + b" As Told\r\ncontent-length: 0\r\n\r\n")
-    writer.close()
-    await writer.wait_closed()
-
-
 async def test_a_burst_is_answered_by_everybody_before_the_next() -> None:
-    async with await asyncio.start_server(_answer, "127.0.0.1", 0) as server:
-        port, computed = server.sockets[0].getsockname()[1], []
+    seen: list[str] = []
 
-        def compute(burst: Sequence[int]) -> list[float]:
-            computed.append(list(burst))
-            return [float(index) for index in burst]
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := (await reader.readline()).decode().strip():
+            seen.append(line)
+            status = "503" if line.endswith("x") else "200"
+            writer.write(f"HTTP/1.1 {status} As Told\r\ncontent-length: 0\r\n\r\n".encode())
+        writer.close()
+        await writer.wait_closed()
 
-        asked = [Asked(port, [b"a\n"] * 5), Asked(port, [b"b\n", b"x\n", b"b\n", b"b\n", b"b\n"])]
-        tallies, bare = await asyncio.to_thread(ask_in_bursts, asked, compute, bursts_of(5, 2), 0)
-    assert computed == [[0, 1], [2, 3], [4]]
-    assert bare == [0, 1, 2, 3, 4]
-    assert [(tally.answered, tally.errors) for tally in tallies] == [([0, 1, 2, 3, 4], 0), ([0, 2, 3, 4], 1)]
+    def compute(burst: Sequence[int]) -> list[float]:
+        seen.extend(f"c{index}" for index in burst)
+        return [float(index) for index in burst]
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        asked = [Asked(port, [b"a0\n", b"a1\n", b"a2\n"]), Asked(port, [b"b0\n", b"b1x\n", b"b2\n"])]
+        tallies, bare = await asyncio.to_thread(ask_in_bursts, asked, compute, bursts_of(3, 2), 0)
+    assert sorted(seen[:6]) == ["a0", "a1", "b0", "b1x", "c0", "c1"]
+    assert sorted(seen[6:]) == ["a2", "b2", "c2"]
+    assert bare == [0, 1, 2]
+    assert [(tally.answered, tally.errors) for tally in tallies] == [([0, 1, 2], 0), ([0, 2], 1)]
+
+
+def test_a_turn_in_which_a_request_had_no_answer_is_not_compared() -> None:
+    measured = _measured()
+    measured.runs[IN_PROCESS, ONE.name][0] = replace(_run(10, 3.0), errors=1)
+    found = {answer.what: answer.figures for answer in of_loads([measured])}
+    assert found["p50 of what a request takes above bare ONNX Runtime"] == (0.5,)
 
 
 def test_the_page_of_turns_has_the_bars_and_a_table_a_load() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import sub, truediv
 
 from benchmarks.peers.contestants import IN_PROCESS
 from benchmarks.peers.figures import Measured, Run, Who, fullest, is_plain, middle_rate
@@ -100,20 +101,27 @@ def _alone(measured: Measured) -> Iterator[Answer]:
     """
     for load in [load for load in measured.workload.loads if is_plain(load) and load.callers == 1]:
         runs, where = measured.of(load), f"{measured.workload.name}, {load.name}"
-        ours, bare = runs[IN_PROCESS], measured.bare_of(load)
-        added = [
-            statistics.median(mine - least for mine, least in zip(run.latencies_ms, each.alone_ms, strict=False))
-            for run, each in zip(ours, bare, strict=False)
-        ]
-        yield at_most(where, "p50 of what a request takes above bare ONNX Runtime", added, ADDED_MS, " ms")
+        ours = [_answered(run) for run in runs[IN_PROCESS]]
+        if added := _medians(sub, ours, [each.alone_ms for each in measured.bare_of(load)]):
+            yield at_most(where, "p50 of what a request takes above bare ONNX Runtime", added, ADDED_MS, " ms")
         medians = {who: statistics.median(_p(run, 0.5) for run in each) for who, each in runs.items()}
         if others := {who: p50 for who, p50 in medians.items() if not who.is_ours}:
             lowest = min(others, key=lambda who: others[who])
-            ratios = [
-                statistics.median(_ratios(run.latencies_ms, other.latencies_ms))
-                for run, other in zip(ours, runs[lowest], strict=False)
-            ]
-            yield at_most(where, f"p50 of what a request takes beside the lowest peer ({lowest.name})", ratios, 1)
+            if ratios := _medians(truediv, ours, [_answered(run) for run in runs[lowest]]):
+                yield at_most(where, f"p50 of what a request takes beside the lowest peer ({lowest.name})", ratios, 1)
+
+
+def _answered(run: Run) -> Sequence[float]:
+    """What each request took; nothing if one had no answer, for those after it would be taken for others."""
+    return () if run.errors else run.latencies_ms
+
+
+def _medians(
+    reckon: Callable[[float, float], float], ours: Sequence[Sequence[float]], others: Sequence[Sequence[float]]
+) -> list[float]:
+    """Of each round, the middle of what comes out for the same requests."""
+    rounds = zip(ours, others, strict=False)
+    return [statistics.median(map(reckon, mine, other)) for mine, other in rounds if mine and other]
 
 
 def _late(measured: Measured) -> Iterator[Answer]:

@@ -37,7 +37,7 @@ ENVIRONMENTS = Path(__file__).with_name(".environments")
 SINGLE = Who("mosec", "single")
 BEST = [Who("LitServe", BATCHES), Who("mosec", BATCHES), SINGLE, IN_PROCESS]
 BEST_OF_LARGE = [SINGLE, IN_PROCESS]
-TURNS = 12
+TURNS = 8
 
 
 class Part(StrEnum):
@@ -112,13 +112,15 @@ Written by `make bench-beside`. {machine()} {python}
 **How.** All servers are alive at once on one core, the load generator has the other, and nobody is asked while another
 one is. A lone caller sends everybody the same sequences in each turn, a few at a time (16; 8 with 4 layers, 1 with the
 largest model) in an order that is drawn anew each time, and bare ONNX Runtime computes them as one of those that are
-asked. So what a sequence took is compared with what the same one took a second before or after. Many callers ask each
-server for two to nine seconds, in turns that go forth and back, and bare ONNX Runtime computes a part of the same
-mixture in each turn, one by one and in groups of equal length; the packing with the better median counts. In an open
-loop the service and the best peer are asked for four seconds, ten with 4 layers. A ratio is always of two in the same
-turn. In [the whole comparison](peers.md) minutes lie between servers. Neighbours made the machine between {low:.2f} and
-{high:.2f} times as fast as at the start; times are put in terms of that, as there. Those servers are here that are best
-in some form on that page; everything else is as described there.
+asked. So what a sequence took is compared with what the same one took a second before or after. (CPU seconds in these
+tables are of whole turns, in which the others are asked meanwhile.) Many callers ask each server for two to nine
+seconds, in turns that go forth and back, and bare ONNX Runtime, warm, computes a part of the same mixture in each turn,
+one by one and in groups of equal length; the packing with the better median counts. In an open loop the service and the
+best peer are asked for four seconds, ten with 4 layers. A ratio is always of two in the same turn. In
+[the whole comparison](peers.md) minutes lie between servers. The service moves its memory to
+[huge pages](../docs/tuning.md#huge-pages); bare ONNX Runtime and the others lie where they were loaded. Neighbours made
+the machine between {low:.2f} and {high:.2f} times as fast as at the start; times are put in terms of that, as there.
+Those servers are here that are best in some form on that page; everything else is as described there.
 
 {"".join(map(_section, found))}"""
 

@@ -31,6 +31,7 @@ MANY = {COMPACT: 32, MIDDLE: 32, LARGE: 8}  # callers
 LATE_SECONDS = {COMPACT: 4.0, MIDDLE: 10.0}  # in which some hundreds of requests come
 SHARE = 0.8  # of the best peer's capacity, at which late answers count
 BARE_SEQUENCES = {COMPACT: 512, MIDDLE: 64, LARGE: 12}  # in each packing and turn: a second or two
+WARMING = 4  # batches of bare ONNX Runtime before each time it is measured
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,8 @@ def _saturated(course: Course, alive: Sequence[Alive], bareness: Bareness, load:
     packings = packed(course.found.tokens[load.mixture.name])
     stride = max(1, len(packings[0]) // BARE_SEQUENCES[course.found.workload.name])
     rates: list[list[float]] = [[] for _ in packings]
+    for packing in packings:  # a server has met every length before its second turn
+        bareness.seconds(load.mixture, packing)
     for turn in range(turns):
         parts = [packing[turn % stride :: stride] for packing in packings]
         asking: list[Callable[[], None]] = [partial(_ask, course, each, load) for each in alive]
@@ -198,6 +201,7 @@ def _compute(
     """Add the tokens a second of each packing's part."""
     tokens, before = course.found.tokens[mixture.name], course.yardstick.pace()
     for batches, found in zip(parts, rates, strict=True):
+        bareness.seconds(mixture, batches[:WARMING])
         seconds = sum(bareness.seconds(mixture, batches))
         after = course.yardstick.pace()
         found.append(sum(tokens[index] for batch in batches for index in batch) / (seconds * (before + after) / 2))
