@@ -1,7 +1,6 @@
 """Memory that stays lies on huge pages, where the kernel has them: a model's weights are then found sooner.
 
-Every run reads all weights, and has the address of each of their pages looked up. Of DNABERT-2's size they are 340 MB:
-83,000 small pages, or 170 of 2 MiB.
+Every run reads all weights, and has the address of each of their pages looked up.
 """
 
 from __future__ import annotations
@@ -20,6 +19,8 @@ MAPPINGS = Path("/proc/self/smaps")
 # Of Linux's mman-common.h; Python's `mmap` has only the first, and only for memory that it mapped itself.
 MADV_HUGEPAGE, MADV_COLLAPSE = 14, 25
 PAGE_BYTES = 2 << 20  # where small pages have 64 KiB, huge ones have 512 MiB, of which most would lie idle
+# Of a gigabyte half of the starts were slower than on small pages, by more than the others were quicker.
+MOST_BYTES = 512 << 20
 LEAST_RESIDENT = 0.75  # of a mapping: what is hardly used would become as large as it may
 DECLINED = "nh"  # by whoever mapped it: an allocator, or glibc for a thread's stack
 # address, permissions, offset, device, inode (0: of no file), name
@@ -30,7 +31,7 @@ KIB = 2**10
 def settle_on_huge_pages(kernel: Path = KERNEL, mappings: Path = MAPPINGS) -> None:
     """Move this process's own memory to huge pages, unless the machine's owner has forbidden them.
 
-    Nothing depends on it: where the kernel does not say what has to be known, all stays as it is.
+    Nothing depends on it: where the kernel does not say what has to be known, or it is very much, all stays as it is.
 
     Args:
         kernel: the folder in which it tells of huge pages.
@@ -53,13 +54,15 @@ def _allows(kernel: Path) -> bool:
 
 
 def _move(memory: list[range]) -> None:
+    if (size := sum(map(len, memory))) > MOST_BYTES:
+        raise ValueError(f"it is {size >> 20} MiB, and at most {MOST_BYTES >> 20} are moved")
     madvise = ctypes.CDLL(None).madvise
     madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
     for part in memory:
         # Kernels before 6.1 do not know the second, and move what the first has marked by and by.
         madvise(part.start, len(part), MADV_HUGEPAGE)
         madvise(part.start, len(part), MADV_COLLAPSE)
-    log.debug("memory was moved to huge pages", extra={"megabytes": sum(map(len, memory)) >> 20})
+    log.debug("memory was moved to huge pages", extra={"megabytes": size >> 20})
 
 
 def own_memory(mappings: str) -> Iterator[range]:

@@ -96,6 +96,12 @@ def test_nothing_is_moved_where_it_is_forbidden_or_pages_are_too_large(
     assert _said(tmp_path, caplog) == []
 
 
+def test_very_much_memory_stays_where_it_is(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    _allowing(tmp_path)
+    (tmp_path / "smaps").write_text(_mapping(0, 514 * MIB, 514 << 10))
+    assert _said(tmp_path, caplog) == ["memory stays on small pages"]
+
+
 def _allowing(kernel: Path) -> None:
     """The files of a kernel that allows it, in a process that has nothing to move."""
     (kernel / "hugepages-2048kB").mkdir()
