@@ -16,7 +16,7 @@ from benchmarks.load import Tally
 from benchmarks.measure import SERVER_CORE
 from benchmarks.peers.asking import check_answers, expected_values, items_of, requests_of
 from benchmarks.peers.bare import Bare
-from benchmarks.peers.bursts import Asked, ask_in_bursts, bursts_of
+from benchmarks.peers.bursts import Asked, Compute, ask_in_bursts, bursts_of
 from benchmarks.peers.contestants import Contestant
 from benchmarks.peers.figures import Measured, Run, Slice, finalists, is_plain, together
 from benchmarks.peers.measuring import Course, Progress, run_load
@@ -121,29 +121,34 @@ def _bareness(stack: ExitStack, course: Course) -> Bareness:
 def _alone(course: Course, alive: Sequence[Alive], bareness: Bareness, load: Load, turns: int) -> None:
     """The same sequences in each turn, a burst by everybody before the next one by anybody."""
     workload = course.found.workload
-    count = min(load.most or len(load.mixture.texts), len(load.mixture.texts))
     asked = [
         Asked(each.server.port, requests_of(each.contestant.wire, items_of(workload, load, each.contestant.wire), 1))
         for each in alive
     ]
     for turn in range(turns):
-        before = course.yardstick.pace()
-        spent = [each.server.cpu_seconds() for each in alive]
-        began, busy = time.perf_counter(), time.process_time()
-        tallies, bare = ask_in_bursts(
-            asked,
-            lambda burst: bareness.seconds(load.mixture, [[index] for index in burst]),
-            bursts_of(count, BURST[workload.name]),
-            turn,
-        )
-        busy = (time.process_time() - busy) / (time.perf_counter() - began)
-        spent = [each.server.cpu_seconds() - earlier for each, earlier in zip(alive, spent, strict=True)]
-        pace = (before + course.yardstick.pace()) / 2
-        for each, tally, cpu_seconds in zip(alive, tallies, spent, strict=True):
-            run = _lone_run(course, load, tally, cpu_seconds, each.server.resident_bytes(), busy, pace)
-            course.found.runs.setdefault((each.contestant.who, load.name), []).append(run)
-        alone_ms = tuple(1000 * seconds * pace for seconds in bare)
-        course.found.bare.setdefault(load.name, []).append(Bare(1000 * len(bare) / sum(alone_ms), alone_ms))
+        _lone_turn(course, alive, asked, partial(_each_alone, bareness, load.mixture), load, turn)
+
+
+def _each_alone(bareness: Bareness, mixture: Mixture, burst: Sequence[int]) -> list[float]:
+    return bareness.seconds(mixture, [[index] for index in burst])
+
+
+def _lone_turn(
+    course: Course, alive: Sequence[Alive], asked: Sequence[Asked], compute: Compute, load: Load, turn: int
+) -> None:
+    count = min(load.most or len(load.mixture.texts), len(load.mixture.texts))
+    before = course.yardstick.pace()
+    spent = [each.server.cpu_seconds() for each in alive]
+    began, busy = time.perf_counter(), time.process_time()
+    tallies, bare = ask_in_bursts(asked, compute, bursts_of(count, BURST[course.found.workload.name]), turn)
+    busy = (time.process_time() - busy) / (time.perf_counter() - began)
+    spent = [each.server.cpu_seconds() - earlier for each, earlier in zip(alive, spent, strict=True)]
+    pace = (before + course.yardstick.pace()) / 2
+    for each, tally, cpu_seconds in zip(alive, tallies, spent, strict=True):
+        run = _lone_run(course, load, tally, cpu_seconds, each.server.resident_bytes(), busy, pace)
+        course.found.runs.setdefault((each.contestant.who, load.name), []).append(run)
+    alone_ms = tuple(1000 * seconds * pace for seconds in bare)
+    course.found.bare.setdefault(load.name, []).append(Bare(1000 * len(bare) / sum(alone_ms), alone_ms))
 
 
 def _lone_run(
