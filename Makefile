@@ -61,7 +61,7 @@ bench-haplotypes: $(VENV)/.test ## Measure building haplotypes beside bcftools a
 bench-peers: $(VENV)/.test ## Measure the service beside five other servers and write benchmarks/peers.md (45 minutes)
 	$(BIN)/python -m benchmarks.peers
 
-bench-beside: $(VENV)/.test ## Measure the service and the best peers in turn, seconds apart, and write benchmarks/beside.md (half an hour)
+bench-beside: $(VENV)/.test ## Measure the service and the best peers in turn, seconds apart, and write benchmarks/beside.md (35 minutes)
 	$(BIN)/python -m benchmarks.peers.beside
 
 bench-quick: $(VENV)/.test ## Compare the service's ratios to bare ONNX Runtime with the committed ones (RECORD=--record writes them)

@@ -147,11 +147,11 @@ def test_in_turn_everybody_meets_the_loads_that_the_bars_are_about() -> None:
         ("110 bases, text, 32 callers", 1.5),
         ("110 bases, text, open loop at 80%", 4.0),
         ("60 to 1,000 bases, text, 1 caller", 96),
-        ("60 to 1,000 bases, text, 32 callers", 4),
-        ("log-normal lengths, text, 32 callers", 3),
+        ("60 to 1,000 bases, text, 32 callers", 2.0),
+        ("log-normal lengths, text, 32 callers", 1.5),
         ("60 to 1,000 bases, text, open loop at 80%", 10.0),
         ("60 to 1,000 bases, text, 1 caller", 24),
-        ("60 to 1,000 bases, text, 8 callers", 9),
+        ("60 to 1,000 bases, text, 8 callers", 4.5),
     ]
 
 

@@ -28,6 +28,8 @@ from benchmarks.yardstick import yardstick
 # Of a lone caller, in each turn; and how many follow one another: up to two tenths of a second.
 MOST, BURST = {COMPACT: 256, MIDDLE: 96, LARGE: 24}, {COMPACT: 16, MIDDLE: 8, LARGE: 1}
 MANY = {COMPACT: 32, MIDDLE: 32, LARGE: 8}  # callers
+# Turns in which many ask, in place of one, and each so much shorter: the machine's pace moves within seconds.
+PARTS = {COMPACT: 1, MIDDLE: 2, LARGE: 2}
 LATE_SECONDS = {COMPACT: 4.0, MIDDLE: 10.0}  # in which some hundreds of requests come
 SHARE = 0.8  # of the best peer's capacity, at which late answers count
 BARE_SEQUENCES = {COMPACT: 512, MIDDLE: 64, LARGE: 12}  # in each packing and turn: a second or two
@@ -68,7 +70,7 @@ def in_turns(workload: Workload) -> Workload:
         elif is_plain(load) and load.callers == 1:
             loads.append(replace(load, most=MOST[workload.name]))
         elif is_plain(load) and load.callers == MANY[workload.name]:
-            loads.append(load)
+            loads.append(replace(load, seconds=load.seconds / PARTS[workload.name]))
     return replace(workload, loads=tuple(loads))
 
 
@@ -93,7 +95,7 @@ def measure(
             if load.callers == 1:
                 _alone(course, alive, bareness, load, turns)
             elif load.callers:
-                _saturated(course, alive, bareness, load, turns)
+                _saturated(course, alive, bareness, load, turns * PARTS[workload.name])
             else:
                 _late(course, alive, load, turns)
         found.paces.extend(stick.paces)
