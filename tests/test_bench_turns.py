@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +18,8 @@ from benchmarks.peers.bars import of_loads
 from benchmarks.peers.contestants import IN_PROCESS, ours
 from benchmarks.peers.figures import Measured, Who
 from benchmarks.peers.plan import MIDDLE, Load, Mixture, Workload
-from benchmarks.peers.turns import in_turns, measure
+from benchmarks.peers.processes import Running
+from benchmarks.peers.turns import RESTLESS, Alive, idle_share, in_turns, measure
 from tests.toy import write_token_bundle
 
 PEER = Who("mosec", "single")
@@ -76,3 +81,28 @@ def test_every_bar_has_an_answer(measured: Measured) -> None:
         "p50 of what a request takes beside the lowest peer (mosec, single)",
         "p99, of the best peer's (mosec, single)",
     ]
+
+
+@pytest.fixture
+def polling() -> Iterator[Running]:
+    """A server that looks for requests all the time."""
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as process:
+        yield Running(0, (process.pid,), 0.0)
+        process.kill()
+
+
+def test_a_server_that_is_never_idle_stands_still_while_others_are_asked(polling: Running) -> None:
+    assert idle_share(polling, 0.5) > RESTLESS
+    polling.send(signal.SIGSTOP)
+    assert idle_share(polling, 0.2) == 0
+    before = polling.cpu_seconds()
+    with Alive(ours(Path(), Path())[0], polling, restless=True).awake():
+        time.sleep(0.3)
+    assert polling.cpu_seconds() > before
+    assert idle_share(polling, 0.2) == 0
+
+
+def test_a_server_that_rests_is_left_alone(polling: Running) -> None:
+    with Alive(ours(Path(), Path())[0], polling, restless=False).awake():
+        pass
+    assert idle_share(polling, 0.5) > 0

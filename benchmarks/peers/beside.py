@@ -109,18 +109,19 @@ Written by `make bench-beside`. {machine()} {python}
 | where | what | bar | median (smallest to largest turn) | |
 |---|---|---|---:|---|
 {rows}
-**How.** All servers are alive at once on one core, the load generator has the other, and nobody is asked while another
-one is. A lone caller sends everybody the same sequences in each turn, a few at a time (16; 8 with 4 layers, 1 with the
-largest model) in an order that is drawn anew each time, and bare ONNX Runtime computes them as one of those that are
-asked. So what a sequence took is compared with what the same one took a second before or after; {turns} turns. (CPU
-seconds in these tables are of whole turns, in which the others are asked meanwhile.) Many callers ask each server for a
-second or two, four with the largest model, in turns that go forth and back ({turns}, twice as many but for the compact
-model), and bare ONNX Runtime, warm, computes a part of the same mixture in each turn, one by one and in groups of equal
-length; the packing with the better median counts. In an open loop the service and the best peer are asked for four
-seconds, ten with 4 layers, {turns} times. A ratio is always of two in the same turn. In
-[the whole comparison](peers.md) minutes lie between servers. The service moves its memory to
-[huge pages](../docs/tuning.md#huge-pages); bare ONNX Runtime and the others lie where they were loaded. Neighbours made
-the machine between {low:.2f} and {high:.2f} times as fast as at the start; times are put in terms of that, as there.
+**How.** All servers are alive at once on one core, the load generator has the other, and nobody is asked while
+another one is. A server that uses more than a fiftieth of the core while nobody asks it (LitServe: a sixth) is
+stopped while others are asked. A lone caller sends everybody the same sequences in each turn, a few at a time (16; 8
+with 4 layers, 1 with the largest model) in an order that is drawn anew each time, and bare ONNX Runtime computes them
+as one of those that are asked. So what a sequence took is compared with what the same one took a second before or
+after; {turns} turns. (CPU seconds in these tables are of whole turns, in which the others are asked meanwhile.) Many
+callers ask each server for a second or two, four with the largest model, in turns that go forth and back ({turns},
+twice as many but for the compact model), and bare ONNX Runtime, warm, computes a part of the same mixture in each
+turn, one by one and in groups of equal length; the packing with the better median counts. In an open loop the service
+and the best peer are asked for four seconds, ten with 4 layers, {turns} times. A ratio is always of two in the same
+turn. In [the whole comparison](peers.md) minutes lie between servers. The service moves its memory to [huge
+pages](../docs/tuning.md#huge-pages); bare ONNX Runtime and the others lie where they were loaded. Neighbours made the
+machine between {low:.2f} and {high:.2f} times as fast as at the start; times are put in terms of that, as there.
 Those servers are here that are best in some form on that page; everything else is as described there.
 
 {"".join(map(_section, found))}"""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import uvloop
@@ -20,10 +21,12 @@ class Asked:
 
     Attributes:
         requests: one for each sequence, in the order of the sequences.
+        awake: within this it can be asked.
     """
 
     port: int
     requests: Sequence[bytes]
+    awake: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 def bursts_of(count: int, size: int) -> list[range]:
@@ -57,7 +60,8 @@ async def _ask_all(
             if number is None:
                 bare += compute(burst)
             else:
-                await _ask(connections[number], servers[number].requests, burst, tallies[number])
+                with servers[number].awake():
+                    await _ask(connections[number], servers[number].requests, burst, tallies[number])
     for connection in connections:
         connection.close()
     return tallies, bare

@@ -41,6 +41,12 @@ class Running:
         kind = "Rss" if len(pids) == 1 else "Pss"
         return sum(_bytes(pid, kind) for pid in pids)
 
+    def send(self, signal_number: int) -> None:
+        """Send a signal to all its processes."""
+        for pid in _tree(self.roots):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal_number)
+
 
 @contextmanager
 def started(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -34,14 +35,32 @@ LATE_SECONDS = {COMPACT: 4.0, MIDDLE: 10.0}  # in which some hundreds of request
 SHARE = 0.8  # of the best peer's capacity, at which late answers count
 BARE_SEQUENCES = {COMPACT: 512, MIDDLE: 64, LARGE: 12}  # in each packing and turn: a second or two
 WARMING = 4  # batches of bare ONNX Runtime before each time it is measured
+IDLE_SECONDS, RESTLESS = 2.0, 0.02  # share of a core that a server may use while nobody asks it
 
 
 @dataclass(frozen=True)
 class Alive:
-    """A contestant that has been started."""
+    """A contestant that has been started.
+
+    Attributes:
+        restless: it would use the core while others are asked, and is stopped meanwhile.
+    """
 
     contestant: Contestant
     server: Running
+    restless: bool
+
+    @contextmanager
+    def awake(self) -> Iterator[None]:
+        """Within this it can be asked."""
+        if not self.restless:
+            yield
+            return
+        self.server.send(signal.SIGCONT)
+        try:
+            yield
+        finally:
+            self.server.send(signal.SIGSTOP)
 
 
 @dataclass(frozen=True)
@@ -107,7 +126,18 @@ def _started(stack: ExitStack, course: Course, contestant: Contestant) -> Alive:
     course.progress(f"{workload.name}: starting {contestant.who.name}")
     server = stack.enter_context(contestant.start(workload, set(course.cores)))
     check_answers(server.port, contestant.wire, items_of(workload, workload.loads[0], contestant.wire), course.expected)
-    return Alive(contestant, server)
+    if restless := idle_share(server) > RESTLESS:
+        course.progress(f"{workload.name}: {contestant.who.name} is stopped while others are asked")
+        stack.callback(server.send, signal.SIGCONT)  # or it could not end
+        server.send(signal.SIGSTOP)
+    return Alive(contestant, server, restless)
+
+
+def idle_share(server: Running, seconds: float = IDLE_SECONDS) -> float:
+    """Share of a core that a server uses while nobody asks."""
+    before = server.cpu_seconds()
+    time.sleep(seconds)
+    return (server.cpu_seconds() - before) / seconds
 
 
 def _bareness(stack: ExitStack, course: Course) -> Bareness:
@@ -124,7 +154,11 @@ def _alone(course: Course, alive: Sequence[Alive], bareness: Bareness, load: Loa
     """The same sequences in each turn, a burst by everybody before the next one by anybody."""
     workload = course.found.workload
     asked = [
-        Asked(each.server.port, requests_of(each.contestant.wire, items_of(workload, load, each.contestant.wire), 1))
+        Asked(
+            each.server.port,
+            requests_of(each.contestant.wire, items_of(workload, load, each.contestant.wire), 1),
+            each.awake,
+        )
         for each in alive
     ]
     for turn in range(turns):
@@ -224,5 +258,6 @@ def _late(course: Course, alive: Sequence[Alive], load: Load, turns: int) -> Non
 
 
 def _ask(course: Course, each: Alive, load: Load) -> None:
-    run = run_load(course, each.server, each.contestant, load)
+    with each.awake():
+        run = run_load(course, each.server, each.contestant, load)
     course.found.runs.setdefault((each.contestant.who, load.name), []).append(run)
