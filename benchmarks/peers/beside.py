@@ -110,7 +110,7 @@ Written by `make bench-beside`. {machine()} {python}
 |---|---|---|---:|---|
 {rows}
 **How.** All servers are alive at once on one core, the load generator has the other, and nobody is asked while
-another one is. A server that uses more than a fiftieth of the core while nobody asks it (LitServe: a sixth) is
+another one is. A server that uses more than a fiftieth of the core while nobody asks it is
 stopped while others are asked. A lone caller sends everybody the same sequences in each turn, a few at a time (16; 8
 with 4 layers, 1 with the largest model) in an order that is drawn anew each time, and bare ONNX Runtime computes them
 as one of those that are asked. So what a sequence took is compared with what the same one took a second before or
