@@ -64,6 +64,11 @@ def peak(series: Series, _: Facts) -> float:
     return float(np.nanmax(series.values))
 
 
+def usual(series: Series, _: Facts) -> float:
+    """What most scrapes saw."""
+    return float(np.nanmedian(series.values))
+
+
 def lowest(series: Series, _: Facts) -> float:
     """The lowest ever."""
     return float(np.nanmin(series.values))
@@ -133,6 +138,7 @@ KNOWN = [
     between("queue: Oldest sequence", "gc", stopped, STOPPED_SECONDS - 3, STOPPED_SECONDS + 3),
     exactly("queue: Sequences that wait", "mean-id", stopped, 0),
     # One is asked for at a time, and may be there for the moment in which Prometheus looks.
+    exactly("queue: Sequences that wait", "mean-id", usual, 0),
     between("queue: Sequences that wait", "mean-id", peak, 0, 1),
     between("queue: Wait of batches", "gc p99", peak, STOPPED_SECONDS, 10),
     about("queue: Left without an answer", "gc expired", times, lambda _: 1, ONCE),
