@@ -145,15 +145,8 @@ def write_bundle(model: ScaledModel, feeder: Feeder, described: Description, mod
 
 
 def _manifest(model: ScaledModel, feeder: Feeder, described: Description, files: dict[str, bytes]) -> Manifest:
-    bundle = described.bundle
     return Manifest(
         format=1,
-        name=bundle.name,
-        version=bundle.version,
-        summary=bundle.summary,
-        task=bundle.task,
-        organism=bundle.organism,
-        assembly=bundle.assembly or None,
         targets=_targets(described, model),
         input=feeder.rules,
         precision="fp32",
@@ -168,11 +161,8 @@ def _manifest(model: ScaledModel, feeder: Feeder, described: Description, files:
             code_version=code_version(),
             command=described.command,
         ),
-        citation=bundle.citation,
-        licence=bundle.licence,
-        intended_use=bundle.intended_use,
-        limits=bundle.limits,
         files=digests(files),
+        **described.bundle.manifest_fields(),
     )
 
 

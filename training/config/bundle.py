@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from app.bundle import NAME_PATTERN, VERSION_PATTERN
 from training.errors import ConfigError
@@ -39,6 +39,21 @@ class BundleWords:
             )
         if not re.fullmatch(VERSION_PATTERN, self.version):
             raise ConfigError(f"bundle.version: {self.version!r} is not three numbers with dots between them, as 1.0.0")
+
+    def manifest_fields(self) -> dict[str, Any]:
+        """What the manifest has word for word; what is measured stands beside it."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "summary": self.summary,
+            "task": self.task,
+            "organism": self.organism,
+            "assembly": self.assembly or None,
+            "citation": self.citation,
+            "licence": self.licence,
+            "intended_use": self.intended_use,
+            "limits": self.limits,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

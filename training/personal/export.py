@@ -68,38 +68,21 @@ def export_personal(
         TOKENIZER: backbone.tokenizer_json,
         GENES: gene_table(prepared.people.genes),
     }
-    spread = float(prepared.people.expression.std(dtype=np.float64))
-    parity = measure_parity(Torch(backbone, graph), Onnx(files), feeder, parity_windows(prepared), spread)
+    model = Torch(backbone, graph)
+    parity = measure_parity(model, Onnx(files), feeder, parity_windows(prepared), _spread(prepared))
     manifest = Manifest(
         format=1,
-        name=config.bundle.name,
-        version=config.bundle.version,
-        summary=config.bundle.summary,
-        task=config.bundle.task,
-        organism=config.bundle.organism,
-        assembly=config.bundle.assembly or None,
-        targets=(_target(config, prepared, spread),),
+        targets=(_target(config, prepared),),
         input=input_rules(config.segments, backbone),
         precision="fp32",
         scores=evaluation.scores,
         parity=parity,
-        golden=_golden(Torch(backbone, graph), feeder, prepared),
-        provenance=Provenance(
-            architecture=_architecture(config, backbone),
-            parameters=sum(each.numel() for module in (backbone.embedder, fitted.head) for each in module.parameters()),
-            config=config.as_dict(),
-            data_sha256=prepared.people.sha256(),
-            code_version=code_version(),
-            command=command,
-        ),
-        citation=config.bundle.citation,
-        licence=config.bundle.licence,
-        intended_use=config.bundle.intended_use,
-        limits=config.bundle.limits,
+        golden=_golden(model, feeder, prepared),
+        provenance=_provenance(config, prepared, backbone, fitted, command),
         files=digests(files),
+        **config.bundle.manifest_fields(),
     )
-    notes = personal_card(config, prepared, predictions, fitted)
-    files[CARD] = model_card(manifest, config.bundle.title, notes)
+    files[CARD] = model_card(manifest, config.bundle.title, personal_card(config, prepared, predictions, fitted))
     manifest = manifest.model_copy(update={"files": digests(files)})
     return Export(write_files(models / config.bundle.name, files | {MANIFEST: manifest.to_json()}), manifest)
 
@@ -201,7 +184,7 @@ def _golden(model: Torch, feeder: Feeder, prepared: PreparedPersonal) -> Golden:
     )
 
 
-def _target(config: PersonalConfig, prepared: PreparedPersonal, spread: float) -> Target:
+def _target(config: PersonalConfig, prepared: PreparedPersonal) -> Target:
     genes = len(prepared.people.genes)
     return Target(
         name=TARGET,
@@ -210,7 +193,25 @@ def _target(config: PersonalConfig, prepared: PreparedPersonal, spread: float) -
         higher_means="more expressed",
         description=f"Of the gene whose window is asked for, one of {genes}: {config.bundle.measured}.",
         mean=float(prepared.people.expression.mean(dtype=np.float64)),
-        standard_deviation=spread,
+        standard_deviation=_spread(prepared),
+    )
+
+
+def _spread(prepared: PreparedPersonal) -> float:
+    return float(prepared.people.expression.std(dtype=np.float64))
+
+
+def _provenance(
+    config: PersonalConfig, prepared: PreparedPersonal, backbone: LoadedBackbone, fitted: FittedHead, command: str
+) -> Provenance:
+    modules = backbone.embedder, fitted.head
+    return Provenance(
+        architecture=_architecture(config, backbone),
+        parameters=sum(weights.numel() for module in modules for weights in module.parameters()),
+        config=config.as_dict(),
+        data_sha256=prepared.people.sha256(),
+        code_version=code_version(),
+        command=command,
     )
 
 
