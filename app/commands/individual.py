@@ -77,19 +77,15 @@ def individual(
     refuse_shards_at(url, engine, work_dir)
     if (region is None) == (gene is None):
         raise typer.BadParameter("give one of --region and --gene")
-    if variant is not None and plot is None:
-        raise typer.BadParameter("--variant says what --plot shows")
-    if tile and plot is not None:
-        raise typer.BadParameter("--plot shows one window; leave --tile out")
+    _refuse_half_a_plot(plot, variant, tile=tile)
     at_variant = None if variant is None else _parsed(variant)
     configure_logging("warning")
     end_on_sigterm()
     console = messages()
-    asked = {
-        "region": region, "gene": gene, "samples": split(samples), "strand": strand, "unphased": unphased,
-        "missing": missing, "filter": record_filter, "tile": tile or None,
-    }  # fmt: skip
-    request = {name: value for name, value in asked.items() if value is not None}
+    request = _given(
+        region=region, gene=gene, samples=split(samples), strand=strand, unphased=unphased,
+        missing=missing, filter=record_filter, tile=tile or None,
+    )  # fmt: skip
     shards = shards_of(output, engine, work_dir, shard_people, keep=keep_parts)
     if shards is not None:
         if plot is not None:
@@ -103,6 +99,18 @@ def individual(
         draw(told, vcf, at_variant, record_filter, plot)
     if not quiet:
         _tell(told, client, console)
+
+
+def _refuse_half_a_plot(plot: Path | None, variant: str | None, *, tile: bool) -> None:
+    if variant is not None and plot is None:
+        raise typer.BadParameter("--variant says what --plot shows")
+    if tile and plot is not None:
+        raise typer.BadParameter("--plot shows one window; leave --tile out")
+
+
+def _given(**fields: object) -> dict[str, Any]:
+    """The request's fields that the options name."""
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _parsed(variant: str) -> Variant:
