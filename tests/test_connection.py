@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import select
 import socket
 import time
 from collections.abc import Iterator
@@ -33,6 +34,11 @@ def impatient(toy_models: Path) -> Iterator[LiveServer]:
 
 def dial(server: LiveServer) -> socket.socket:
     return socket.create_connection(("127.0.0.1", server.port), timeout=5)
+
+
+def is_answered(caller: socket.socket, wait_seconds: float) -> bool:
+    """Whether something can be read of what the server says, once it is or so many seconds are over."""
+    return bool(select.select([caller], [], [], wait_seconds)[0])
 
 
 def read_to_end(caller: socket.socket) -> bytes:
@@ -135,11 +141,10 @@ def test_a_head_that_does_not_end_is_answered_408(impatient: LiveServer, drip: b
     started = time.monotonic()
     with dial(impatient) as caller:
         caller.sendall(HEAD)
-        for _ in range(4):
-            time.sleep(0.1)
+        while not is_answered(caller, 0.1):
             caller.sendall(drip)
         assert refusal(read_to_end(caller)) == (408, "slow_request")
-    assert 0.5 < time.monotonic() - started < 2
+    assert 0.5 < time.monotonic() - started < 5
 
 
 def test_the_head_of_a_later_request_has_a_time_limit_too(impatient: LiveServer) -> None:
@@ -162,20 +167,20 @@ def test_a_connection_between_requests_may_rest(impatient: LiveServer) -> None:
         for _ in range(2):
             caller.sendall(LIVEZ)
             assert read_reply(caller)[0] == 200
-            time.sleep(1)
+            time.sleep(0.7)
 
 
 def test_a_connection_that_rests_for_too_long_is_closed(impatient: LiveServer) -> None:
     with dial(impatient) as caller:
+        began = time.monotonic()
         caller.sendall(LIVEZ)
         assert read_reply(caller)[0] == 200
-        began = time.monotonic()
         assert read_to_end(caller) == b""
-        assert 1.9 < time.monotonic() - began < 4
+        assert 1.9 < time.monotonic() - began < 5
 
 
-def test_a_head_in_pieces_that_comes_in_time_is_no_fault(impatient: LiveServer) -> None:
-    with dial(impatient) as caller:
+def test_a_head_in_pieces_that_comes_in_time_is_no_fault(live_server: LiveServer) -> None:
+    with dial(live_server) as caller:
         for _ in range(3):
             for byte in LIVEZ:
                 caller.sendall(bytes([byte]))

@@ -88,12 +88,12 @@ def test_a_thread_that_shares_its_core_starves_half_of_the_time() -> None:
     try:
         with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as rival:
             began = time.monotonic()
-            while time.monotonic() < began + 0.5:
-                pass
+            while (starved := starved_seconds(threading.get_native_id()) - before) < 0.05:
+                assert time.monotonic() < began + 30
             rival.kill()
     finally:
         os.sched_setaffinity(0, cores)
-    assert starved_seconds(threading.get_native_id()) > before + 0.05
+    assert starved >= 0.05
 
 
 def test_of_a_thread_that_is_not_there_nothing_is_known() -> None:

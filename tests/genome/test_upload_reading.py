@@ -38,8 +38,15 @@ async def stalling(data: bytes) -> AsyncIterator[bytes]:
 
 def children() -> set[str]:
     """Ids of the processes that this one has started and not yet seen end."""
-    stats = (path.read_text() for path in Path("/proc").glob("[0-9]*/stat") if path.exists())
+    stats = filter(None, map(_stat, Path("/proc").glob("[0-9]*/stat")))
     return {stat.split()[0] for stat in stats if stat.rpartition(")")[2].split()[1] == str(os.getpid())}
+
+
+def _stat(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:  # it has ended meanwhile
+        return ""
 
 
 @pytest.fixture(autouse=True)

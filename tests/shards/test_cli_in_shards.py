@@ -161,7 +161,7 @@ def test_a_terminal_sees_a_bar_of_shards(fasta: Path, toy_models: Path, tmp_path
 def long_fasta(tmp_path: Path) -> Path:
     """Some seconds of work for `slow`, and nothing that is computed together."""
     path = tmp_path / "long.fa"
-    path.write_text("".join(f">{bases}\n{'G' * bases}{'A' * 10}\n" for bases in range(1, 7)))
+    path.write_text("".join(f">{bases}\n{'G' * bases}{'A' * 10}\n" for bases in range(1, 13)))
     return path
 
 
@@ -187,11 +187,11 @@ def test_a_run_that_is_killed_goes_on_to_the_same_table(
     process.communicate(timeout=60)
     before = times_of(parts)
     whole = len(list(parts.glob("[0-9]*.json")))
-    assert (whole < 6, output.exists()) == (True, False)
+    assert (whole < 12, output.exists()) == (True, False)
 
     done = run(*slowly(long_fasta, slow_models, output), "--keep-parts")
     assert done.status == 0
-    assert done.err.startswith(f"going on: {whole} of 6 shards are there\n")
+    assert done.err.startswith(f"going on: {whole} of 12 shards are there\n")
     assert times_of(parts).items() >= {name: it for name, it in before.items() if name.endswith(".json")}.items()
     run(*slowly(long_fasta, slow_models, tmp_path / "unbroken.csv"), "-q")
     assert output.read_bytes() == (tmp_path / "unbroken.csv").read_bytes()
@@ -204,4 +204,4 @@ def test_a_run_that_is_stopped_keeps_its_parts(long_fasta: Path, slow_models: Pa
     process.communicate(timeout=60)
     assert (process.returncode, (tmp_path / "out.csv").exists()) == (143, False)
     plan = json.loads((tmp_path / "out.csv.parts" / "plan.json").read_text())
-    assert len(plan["shards"]) == 6
+    assert len(plan["shards"]) == 12
