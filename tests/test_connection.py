@@ -17,7 +17,7 @@ import pytest
 from tests import live
 from tests.live import LiveServer
 
-LIMITS = "head_seconds=0.6, write_seconds=2, rest_seconds=2, linger_seconds=0.5"
+LIMITS = "head_seconds=0.6, write_seconds=4, rest_seconds=2, linger_seconds=5"
 HEAD = b"GET /livez HTTP/1.1\r\nhost: x\r\n"
 LIVEZ = HEAD + b"\r\n"
 
@@ -218,7 +218,7 @@ def test_a_late_head_behind_another_request_waits_for_that_ones_answer(impatient
 def test_replies_that_nobody_takes_are_given_up(impatient: LiveServer) -> None:
     with deaf_caller(impatient.port):
         assert open_connections(impatient) == 1
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 15
         while open_connections(impatient) and time.monotonic() < deadline:
             time.sleep(0.1)
         assert open_connections(impatient) == 0
@@ -228,7 +228,7 @@ def test_replies_that_nobody_takes_are_given_up(impatient: LiveServer) -> None:
 def test_replies_that_are_taken_slowly_arrive_whole(impatient: LiveServer) -> None:
     with deaf_caller(impatient.port) as caller:
         started = time.monotonic()
-        while time.monotonic() - started < 3:  # longer than a caller may take nothing
+        while time.monotonic() - started < 6:  # longer than a caller may take nothing
             assert caller.recv(16_384)
             time.sleep(0.01)
         assert open_connections(impatient) == 1
@@ -241,7 +241,7 @@ def deaf_caller(port: int) -> Iterator[socket.socket]:
     question = predict(json.dumps({"model": "gc", "sequences": named}).encode())
     with socket.socket() as caller:
         caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
-        caller.settimeout(0.8)
+        caller.settimeout(1.5)  # for the server, too, may stand still for a moment
         caller.connect(("127.0.0.1", port))
         with pytest.raises(TimeoutError):
             send_until_nothing_moves(caller, question * 30)

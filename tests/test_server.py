@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from tests.live import LiveServer
+from tests.processes import until
 from tests.test_connection import deaf_caller
 from tests.toy import write_endless_bundle
 
@@ -25,6 +26,29 @@ CALLER = httpx.Client(verify=False, timeout=30, limits=httpx.Limits(max_keepaliv
 
 def _predict(url: str, sequences: list[str], model: str = "gc") -> httpx.Response:
     return CALLER.post(f"{url}/predict", json={"model": model, "sequences": sequences})
+
+
+def _ask_slow(
+    server: LiveServer, callers: concurrent.futures.Executor, requests: int
+) -> list[concurrent.futures.Future[httpx.Response]]:
+    """So many requests of four sequences, no two as long, once the server has all of them."""
+    lists = [["G" * length for length in range(first, 4 * requests + 1, requests)] for first in range(1, requests + 1)]
+    asked = [callers.submit(_predict, server.url, sequences, "slow") for sequences in lists]
+    # Two are in a worker's hands at most, so it is more only if the last request's are among them.
+    until(lambda: sum(_slow_sequences(server)) > 4 * (requests - 1))
+    return asked
+
+
+def _slow_sequences(server: LiveServer) -> tuple[float, float]:
+    """How many for the slow model wait and how many it has computed."""
+    text = CALLER.get(f"{server.url}/metrics").text
+    names = ("basecast_queue_jobs", "basecast_batch_sequences_sum")
+    waiting, computed = (float(text.partition(f'\n{name}{{model="slow"}} ')[2].split()[0]) for name in names)
+    return waiting, computed
+
+
+def _is_draining(server: LiveServer) -> bool:
+    return CALLER.get(f"{server.url}/readyz").status_code == 503
 
 
 def _head(port: int, body: bytes) -> bytes:
@@ -112,33 +136,30 @@ def test_callers_who_vanish_leave_nothing_behind(slow_models: Path) -> None:
             with socket.create_connection(("127.0.0.1", server.port)) as caller:
                 caller.sendall(_head(server.port, body.replace(b"GC", b"A" * length)))
                 time.sleep(0.005)
-        time.sleep(0.6)
-        counted = httpx.get(f"{server.url}/metrics").text
-        assert 'basecast_queue_jobs{model="slow"} 0.0' in counted
+        until(lambda: _slow_sequences(server)[0] == 0)
+        assert _slow_sequences(server)[1] < 12
         assert _predict(server.url, ["GC"]).json()["predictions"][0]["values"] == {"gc_fraction": 1.0}
         for blocker in blockers:
             blocker.close()
 
 
 def test_sigterm_answers_what_is_in_flight_and_ends_with_zero(slow_models: Path) -> None:
-    with LiveServer.start(slow_models) as server, concurrent.futures.ThreadPoolExecutor(4) as callers:
-        asked = [callers.submit(_predict, server.url, ["G" * length], "slow") for length in (1, 2, 3)]
-        time.sleep(0.2)
+    with LiveServer.start(slow_models) as server, concurrent.futures.ThreadPoolExecutor(3) as callers:
+        asked = _ask_slow(server, callers, 3)
         server.terminate()
-        time.sleep(0.05)
+        until(lambda: _is_draining(server))
         refused = _predict(server.url, ["GC"])
         assert (refused.status_code, refused.json()["code"]) == (503, "draining")
-        assert httpx.get(f"{server.url}/readyz").status_code == 503
         assert [future.result().status_code for future in asked] == [200, 200, 200]
         assert server.exit_status() == 0
 
 
 def test_a_caller_who_does_not_read_his_replies_does_not_hold_up_the_end(toy_models: Path) -> None:
     with LiveServer.start(toy_models, drain_ms=300) as server, deaf_caller(server.port) as caller:
-        server.terminate()
         started = time.monotonic()
+        server.terminate()
         assert server.exit_status() == 0
-        assert 1.5 < time.monotonic() - started < 5  # it was given a chance
+        assert time.monotonic() - started > 1.5  # it was given a chance
         assert caller.recv(1024).startswith(b"HTTP/1.1 200 OK")
 
 
@@ -148,29 +169,28 @@ def test_a_caller_in_the_middle_of_a_body_does_not_hold_up_the_end(toy_models: P
         caller.sendall(_head(server.port, b"[" * 100)[:-50])
         time.sleep(0.2)
         server.terminate()
-        assert server.exit_status(5) == 0
+        assert server.exit_status() == 0
 
 
-@pytest.mark.parametrize(("second", "pause"), [(signal.SIGTERM, 0.2), (signal.SIGINT, 0)])
+@pytest.mark.parametrize(("second", "is_later"), [(signal.SIGTERM, True), (signal.SIGINT, False)])
 def test_a_second_signal_cuts_draining_short_with_an_answer_for_everybody(
-    slow_models: Path, second: signal.Signals, pause: float
+    slow_models: Path, second: signal.Signals, is_later: bool
 ) -> None:
-    with LiveServer.start(slow_models) as server, concurrent.futures.ThreadPoolExecutor(16) as callers:
-        asked = [callers.submit(_predict, server.url, ["G" * length], "slow") for length in range(1, 17)]
-        time.sleep(0.4)
+    with LiveServer.start(slow_models) as server, concurrent.futures.ThreadPoolExecutor(6) as callers:
+        asked = _ask_slow(server, callers, 6)
         server.terminate()
-        time.sleep(pause)
+        if is_later:  # two of one kind that come together are one
+            until(lambda: _is_draining(server))
         server.process.send_signal(second)
         statuses = [future.result().status_code for future in asked]
         assert set(statuses) <= {200, 503}
         assert 503 in statuses
-        assert server.exit_status(5) == 0
+        assert server.exit_status() == 0
 
 
 def test_draining_ends_after_its_time_with_an_answer_for_everybody(slow_models: Path) -> None:
-    with LiveServer.start(slow_models, drain_ms=200) as server, concurrent.futures.ThreadPoolExecutor(8) as callers:
-        asked = [callers.submit(_predict, server.url, ["G" * length], "slow") for length in range(1, 9)]
-        time.sleep(0.3)
+    with LiveServer.start(slow_models, drain_ms=200) as server, concurrent.futures.ThreadPoolExecutor(6) as callers:
+        asked = _ask_slow(server, callers, 6)
         server.terminate()
         statuses = [future.result().status_code for future in asked]
         assert set(statuses) <= {200, 503}

@@ -98,6 +98,12 @@ def _values(outcomes: Sequence[Outcome]) -> list[float | type]:
     return [float(it.values[0]) if isinstance(it, Answer) else type(it) for it in outcomes]
 
 
+async def _until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 - a compute thread brings it about
+            await asyncio.sleep(0.01)
+
+
 async def test_answers_go_to_the_jobs_they_belong_to() -> None:
     async with _working(FakeModel(_first_ids)) as (queue, _):
         assert _values(await _outcomes(queue, range(100))) == list(range(100))
@@ -116,7 +122,7 @@ async def test_jobs_pile_up_while_the_device_is_busy_and_then_go_together() -> N
     model = FakeModel(_after(release))
     async with _working(model) as (queue, _):
         first = asyncio.create_task(_outcomes(queue, [1]))
-        await asyncio.sleep(0.05)
+        await _until(lambda: model.batches == [1])
         second = asyncio.create_task(_outcomes(queue, [2]))  # prepared while the first runs
         await asyncio.sleep(0.05)
         rest = [asyncio.create_task(_outcomes(queue, [value])) for value in range(3, 11)]
@@ -304,16 +310,19 @@ async def test_a_lone_job_leaves_the_event_loop_to_whoever_comes_in_the_same_tur
 
 async def test_a_lone_job_goes_to_a_thread_while_another_model_s_batch_is_computed() -> None:
     """So it waits for its turn, and the event loop can answer those of that batch."""
-    model, watchdog, release = FakeModel(_first_ids), Watchdog(Fuse(), 60), threading.Event()
+    model, watchdog = FakeModel(_first_ids), Watchdog(Fuse(), 60)
+    busy, release = threading.Event(), threading.Event()
     with closing(ComputeThreads(1, name="device")) as device:
 
         def another() -> None:
             with watchdog.watching(0.1):
+                busy.set()
                 release.wait(5)
 
         device.submit(another)
+        busy.wait(5)
         async with _working(model, watchdog=watchdog, here_seconds=1, pool=device) as (queue, _):
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0)
             asked = asyncio.create_task(_outcomes(queue, [1], lone=True))
             await asyncio.sleep(0.02)
             assert not model.threads
@@ -357,10 +366,11 @@ async def test_a_device_that_is_lost_over_a_job_that_is_alone_blows_the_fuse(lon
 
 async def test_draining_waits_for_a_job_that_is_alone_and_begun() -> None:
     release = threading.Event()
-    async with _working(FakeModel(_after(release))) as (queue, worker):
+    model = FakeModel(_after(release))
+    async with _working(model) as (queue, worker):
         await asyncio.sleep(0)
         begun = asyncio.create_task(_outcomes(queue, [1]))
-        await asyncio.sleep(0.05)
+        await _until(lambda: model.batches == [1])
         draining = asyncio.create_task(worker.drain())
         await asyncio.sleep(0.05)
         assert not draining.done()
@@ -419,7 +429,7 @@ async def test_draining_settles_what_is_computed_and_gives_back_what_is_not_begu
     model = FakeModel(_after(release))
     async with _working(model) as (queue, worker):
         begun = asyncio.create_task(_outcomes(queue, [1]))
-        await asyncio.sleep(0.05)
+        await _until(lambda: model.batches == [1])
         held = asyncio.create_task(_outcomes(queue, [2]))  # taken, and waits for the thread
         await asyncio.sleep(0.05)
         waits = asyncio.create_task(_outcomes(queue, [3]))
@@ -442,7 +452,7 @@ async def test_stopped_it_begins_nothing_more() -> None:
     model = FakeModel(_after(release))
     async with _working(model) as (queue, worker):
         asked = [asyncio.create_task(_outcomes(queue, [1]))]
-        await asyncio.sleep(0.05)
+        await _until(lambda: model.batches == [1])
         asked.append(asyncio.create_task(_outcomes(queue, [2])))  # taken, and waits for the thread
         await asyncio.sleep(0.05)
         await worker.stop()
@@ -461,8 +471,7 @@ async def test_a_panic_in_the_thread_ends_the_loop_that_waits_for_it() -> None:
 
     async with _working(FakeModel(panics)) as (queue, worker):
         asked = asyncio.create_task(_outcomes(queue, [1]))
-        await asyncio.sleep(0.05)
-        assert not worker.alive
+        await _until(lambda: not worker.alive)
         asked.cancel()
 
 

@@ -147,7 +147,8 @@ def _workers_stand_still(stage: Stage, facts: Facts) -> None:
     sequences = [f"{'G' * n}{'A' * (WAITING_BASES - n)}" for n in range(1, WAITING + 1)]
     patient = threading.Thread(target=stage.predict, args=(sequences,), kwargs={"deadline_ms": 60_000})
     patient.start()
-    time.sleep(0.3)
+    with stage.redis.client() as client:
+        until(lambda: client.xlen(Keys("basecast").interactive(stage.digest)) == WAITING)
     stopped_until = time.time() + STOPPED_SECONDS
     for number in range(SHED):
         assert stage.predict(["ACGT"[number] * n for n in range(800, 803)]).status_code == 503
