@@ -53,4 +53,4 @@ def test_what_is_measured_for_the_first_time_has_not() -> None:
 
 
 def test_what_is_recorded_is_read_again() -> None:
-    assert from_json(to_json({RATIO: [0.91234567, 0.9]}, "a machine")) == {RATIO: [0.9123, 0.9]}
+    assert from_json(to_json({RATIO: [0.91234567, 0.9]}, "a machine")) == ("a machine", {RATIO: [0.9123, 0.9]})

@@ -19,7 +19,7 @@ from benchmarks.peers.contestants import IN_PROCESS, ours
 from benchmarks.peers.figures import Measured
 from benchmarks.peers.measuring import measure
 from benchmarks.peers.plan import COMPACT, MIDDLE, Load, Mixture, Workload, fixed, uniform
-from benchmarks.quick.ratios import Verdict, compare, from_json, to_json
+from benchmarks.quick.ratios import Recorded, Verdict, compare, from_json, to_json
 from benchmarks.random_bundle import write_random_bundle
 from benchmarks.report import machine
 
@@ -40,9 +40,12 @@ def main(
         raise typer.Exit(1)
     with tempfile.TemporaryDirectory() as scratch:
         figures = dict(_figures(Path(scratch)))
-    before = from_json(COMMITTED.read_text()) if COMMITTED.is_file() else {}
-    verdicts = compare(before, figures)
+    before = from_json(COMMITTED.read_text()) if COMMITTED.is_file() else Recorded("", {})
+    verdicts = compare(before.figures, figures)
     console.print(_table(verdicts))
+    for when, where in (("Recorded", before.machine), ("Now", machine())):
+        console.print(f"{when}: {where.removeprefix('Machine: ')}")
+    console.print("A slower processor adds more ms to a request.")
     if record:
         COMMITTED.write_text(to_json(figures, machine()))
     elif any(verdict.fell for verdict in verdicts):

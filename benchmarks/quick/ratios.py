@@ -6,6 +6,7 @@ import json
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 # Two runs of the same code differ by this much on a machine that does nothing else.
 LEAST_TOLERANCE = 0.05  # of a ratio
@@ -65,13 +66,19 @@ def _median(figures: Sequence[float]) -> float:
     return statistics.median(figures) if figures else float("nan")
 
 
+class Recorded(NamedTuple):
+    """What was measured earlier, and where."""
+
+    machine: str
+    figures: Figures
+
+
 def to_json(figures: Figures, machine: str) -> str:
     """What is committed."""
     rounded = {name: [round(figure, 4) for figure in each] for name, each in figures.items()}
     return json.dumps({"machine": machine, "figures": rounded}, indent=1) + "\n"
 
 
-def from_json(text: str) -> Figures:
+def from_json(text: str) -> Recorded:
     """What was committed."""
-    figures: Figures = json.loads(text)["figures"]
-    return figures
+    return Recorded(**json.loads(text))
