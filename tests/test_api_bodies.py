@@ -53,10 +53,10 @@ def test_fasta_is_read_whatever_its_line_length(records: list[tuple[str, str]], 
 def test_parsing_takes_time_in_proportion_to_the_body(size: int) -> None:
     # A quadratic parser would need minutes for the larger body.
     body = json.dumps({"sequences": ["ACGT" * 250] * 400 * size}).encode()
-    started = time.process_time()
+    started = time.monotonic()
     parse_json(body)
     parse_fasta(b">a\n" + b"ACGT\n" * 80_000 * size, 100)
-    assert time.process_time() - started < 2 * size
+    assert time.monotonic() - started < 2 * size
 
 
 @pytest.mark.parametrize("body", [b"1e999", b"-Infinity", b"[NaN]", b"1" * 19, b'"\\udc00"'])

@@ -335,10 +335,10 @@ async def test_a_body_that_does_not_arrive_is_408(small_client: httpx.AsyncClien
 
 
 async def test_a_body_of_a_million_faults_is_refused_at_once(client: httpx.AsyncClient) -> None:
-    started = time.process_time()
+    started = time.monotonic()
     response = await _raw(client, b'{"model": "gc", "sequences": [' + b"1," * 1_000_000 + b"1]}")
     assert (response.status_code, response.json()["code"]) == (422, "too_many")
-    assert time.process_time() - started < 2
+    assert time.monotonic() - started < 2
 
 
 async def test_a_body_that_is_long_to_parse_keeps_nobody_waiting(client: httpx.AsyncClient) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import httpx
@@ -37,19 +38,17 @@ async def _nowhere(*_: object) -> None:
     raise AssertionError("the hot handler was not called")
 
 
-@pytest.mark.parametrize(("part", "status"), [(b"A", 408), (b"A" * 20_000, 200)], ids=["drips", "flows"])
+@pytest.mark.parametrize(("part", "status"), [(b"A", 408), (b"A" * 200, 200)], ids=["drips", "flows"])
 async def test_a_body_that_drips_is_given_up_and_one_that_flows_is_not(part: bytes, status: int) -> None:
-    sent = list[bytes]()
-
     async def body() -> AsyncIterator[bytes]:
         for _ in range(20):
-            sent.append(part)
             yield part
             await asyncio.sleep(0.05)
 
     pace = BodyPace(grace_seconds=0.3, bytes_per_second=500)
     boundary = Boundary(_nowhere, {("POST", "/read"): _read}, Metrics(), pace)
+    started = time.monotonic()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=boundary), base_url="http://toy") as client:
         reply = await client.post("/read", content=body())
     assert reply.status_code == status
-    assert (len(sent) < 20) == (status == 408)
+    assert (time.monotonic() - started < 1) == (status == 408)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import select
 import socket
 import time
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ import pytest
 from tests import live
 from tests.live import LiveServer
 
-LIMITS = "head_seconds=0.6, write_seconds=4, rest_seconds=2, linger_seconds=5"
+LIMITS = "head_seconds=0.6, write_seconds=2, rest_seconds=2, linger_seconds=0.5"
 HEAD = b"GET /livez HTTP/1.1\r\nhost: x\r\n"
 LIVEZ = HEAD + b"\r\n"
 
@@ -34,11 +33,6 @@ def impatient(toy_models: Path) -> Iterator[LiveServer]:
 
 def dial(server: LiveServer) -> socket.socket:
     return socket.create_connection(("127.0.0.1", server.port), timeout=5)
-
-
-def is_answered(caller: socket.socket, wait_seconds: float) -> bool:
-    """Whether something can be read of what the server says, once it is or so many seconds are over."""
-    return bool(select.select([caller], [], [], wait_seconds)[0])
 
 
 def read_to_end(caller: socket.socket) -> bytes:
@@ -141,10 +135,11 @@ def test_a_head_that_does_not_end_is_answered_408(impatient: LiveServer, drip: b
     started = time.monotonic()
     with dial(impatient) as caller:
         caller.sendall(HEAD)
-        while not is_answered(caller, 0.1):
+        for _ in range(4):
+            time.sleep(0.1)
             caller.sendall(drip)
         assert refusal(read_to_end(caller)) == (408, "slow_request")
-    assert 0.5 < time.monotonic() - started < 5
+    assert 0.5 < time.monotonic() - started < 2
 
 
 def test_the_head_of_a_later_request_has_a_time_limit_too(impatient: LiveServer) -> None:
@@ -167,20 +162,20 @@ def test_a_connection_between_requests_may_rest(impatient: LiveServer) -> None:
         for _ in range(2):
             caller.sendall(LIVEZ)
             assert read_reply(caller)[0] == 200
-            time.sleep(0.7)
+            time.sleep(1)
 
 
 def test_a_connection_that_rests_for_too_long_is_closed(impatient: LiveServer) -> None:
     with dial(impatient) as caller:
-        began = time.monotonic()
         caller.sendall(LIVEZ)
         assert read_reply(caller)[0] == 200
+        began = time.monotonic()
         assert read_to_end(caller) == b""
-        assert 1.9 < time.monotonic() - began < 5
+        assert 1.9 < time.monotonic() - began < 4
 
 
-def test_a_head_in_pieces_that_comes_in_time_is_no_fault(live_server: LiveServer) -> None:
-    with dial(live_server) as caller:
+def test_a_head_in_pieces_that_comes_in_time_is_no_fault(impatient: LiveServer) -> None:
+    with dial(impatient) as caller:
         for _ in range(3):
             for byte in LIVEZ:
                 caller.sendall(bytes([byte]))
@@ -218,7 +213,7 @@ def test_a_late_head_behind_another_request_waits_for_that_ones_answer(impatient
 def test_replies_that_nobody_takes_are_given_up(impatient: LiveServer) -> None:
     with deaf_caller(impatient.port):
         assert open_connections(impatient) == 1
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 5
         while open_connections(impatient) and time.monotonic() < deadline:
             time.sleep(0.1)
         assert open_connections(impatient) == 0
@@ -228,7 +223,7 @@ def test_replies_that_nobody_takes_are_given_up(impatient: LiveServer) -> None:
 def test_replies_that_are_taken_slowly_arrive_whole(impatient: LiveServer) -> None:
     with deaf_caller(impatient.port) as caller:
         started = time.monotonic()
-        while time.monotonic() - started < 6:  # longer than a caller may take nothing
+        while time.monotonic() - started < 3:  # longer than a caller may take nothing
             assert caller.recv(16_384)
             time.sleep(0.01)
         assert open_connections(impatient) == 1
@@ -241,7 +236,7 @@ def deaf_caller(port: int) -> Iterator[socket.socket]:
     question = predict(json.dumps({"model": "gc", "sequences": named}).encode())
     with socket.socket() as caller:
         caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
-        caller.settimeout(1.5)  # for the server, too, may stand still for a moment
+        caller.settimeout(0.8)
         caller.connect(("127.0.0.1", port))
         with pytest.raises(TimeoutError):
             send_until_nothing_moves(caller, question * 30)

@@ -121,7 +121,7 @@ async def test_without_a_server_every_call_fails_at_once(redis_server: RedisServ
     async with writing("unix:///nowhere/redis.sock") as (writer, metrics):
         began = time.monotonic()
         outcomes = await asyncio.gather(*(writer.command("PING") for _ in range(100)), return_exceptions=True)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 1
         assert all(isinstance(outcome, QueueUnavailable) for outcome in outcomes)
         assert count(metrics, "redis_up") == 0
         assert count(metrics, "redis_errors_total", reason="connection") > 0
@@ -133,12 +133,12 @@ async def test_a_server_that_hangs_is_given_up_by_everybody_together(own_server:
         await writer.command("PING")
         os.kill(own_server.process.pid, signal.SIGSTOP)
         try:
+            began = time.monotonic()
             first = writer.command("PING")
             await asyncio.sleep(0.5)
             second = writer.command("PING")
-            done, _ = await asyncio.wait((first, second), return_when=asyncio.FIRST_COMPLETED)
-            assert done == {first, second}
             outcomes = await asyncio.gather(first, second, return_exceptions=True)
+            assert time.monotonic() - began < 3.5
         finally:
             os.kill(own_server.process.pid, signal.SIGCONT)
         assert all(isinstance(outcome, QueueUnavailable) for outcome in outcomes)

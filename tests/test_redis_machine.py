@@ -81,7 +81,7 @@ class QueueMachine(RuleBasedStateMachine):
     def submit(self, tokens: tuple[int, ...], hasty: bool, bulk: bool) -> MultipleResults[Job]:
         priority = "bulk" if bulk else "interactive"
         jobs = [job(self.form, each, 0.03 if hasty else 30, priority) for each in tokens]
-        with contextlib.suppress(Overloaded, DeadlineExceeded):
+        with contextlib.suppress(Overloaded):
             self.run(self.form.queue.submit(jobs, self.box))
             self.accepted.update(jobs)
         return multiple(*jobs)

@@ -235,7 +235,7 @@ def test_cancelling_marks_for_a_while_and_settling_unmarks(client: redis.Redis) 
     enqueue(client, 5)
     (entry,) = take(client)
     run(client, scripts.CANCEL, [CANCELLED], 60_000, b"id-" + entry, "other")
-    assert 50_000 < client.pttl(CANCELLED) <= 60_000
+    assert 59_000 < client.pttl(CANCELLED) <= 60_000
     settle(client, entry)
     assert client.smembers(CANCELLED) == {b"other"}
 
@@ -247,9 +247,9 @@ def test_later_marks_do_not_prolong_the_life_of_the_first(client: redis.Redis) -
 
 
 def test_an_inbox_is_made_once_and_lives_on(client: redis.Redis) -> None:
-    assert run(client, scripts.OPEN_INBOX, [INBOX], 5_000) == 1
+    assert run(client, scripts.OPEN_INBOX, [INBOX], 100) == 1
     assert run(client, scripts.OPEN_INBOX, [INBOX], 30_000) == 0
-    assert client.pttl(INBOX) > 6_000
+    assert client.pttl(INBOX) > 1000
 
 
 def reclaim(client: redis.Redis, worker: str = "two", lease_ms: int = 0, limit: int = 3) -> Any:
@@ -349,7 +349,8 @@ def test_renewing_begins_the_lease_anew_but_steals_nothing_back(client: redis.Re
     run(client, scripts.RENEW, STREAMS, "one", 1, first, 1, second)
     pending = {it["message_id"]: it for it in client.xpending_range(Q, "w", "-", "+", 10)}
     assert pending[first]["consumer"] == b"two"
-    assert pending[first]["time_since_delivered"] >= pending[second]["time_since_delivered"] + 50
+    assert pending[first]["time_since_delivered"] >= 50
+    assert pending[second]["time_since_delivered"] < 50
     assert deliveries(client) == [2, 1]
 
 

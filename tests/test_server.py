@@ -136,8 +136,9 @@ def test_callers_who_vanish_leave_nothing_behind(slow_models: Path) -> None:
             with socket.create_connection(("127.0.0.1", server.port)) as caller:
                 caller.sendall(_head(server.port, body.replace(b"GC", b"A" * length)))
                 time.sleep(0.005)
-        until(lambda: _slow_sequences(server)[0] == 0)
-        assert _slow_sequences(server)[1] < 12
+        time.sleep(0.6)
+        counted = httpx.get(f"{server.url}/metrics").text
+        assert 'basecast_queue_jobs{model="slow"} 0.0' in counted
         assert _predict(server.url, ["GC"]).json()["predictions"][0]["values"] == {"gc_fraction": 1.0}
         for blocker in blockers:
             blocker.close()
@@ -159,7 +160,7 @@ def test_a_caller_who_does_not_read_his_replies_does_not_hold_up_the_end(toy_mod
         started = time.monotonic()
         server.terminate()
         assert server.exit_status() == 0
-        assert time.monotonic() - started > 1.5  # it was given a chance
+        assert 1.5 < time.monotonic() - started < 5  # it was given a chance
         assert caller.recv(1024).startswith(b"HTTP/1.1 200 OK")
 
 
@@ -169,7 +170,7 @@ def test_a_caller_in_the_middle_of_a_body_does_not_hold_up_the_end(toy_models: P
         caller.sendall(_head(server.port, b"[" * 100)[:-50])
         time.sleep(0.2)
         server.terminate()
-        assert server.exit_status() == 0
+        assert server.exit_status(5) == 0
 
 
 @pytest.mark.parametrize(("second", "is_later"), [(signal.SIGTERM, True), (signal.SIGINT, False)])
@@ -185,7 +186,7 @@ def test_a_second_signal_cuts_draining_short_with_an_answer_for_everybody(
         statuses = [future.result().status_code for future in asked]
         assert set(statuses) <= {200, 503}
         assert 503 in statuses
-        assert server.exit_status() == 0
+        assert server.exit_status(5) == 0
 
 
 def test_draining_ends_after_its_time_with_an_answer_for_everybody(slow_models: Path) -> None:

@@ -88,12 +88,12 @@ def test_a_thread_that_shares_its_core_starves_half_of_the_time() -> None:
     try:
         with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as rival:
             began = time.monotonic()
-            while (starved := starved_seconds(threading.get_native_id()) - before) < 0.05:
-                assert time.monotonic() < began + 30
+            while time.monotonic() < began + 0.5:
+                pass
             rival.kill()
     finally:
         os.sched_setaffinity(0, cores)
-    assert starved >= 0.05
+    assert starved_seconds(threading.get_native_id()) > before + 0.05
 
 
 def test_of_a_thread_that_is_not_there_nothing_is_known() -> None:

@@ -7,12 +7,10 @@ import signal
 import socket
 import time
 
-import redis
-
 from tests.callers import calling
 from tests.faults.place import Place, predict, until, values
 
-VANISHING, ALL = 500, 503
+VANISHING = 500
 AT_ONCE = 50
 
 
@@ -27,25 +25,15 @@ def _ask_and_vanish(port: int, number: int) -> None:
         caller.sendall(_request("ACGT"[number % 4] * (1 + number // 4)))
 
 
-def _noticed(client: redis.Redis) -> int:
-    return sum(client.scard(key) for key in client.scan_iter("{basecast}:x:*"))
-
-
-def _seconds_until_noticed(place: Place, client: redis.Redis, number: int) -> float:
-    _ask_and_vanish(place.api.port, number)
-    vanished = time.monotonic()
-    until(lambda: _noticed(client) == number + 1)
-    return time.monotonic() - vanished
-
-
 def test_of_five_hundred_who_vanish_nothing_is_left_and_nobody_hears_anothers_answer(healthy: Place) -> None:
     healthy.worker.process.send_signal(signal.SIGSTOP)
     try:
         for number in range(VANISHING):
             _ask_and_vanish(healthy.api.port, number)
+        vanished = time.monotonic()
         with healthy.redis.client() as client:
-            until(lambda: _noticed(client) == VANISHING, 60)
-            assert min(_seconds_until_noticed(healthy, client, number) for number in range(VANISHING, ALL)) < 1
+            until(lambda: sum(client.scard(key) for key in client.scan_iter("{basecast}:x:*")) == VANISHING)
+        assert time.monotonic() - vanished < 4  # each within a second; the machine may be busy
     finally:
         healthy.worker.process.send_signal(signal.SIGCONT)
     with calling([healthy.api.port], callers=AT_ONCE // 10) as tally:

@@ -80,9 +80,9 @@ def test_connections_that_fall_silent_are_given_up(far: Place, proxy: Proxy) -> 
     began = time.monotonic()
     refused = predict(far.api, "GGCA")
     assert (refused.status_code, code(refused)) == (503, "queue_unavailable")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 3
     until(lambda: predict(far.api, "GGCA", deadline_ms=2000).status_code == 200)
-    assert time.monotonic() - began < 12  # the worker's blocked read is given three seconds
+    assert time.monotonic() - began < 8  # the worker's blocked read is given three seconds
 
 
 PROCESSES = 25
@@ -101,20 +101,13 @@ async def test_those_who_come_back_do_not_come_in_step(redis: RedisServer) -> No
                 for side in (api, worker):
                     await side.start()
                     stack.push_async_callback(side.close)
-            for _ in range(3):  # where the machine stands still for a moment, all come when it goes on
-                arrivals = await _seconds_until_they_come(redis, proxy)
-                steps = collections.Counter(int(at / BUCKET_SECONDS) for at in arrivals)
-                if max(steps.values()) < len(arrivals) / 3:
-                    break
+            redis.stop()
+            await asyncio.sleep(1.5)  # long enough for pauses to grow
+            await asyncio.to_thread(redis.start)  # or the pauses that end meanwhile would end together
+            returned = time.monotonic()
+            await asyncio.sleep(2.5)
+            arrivals = [at - returned for at in proxy.accepted if at >= returned]
+            steps = collections.Counter(int(at / BUCKET_SECONDS) for at in arrivals)
             assert all(side.alive for side in (api, worker))
     assert len(arrivals) >= PROCESSES
     assert max(steps.values()) < len(arrivals) / 3
-
-
-async def _seconds_until_they_come(redis: RedisServer, proxy: Proxy) -> list[float]:
-    redis.stop()
-    await asyncio.sleep(1.5)  # long enough for pauses to grow
-    await asyncio.to_thread(redis.start)  # or the pauses that end meanwhile would end together
-    returned = time.monotonic()
-    await asyncio.sleep(2.5)
-    return [at - returned for at in proxy.accepted if at >= returned]
